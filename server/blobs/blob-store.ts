@@ -1,0 +1,75 @@
+/**
+ * The contract of a blob store: bytes under keys, nothing else.
+ *
+ * The problem: layers are gigabytes, a crash must never leave half a blob under a key, and a delete must never hit the bytes of a later
+ * upload. The way: bytes arrive in an upload of their own (`uploads/<id>`), hashed by the caller while they pass; `commit` makes them durable
+ * and gives them their key, which is used once in the life of the store (see {@link newBlobKey}); what a key means is a row of the database,
+ * never a listing of the store. To add a store: implement this interface, add it to the suite in test/drivers/ that every store runs, and
+ * name it in `main.ts`.
+ *
+ * Errors: a store throws `RegistryError('STORAGE_FULL')` when there is no space, `RegistryError('UNAVAILABLE')` for what may pass, each with the foreign
+ * error as `cause` and no path in its message; absence is `undefined`.
+ */
+import type { FileHandle } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { digestAlgorithm, digestHex, type Digest } from '#oci/digest.ts'
+import type { Random } from '#lib/ports.ts'
+
+/** A place in a store, relative to its root, `/` between its parts: `blobs/<alg>/<2 hex>/<hex>/<generation>`, or registry:2's `docker/registry/v2/blobs/…/data`. */
+export type BlobKey = string & { readonly __brand: 'BlobKey' }
+
+/** A key that no other blob, and no other generation of this digest, ever has. */
+export function newBlobKey(digest: Digest, random: Random): BlobKey {
+  const hex = digestHex(digest)
+  return `blobs/${digestAlgorithm(digest)}/${hex.slice(0, 2)}/${hex}/${random.bytes(8).toString('hex')}` as BlobKey
+}
+
+/** Bytes ready to be read. The reader closes it. */
+export type OpenBlob =
+  /** The whole blob in memory. */
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  /** An open file: read by position, then `handle.close()`. `sizeBytes` is what the file system says. */
+  | { readonly kind: 'file'; readonly handle: FileHandle; readonly sizeBytes: number }
+  /** Another server: `read` streams bytes `start` to `end` inclusive. */
+  | { readonly kind: 'stream'; readonly sizeBytes: number; readonly read: (start: number, end: number, signal: AbortSignal) => Promise<Readable> }
+  /** A URL where the client fetches the bytes itself. */
+  | { readonly kind: 'redirect'; readonly url: string }
+
+/** An upload open for appending. One at a time per upload id; the caller sees to that. */
+export interface BlobWriter extends AsyncDisposable {
+  /** Bytes handed over so far, from the start of the upload. */
+  readonly offsetBytes: number
+  /**
+   * Appends. Chunks are written in order, one write in flight; the promise resolves when the queue is below its limit (back-pressure), so bytes
+   * may still be on their way. The chunk belongs to the writer from then on. After an error every later call rejects with it.
+   */
+  write(chunk: Uint8Array): Promise<void>
+  /** Resolves when every byte handed over is durable. A failed sync is final: it is never tried again on the same file. */
+  sync(): Promise<void>
+  /** Closing without `sync` keeps what was written as far as the system got; never throws. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface BlobStore extends AsyncDisposable {
+  /** Stands in the `store` column of a blob's row and in metrics: `filesystem`, `memory`. */
+  readonly name: string
+  /** Opens upload `uploadId` for appending at `offsetBytes`, creating it when absent; what lies beyond the offset is cut off. */
+  openUpload(uploadId: string, offsetBytes: number): Promise<BlobWriter>
+  /** Bytes of the upload that are there now (made durable first), undefined when there is no such upload. */
+  statUpload(uploadId: string): Promise<{ readonly sizeBytes: number } | undefined>
+  /** Reads back an upload from its start, to hash it again after a restart. */
+  readUpload(uploadId: string, signal?: AbortSignal): AsyncIterable<Uint8Array>
+  /** Gives the upload's bytes (already synced) their key, durably. The upload is gone afterwards. */
+  commitUpload(uploadId: string, key: BlobKey): Promise<void>
+  /** Forgets the upload and its bytes; absent is fine. */
+  abortUpload(uploadId: string): Promise<void>
+  /** Ids of all uploads with their last change, for the janitor that removes those without a row. */
+  listUploads(): AsyncIterable<{ readonly uploadId: string; readonly modifiedAt: number }>
+  /** Undefined when absent. A redirecting store may be told not to (`direct`). */
+  open(key: BlobKey, options?: { readonly direct?: boolean }): Promise<OpenBlob | undefined>
+  stat(key: BlobKey): Promise<{ readonly sizeBytes: number } | undefined>
+  /** Absent keys are fine. Empty directories left behind are removed where the store has directories. */
+  delete(keys: readonly BlobKey[]): Promise<void>
+  /** Free and total bytes where the store can tell (a file system can, an object store cannot). */
+  space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | undefined>
+}

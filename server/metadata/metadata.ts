@@ -1,0 +1,37 @@
+/**
+ * The database behind one type: reads by {@link Metadata.reader}, writes as named transactions.
+ *
+ * The problem: SQLite has one writer and its commits wait for the disk, PostgreSQL has many; neither may stall the event loop, and rooms above
+ * write transactions that span several tables. The way: a transaction is a function defined with {@link transaction}, of structured-cloneable
+ * input and output, so that SQLite can run it in its writer thread, many of them in one commit, and PostgreSQL where it stands.
+ * A transaction's function sees nothing but its input and the database: time and random values come in as input.
+ * To add a query: put it in the file of its table; hot reads use {@link prepare} (prepared.ts). To add a database: implement this interface.
+ */
+import type { Kysely, Transaction as KyselyTransaction } from 'kysely'
+import type { Database } from './schema.ts'
+
+/** Read-only by agreement: all reads of one request may see different commits. */
+export type Reader = Kysely<Database>
+
+/** Inside one transaction. */
+export type Transactor = KyselyTransaction<Database>
+
+export interface TransactionDefinition<Input, Output> {
+  /** Unique over the whole program: `<file>/<verb>`. */
+  readonly name: string
+  /** Where the writer thread finds it: `import.meta.url` of the module that defines it at its top level. */
+  readonly moduleUrl: string
+  readonly run: (tx: Transactor, input: Input) => Promise<Output>
+}
+
+export interface Metadata extends AsyncDisposable {
+  readonly dialect: 'sqlite' | 'postgres'
+  readonly reader: Reader
+  /**
+   * Runs the transaction and resolves after its commit is durable. Rejects with the `RegistryError` that `run` threw (nothing was written), with
+   * `STORAGE_FULL` when the disk is, with `UNAVAILABLE` when the database is away.
+   */
+  write<Input, Output>(definition: TransactionDefinition<Input, Output>, input: Input): Promise<Output>
+  /** Cheap proof that the database answers. Throws as `write` does. */
+  ping(): Promise<void>
+}

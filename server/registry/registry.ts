@@ -1,0 +1,84 @@
+/**
+ * The registry itself: push, pull, mount, delete, list, one file per verb.
+ *
+ * The problem: a push must be whole or absent whatever dies in between, and a pull must cost one indexed read. The way: bytes go to the blob
+ * store first and become true by one transaction; the answer leaves after its commit. Each verb is a function whose first argument is the
+ * {@link Registry}. To add a verb, add a file; to let another part of Berth have a say in a push or a pull, add an {@link AdmissionCheck};
+ * to let it supply what is missing, a {@link MissingContent}.
+ */
+import type { Readable } from 'node:stream'
+import type { FileHandle } from 'node:fs/promises'
+import type { BlobStore } from '#blobs/blob-store.ts'
+import type { Ports } from '#lib/ports.ts'
+import type { Logger } from '#lib/logger.ts'
+import type { Metadata } from '#metadata/metadata.ts'
+import type { Digest } from '#oci/digest.ts'
+import type { Manifest } from '#oci/manifest.ts'
+import type { RepositoryName, Tag } from '#oci/reference.ts'
+import type { ContentCache } from './content-cache.ts'
+import type { UploadTable } from './upload-table.ts'
+
+/** Who asks, as far as the registry needs to know: for upload ownership, history and the event record. */
+export interface Actor {
+  /** Empty for anonymous. */
+  readonly name: string
+  readonly requestId: string
+}
+
+/** What is being pushed or pulled when an {@link AdmissionCheck} is asked. */
+export interface AdmissionRequest {
+  readonly operation: 'push' | 'pull'
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  readonly tags: readonly Tag[]
+  /** Present at push. */
+  readonly manifest: Manifest | undefined
+  readonly actor: Actor
+}
+
+/** Asked in order before a manifest is accepted, and before one is served. Throws `RegistryError` (`DENIED`, `MANIFEST_INVALID`, …) to refuse. */
+export interface AdmissionCheck {
+  readonly name: string
+  readonly operations: readonly AdmissionRequest['operation'][]
+  check(request: AdmissionRequest): Promise<void>
+}
+
+/** Asked in order when a pull finds nothing. True: the content is there now, look again. */
+export interface MissingContent {
+  readonly name: string
+  findBlob(repository: RepositoryName, digest: Digest, actor: Actor): Promise<boolean>
+}
+
+/** A blob ready to be sent. Who gets it closes it with {@link BlobContent.close}. */
+export interface BlobContent {
+  readonly digest: Digest
+  readonly sizeBytes: number
+  readonly body:
+    | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+    | { readonly kind: 'file'; readonly handle: FileHandle }
+    | { readonly kind: 'stream'; readonly read: (start: number, end: number, signal: AbortSignal) => Promise<Readable> }
+    | { readonly kind: 'redirect'; readonly url: string }
+  close(): Promise<void>
+}
+
+/** Settings of the verbs, a part of Config that `main.ts` hands over. Sizes in bytes, durations in milliseconds. */
+export interface RegistryOptions {
+  readonly deleteEnabled: boolean
+  readonly readOnly: boolean
+  readonly minimumFreeBytes: number
+  readonly garbageDelayMs: number
+  readonly manifestBytes: number
+  readonly uploadsPerActor: number
+  readonly indexPlatforms: 'all' | 'none' | readonly { readonly os: string; readonly architecture: string }[]
+  readonly referrersMayPrecedeBlobs: boolean
+}
+
+export interface Registry {
+  readonly metadata: Metadata
+  readonly store: BlobStore
+  readonly options: RegistryOptions
+  readonly hooks: { readonly admission: readonly AdmissionCheck[]; readonly missingContent: readonly MissingContent[] }
+  /** What this process remembers: immutable bytes by digest, and the uploads it is receiving. Losing it loses nothing. */
+  readonly memory: { readonly contents: ContentCache; readonly uploads: UploadTable }
+  readonly context: { readonly ports: Ports; readonly log: Logger }
+}
