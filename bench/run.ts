@@ -1,0 +1,111 @@
+/**
+ * Runs the scenarios against Berth and its peers in interleaved rounds (A B A B …) on one machine in one run, and reports medians and the
+ * ratio pair by pair. Absolute figures belong to the machine; the ratios and the server's CPU time per unit are what can be compared.
+ *
+ * npm run bench [-- PART-OF-A-SCENARIO'S-NAME] [--rounds N] [--against PEER] [--no-record]
+ */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { berth, cpuMs, peerKinds, residentBytes, startPeer, type Peer } from './peers.ts'
+import { record, type Measurement, type PeerFacts } from './report.ts'
+import { scenarios, type Scenario } from './scenarios.ts'
+import { seedRegistry2, type Seed } from './seed.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '5' }, against: { type: 'string' }, 'no-record': { type: 'boolean', default: false } },
+})
+
+/** Writes to memory that a virtual machine may have given back to its host, so that the first server does not pay for fetching it. */
+function touchMemory(): void {
+  Buffer.alloc(1 << 30, 1)
+}
+
+async function measure(scenario: Scenario, peer: Peer, seed: Seed): Promise<Measurement> {
+  if (scenario.heavy === true) touchMemory()
+  const before = cpuMs(peer)
+  const work = await scenario.run({ port: peer.port, seed })
+  const cpu = cpuMs(peer) - before
+  return { perSecond: work.units / work.seconds, cpuMsPerUnit: cpu / work.units, p50Ms: work.p50Ms, p99Ms: work.p99Ms }
+}
+
+async function startAll(workDirectory: string, seedDirectory: string): Promise<Peer[]> {
+  const peers: Peer[] = []
+  for (const kind of peerKinds) {
+    if (values.against !== undefined && kind !== berth && kind.name !== values.against) continue
+    const root = join(workDirectory, `${kind.name}-data`)
+    cpSync(seedDirectory, root, { recursive: true })
+    const peer = await startPeer(kind, root, workDirectory)
+    if (peer === undefined)
+      console.log(`${kind.name} is not installed here; figures for Berth alone (Debian: apt-get install docker-registry)`)
+    else peers.push(peer)
+  }
+  return peers
+}
+
+/** Start to first answer over data that is already there, the median of five. */
+async function startTimes(workDirectory: string): Promise<Map<string, number>> {
+  const times = new Map<string, number>()
+  for (const kind of peerKinds) {
+    const samples: number[] = []
+    for (let i = 0; i < 5; i++) {
+      const peer = await startPeer(kind, join(workDirectory, `${kind.name}-data`), workDirectory)
+      if (peer === undefined) break
+      samples.push(peer.startMs)
+      await peer.stop()
+    }
+    samples.sort((a, b) => a - b)
+    if (samples.length > 0) times.set(kind.name, samples[2] ?? 0)
+  }
+  return times
+}
+
+async function main(): Promise<void> {
+  const workDirectory = mkdtempSync(join(tmpdir(), 'berth-bench-'))
+  const chosen = scenarios.filter((scenario) => positionals.every((word) => scenario.name.includes(word)))
+  let peers: Peer[] = []
+  try {
+    const seedDirectory = join(workDirectory, 'seed')
+    mkdirSync(seedDirectory)
+    console.log('writing the seed: 10,000 tags, 5,000 repositories, a layer of 256 MiB')
+    const seed = seedRegistry2(seedDirectory)
+    peers = await startAll(workDirectory, seedDirectory)
+    const idle = new Map(peers.map((peer) => [peer.name, residentBytes(peer).now]))
+    const results = new Map<string, Map<string, Measurement[]>>()
+    for (const scenario of chosen) {
+      const ofScenario = new Map<string, Measurement[]>(peers.map((peer) => [peer.name, []]))
+      for (let round = 0; round < Number(values.rounds); round++) {
+        for (const peer of round % 2 === 0 ? peers : peers.toReversed())
+          ofScenario.get(peer.name)?.push(await measure(scenario, peer, seed))
+      }
+      results.set(scenario.name, ofScenario)
+      console.log(scenario.name, ...[...ofScenario].map(([name, list]) => `${name}: ${list.map((m) => m.perSecond.toFixed(1)).join(' ')}`))
+    }
+    const peaks = new Map(peers.map((peer) => [peer.name, residentBytes(peer).peak]))
+    await Promise.all(peers.map((peer) => peer.stop()))
+    const starts = await startTimes(workDirectory)
+    const facts: PeerFacts[] = peerKinds
+      .filter((kind) => peers.some((peer) => peer.name === kind.name))
+      .map((kind) => ({
+        name: kind.name,
+        version: kind.version(),
+        startMs: starts.get(kind.name) ?? 0,
+        idleBytes: idle.get(kind.name) ?? 0,
+        peakBytes: peaks.get(kind.name) ?? 0,
+      }))
+    const units = new Map(chosen.map((scenario) => [scenario.name, scenario.unit]))
+    const report = record({ results, facts, units, rounds: Number(values.rounds) })
+    console.log(`\n${report.table}`)
+    if (!values['no-record'] && positionals.length === 0) {
+      writeFileSync(join(import.meta.dirname, 'results/latest.json'), `${JSON.stringify(report.json, null, 2)}\n`)
+      report.writeReadme(join(import.meta.dirname, 'README.md'))
+    }
+  } finally {
+    await Promise.all(peers.map((peer) => peer.stop()))
+    rmSync(workDirectory, { recursive: true, force: true })
+  }
+}
+
+await main()
