@@ -63,7 +63,10 @@ export default defineConfig({
     'unicorn/filename-case': ['error', { case: 'kebabCase' }],
   },
   overrides: [
-    { files: ['server/**'], rules: { 'no-restricted-properties': ['error', ...impure], 'no-restricted-globals': ['error', ...impureGlobals] } },
+    {
+      files: ['server/**'],
+      rules: { 'no-restricted-properties': ['error', ...impure], 'no-restricted-globals': ['error', ...impureGlobals] },
+    },
     ...Object.entries(rooms).map(([room, allowed]) =>
       // Features know nothing of each other: the room is left out of its own list.
       mayImport(room, [`server/${room}/**`], room === 'features' ? allowed : [room, ...allowed]),

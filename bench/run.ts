@@ -31,6 +31,17 @@ async function measure(scenario: Scenario, peer: Peer, seed: Seed): Promise<Meas
   return { perSecond: work.units / work.seconds, cpuMsPerUnit: cpu / work.units, p50Ms: work.p50Ms, p99Ms: work.p99Ms }
 }
 
+/** All rounds of one scenario, the order of the servers turned round each time. */
+async function rounds(scenario: Scenario, peers: readonly Peer[], seed: Seed): Promise<Map<string, Measurement[]>> {
+  const found = new Map<string, Measurement[]>(peers.map((peer) => [peer.name, []]))
+  for (let round = 0; round < Number(values.rounds); round++) {
+    const order = round % 2 === 0 ? peers : peers.toReversed()
+    for (const peer of order) found.get(peer.name)?.push(await measure(scenario, peer, seed))
+  }
+  console.log(scenario.name, ...[...found].map(([name, list]) => `${name}: ${list.map((m) => m.perSecond.toFixed(1)).join(' ')}`))
+  return found
+}
+
 async function startAll(workDirectory: string, seedDirectory: string): Promise<Peer[]> {
   const peers: Peer[] = []
   for (const kind of peerKinds) {
@@ -74,15 +85,7 @@ async function main(): Promise<void> {
     peers = await startAll(workDirectory, seedDirectory)
     const idle = new Map(peers.map((peer) => [peer.name, residentBytes(peer).now]))
     const results = new Map<string, Map<string, Measurement[]>>()
-    for (const scenario of chosen) {
-      const ofScenario = new Map<string, Measurement[]>(peers.map((peer) => [peer.name, []]))
-      for (let round = 0; round < Number(values.rounds); round++) {
-        for (const peer of round % 2 === 0 ? peers : peers.toReversed())
-          ofScenario.get(peer.name)?.push(await measure(scenario, peer, seed))
-      }
-      results.set(scenario.name, ofScenario)
-      console.log(scenario.name, ...[...ofScenario].map(([name, list]) => `${name}: ${list.map((m) => m.perSecond.toFixed(1)).join(' ')}`))
-    }
+    for (const scenario of chosen) results.set(scenario.name, await rounds(scenario, peers, seed))
     const peaks = new Map(peers.map((peer) => [peer.name, residentBytes(peer).peak]))
     await Promise.all(peers.map((peer) => peer.stop()))
     const starts = await startTimes(workDirectory)

@@ -31,7 +31,11 @@ export type OpenBlob =
   /** An open file: read by position, then `handle.close()`. `sizeBytes` is what the file system says. */
   | { readonly kind: 'file'; readonly handle: FileHandle; readonly sizeBytes: number }
   /** Another server: `read` streams bytes `start` to `end` inclusive. */
-  | { readonly kind: 'stream'; readonly sizeBytes: number; readonly read: (start: number, end: number, signal: AbortSignal) => Promise<Readable> }
+  | {
+      readonly kind: 'stream'
+      readonly sizeBytes: number
+      readonly read: (start: number, end: number, signal: AbortSignal) => Promise<Readable>
+    }
   /** A URL where the client fetches the bytes itself. */
   | { readonly kind: 'redirect'; readonly url: string }
 

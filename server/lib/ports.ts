@@ -32,7 +32,21 @@ export interface Timers {
 /** What the rooms use of the file system: the functions of `node:fs/promises` by their own names and meanings. */
 export type Files = Pick<
   typeof fs,
-  'open' | 'mkdir' | 'rename' | 'unlink' | 'rm' | 'rmdir' | 'stat' | 'lstat' | 'readdir' | 'readFile' | 'link' | 'statfs' | 'opendir' | 'access' | 'copyFile'
+  | 'open'
+  | 'mkdir'
+  | 'rename'
+  | 'unlink'
+  | 'rm'
+  | 'rmdir'
+  | 'stat'
+  | 'lstat'
+  | 'readdir'
+  | 'readFile'
+  | 'link'
+  | 'statfs'
+  | 'opendir'
+  | 'access'
+  | 'copyFile'
 >
 
 export interface Ports {

@@ -12,32 +12,96 @@ interface ErrorFacts {
 
 const table = {
   UNKNOWN: { status: 500, message: 'unknown error', remedy: 'Look for the request id of the answer in the log of the server.' },
-  UNSUPPORTED: { status: 405, message: 'the operation is unsupported', remedy: 'The registry is read-only, or deletes are switched off (storage.delete.enabled).' },
+  UNSUPPORTED: {
+    status: 405,
+    message: 'the operation is unsupported',
+    remedy: 'The registry is read-only, or deletes are switched off (storage.delete.enabled).',
+  },
   UNAUTHORIZED: { status: 401, message: 'authentication required', remedy: 'Run `docker login` against this registry.' },
-  DENIED: { status: 403, message: 'requested access to the resource is denied', remedy: 'Ask an administrator for the right, or use another name.' },
+  DENIED: {
+    status: 403,
+    message: 'requested access to the resource is denied',
+    remedy: 'Ask an administrator for the right, or use another name.',
+  },
   UNAVAILABLE: { status: 503, message: 'service unavailable', remedy: 'Try again after the time that Retry-After names.' },
   TOOMANYREQUESTS: { status: 429, message: 'too many requests', remedy: 'Try again after the time that Retry-After names.' },
-  DIGEST_INVALID: { status: 400, message: 'provided digest did not match uploaded content', remedy: 'The bytes changed on the way, or the digest is malformed: push again.' },
-  SIZE_INVALID: { status: 400, message: 'provided length did not match content length', remedy: 'The body was cut or a Content-Range is wrong: push again.' },
-  RANGE_INVALID: { status: 416, message: 'invalid content range', remedy: 'Ask for the upload with GET and go on at the offset that its Range header names.' },
-  NAME_INVALID: { status: 400, message: 'invalid repository name', remedy: 'Use lower-case letters, digits, and . _ - between them; 255 characters at most.' },
-  NAME_UNKNOWN: { status: 404, message: 'repository name not known to registry', remedy: 'Check the name; a repository exists from its first push on.' },
-  TAG_INVALID: { status: 400, message: 'manifest tag did not match URI', remedy: 'A tag has 128 characters at most: letters, digits, and _ . - (not first).' },
+  DIGEST_INVALID: {
+    status: 400,
+    message: 'provided digest did not match uploaded content',
+    remedy: 'The bytes changed on the way, or the digest is malformed: push again.',
+  },
+  SIZE_INVALID: {
+    status: 400,
+    message: 'provided length did not match content length',
+    remedy: 'The body was cut or a Content-Range is wrong: push again.',
+  },
+  RANGE_INVALID: {
+    status: 416,
+    message: 'invalid content range',
+    remedy: 'Ask for the upload with GET and go on at the offset that its Range header names.',
+  },
+  NAME_INVALID: {
+    status: 400,
+    message: 'invalid repository name',
+    remedy: 'Use lower-case letters, digits, and . _ - between them; 255 characters at most.',
+  },
+  NAME_UNKNOWN: {
+    status: 404,
+    message: 'repository name not known to registry',
+    remedy: 'Check the name; a repository exists from its first push on.',
+  },
+  TAG_INVALID: {
+    status: 400,
+    message: 'manifest tag did not match URI',
+    remedy: 'A tag has 128 characters at most: letters, digits, and _ . - (not first).',
+  },
   MANIFEST_UNKNOWN: { status: 404, message: 'manifest unknown', remedy: 'Check tag or digest; list the tags with /v2/<name>/tags/list.' },
   MANIFEST_INVALID: { status: 400, message: 'manifest invalid', remedy: 'The detail says what is wrong with the document.' },
-  MANIFEST_TOO_BIG: { status: 413, message: 'manifest is larger than this registry accepts', remedy: 'A manifest may have 4 MiB (limits.manifestbytes).' },
-  MANIFEST_UNVERIFIED: { status: 400, message: 'manifest failed signature verification', remedy: 'Schema 1 manifests are not accepted: push again with a current client.' },
-  MANIFEST_BLOB_UNKNOWN: { status: 400, message: 'manifest references a manifest or blob unknown to registry', remedy: 'Push the blobs that the detail names, then the manifest.' },
-  BLOB_UNKNOWN: { status: 404, message: 'blob unknown to registry', remedy: 'Check the digest; a blob is visible in the repositories it was pushed or mounted to.' },
+  MANIFEST_TOO_BIG: {
+    status: 413,
+    message: 'manifest is larger than this registry accepts',
+    remedy: 'A manifest may have 4 MiB (limits.manifestbytes).',
+  },
+  MANIFEST_UNVERIFIED: {
+    status: 400,
+    message: 'manifest failed signature verification',
+    remedy: 'Schema 1 manifests are not accepted: push again with a current client.',
+  },
+  MANIFEST_BLOB_UNKNOWN: {
+    status: 400,
+    message: 'manifest references a manifest or blob unknown to registry',
+    remedy: 'Push the blobs that the detail names, then the manifest.',
+  },
+  BLOB_UNKNOWN: {
+    status: 404,
+    message: 'blob unknown to registry',
+    remedy: 'Check the digest; a blob is visible in the repositories it was pushed or mounted to.',
+  },
   BLOB_IN_USE: { status: 409, message: 'blob is referenced by a manifest', remedy: 'Delete the manifests that the detail names first.' },
-  BLOB_UPLOAD_UNKNOWN: { status: 404, message: 'blob upload unknown to registry', remedy: 'The upload is finished, cancelled or too old: start a new one.' },
+  BLOB_UPLOAD_UNKNOWN: {
+    status: 404,
+    message: 'blob upload unknown to registry',
+    remedy: 'The upload is finished, cancelled or too old: start a new one.',
+  },
   BLOB_UPLOAD_INVALID: { status: 400, message: 'blob upload invalid', remedy: 'Start a new upload; the detail says what was wrong.' },
-  BLOB_UPLOAD_BUSY: { status: 409, message: 'another request is writing to this upload', remedy: 'Send the parts of one upload one after the other.' },
-  PAGINATION_NUMBER_INVALID: { status: 400, message: 'invalid number of results requested', remedy: 'n is a whole number from 0 up to the limit that the detail names.' },
+  BLOB_UPLOAD_BUSY: {
+    status: 409,
+    message: 'another request is writing to this upload',
+    remedy: 'Send the parts of one upload one after the other.',
+  },
+  PAGINATION_NUMBER_INVALID: {
+    status: 400,
+    message: 'invalid number of results requested',
+    remedy: 'n is a whole number from 0 up to the limit that the detail names.',
+  },
   RANGE_TOO_MANY: { status: 400, message: 'too many ranges requested', remedy: 'Ask for at most 1,024 ranges at once.' },
   REQUEST_INVALID: { status: 400, message: 'request invalid', remedy: 'The detail says which part of the request is wrong.' },
   NOT_FOUND: { status: 404, message: 'no such end point', remedy: 'Check the path: the registry answers below /v2/.' },
-  STORAGE_FULL: { status: 507, message: 'the registry has no space left', remedy: 'Free space on the disk of the data directory; the registry goes on by itself.' },
+  STORAGE_FULL: {
+    status: 507,
+    message: 'the registry has no space left',
+    remedy: 'Free space on the disk of the data directory; the registry goes on by itself.',
+  },
 } as const satisfies Record<string, ErrorFacts>
 
 export type ErrorCode = keyof typeof table
