@@ -96,6 +96,18 @@ const table = {
   },
   RANGE_TOO_MANY: { status: 400, message: 'too many ranges requested', remedy: 'Ask for at most 1,024 ranges at once.' },
   REQUEST_INVALID: { status: 400, message: 'request invalid', remedy: 'The detail says which part of the request is wrong.' },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    message: 'the request came too slowly',
+    remedy:
+      'Send again; an upload goes on at the offset that GET on it names. The limits are limits.bodyidletimeout and limits.bodybytespersecond.',
+  },
+  URI_TOO_LONG: { status: 414, message: 'request target too long', remedy: 'Ask for less at once; the detail names the limit.' },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    message: 'request header fields too large',
+    remedy: 'Send smaller headers, or raise limits.headerbytes.',
+  },
   NOT_FOUND: { status: 404, message: 'no such end point', remedy: 'Check the path: the registry answers below /v2/.' },
   STORAGE_FULL: {
     status: 507,
