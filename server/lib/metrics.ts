@@ -1,0 +1,172 @@
+/**
+ * What the process counts, under the names of registry:2 (docker/go-metrics), so that its dashboards and alerts keep working.
+ *
+ * The problem: a labelled metric of prom-client hashes its labels at every call, which a small GET would feel. The way: each series is looked
+ * up once and kept ({@link HttpMetrics.request} by handler, method and status), so that a request costs a few additions. Labels are closed sets
+ * (handler, method, status, driver, action): never a repository, tag or digest. To add a metric, make it here, with `registers: [registry]`.
+ */
+import { Counter, Gauge, Histogram, Registry as PrometheusRegistry, collectDefaultMetrics } from 'prom-client'
+import { watchEventLoop } from './event-loop-lag.ts'
+
+/** One answered request. `handler` is registry:2's name of the route (`manifest`, `blob_upload`, …), `method` is lower case. */
+export interface AnsweredRequest {
+  readonly handler: string
+  readonly method: string
+  readonly status: number
+  readonly durationSeconds: number
+  readonly receivedBytes: number
+  readonly sentBytes: number
+}
+
+export interface HttpMetrics {
+  /** Counts a request as being answered, until `end`. */
+  begin(handler: string): void
+  end(request: AnsweredRequest): void
+}
+
+export interface Metrics {
+  /** prom-client's registry: `metrics()` is the page that Prometheus reads. */
+  readonly registry: PrometheusRegistry
+  readonly http: HttpMetrics
+  /** Takes note of one action of a blob store (`GetContent`, `PutContent`, `Stat`, `Move`, `Delete`, …). */
+  observeStorage(driver: string, action: string, seconds: number): void
+  /** Upload sessions that this process is receiving. */
+  readonly openUploads: Gauge
+  /** Stops what measures in the background. */
+  [Symbol.dispose](): void
+}
+
+/** OpenTelemetry's buckets for http.server.request.duration, with room for uploads. */
+const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 60, 300]
+/** 1 KiB to 4 GiB in steps of four. */
+const sizeBuckets = Array.from({ length: 12 }, (_, step) => 1024 * 4 ** step)
+
+export function createMetrics(): Metrics {
+  const registry = new PrometheusRegistry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const storage = new Histogram({
+    name: 'registry_storage_action_seconds',
+    help: 'The number of seconds that the storage action takes',
+    labelNames: ['driver', 'action'],
+    registers,
+  })
+  const openUploads = new Gauge({ name: 'registry_storage_open_uploads', help: 'Blob uploads that this process is receiving', registers })
+  const lag = createLagGauge(registry)
+  const observers = new Map<string, (seconds: number) => void>()
+  return {
+    registry,
+    http: createHttpMetrics(registry),
+    observeStorage(driver, action, seconds) {
+      const observe = cached(observers, `${driver} ${action}`, () => {
+        const child = storage.labels(driver, action)
+        return (value: number) => child.observe(value)
+      })
+      observe(seconds)
+    },
+    openUploads,
+    [Symbol.dispose]: () => lag[Symbol.dispose](),
+  }
+}
+
+function createLagGauge(registry: PrometheusRegistry): Disposable {
+  const lag = watchEventLoop()
+  const gauge = new Gauge({
+    name: 'registry_event_loop_lag_seconds',
+    help: 'How long the event loop was held, since the last scrape',
+    labelNames: ['quantile'],
+    registers: [registry],
+    collect() {
+      const { p50, p99, max } = lag.take()
+      gauge.set({ quantile: '0.5' }, p50)
+      gauge.set({ quantile: '0.99' }, p99)
+      gauge.set({ quantile: '1' }, max)
+    },
+  })
+  return lag
+}
+
+function createHttpMetrics(registry: PrometheusRegistry): HttpMetrics {
+  const registers = [registry]
+  const requests = new Counter({
+    name: 'registry_http_requests_total',
+    help: 'Total number of HTTP requests made',
+    labelNames: ['code', 'handler', 'method'],
+    registers,
+  })
+  const alias = new Counter({
+    name: 'registry_requests_total',
+    help: 'The same as registry_http_requests_total',
+    labelNames: ['code', 'handler', 'method'],
+    registers,
+  })
+  const inFlight = new Gauge({
+    name: 'registry_http_in_flight_requests',
+    help: 'The in-flight HTTP requests',
+    labelNames: ['handler'],
+    registers,
+  })
+  const sizes = createSizeMetrics(registry)
+  const flying = new Map<string, Gauge.Internal<'handler'>>()
+  const flyingOf = (handler: string) => cached(flying, handler, () => inFlight.labels(handler))
+  const series = new Map<string, { count(): void }>()
+  return {
+    begin: (handler) => flyingOf(handler).inc(),
+    end(request) {
+      const { handler, method, status } = request
+      const one = cached(series, `${status} ${handler} ${method}`, () => {
+        const children = [requests, alias].map((counter) => counter.labels(String(status), handler, method))
+        return { count: () => children.forEach((child) => child.inc()) }
+      })
+      one.count()
+      flyingOf(handler).dec()
+      sizes(request)
+    },
+  }
+}
+
+function createSizeMetrics(registry: PrometheusRegistry): (request: AnsweredRequest) => void {
+  const registers = [registry]
+  const duration = new Histogram({
+    name: 'registry_http_request_duration_seconds',
+    help: 'The HTTP request latencies in seconds',
+    labelNames: ['handler', 'method'],
+    buckets: durationBuckets,
+    registers,
+  })
+  const requestSize = new Histogram({
+    name: 'registry_http_request_size_bytes',
+    help: 'The HTTP request sizes in bytes',
+    labelNames: ['handler'],
+    buckets: sizeBuckets,
+    registers,
+  })
+  const responseSize = new Histogram({
+    name: 'registry_http_response_size_bytes',
+    help: 'The HTTP response sizes in bytes',
+    labelNames: ['handler'],
+    buckets: sizeBuckets,
+    registers,
+  })
+  const received = new Counter({ name: 'registry_http_received_bytes_total', help: 'Bytes of request bodies', registers })
+  const sent = new Counter({ name: 'registry_http_sent_bytes_total', help: 'Bytes of response bodies', registers })
+  const durations = new Map<string, Histogram.Internal<'handler' | 'method'>>()
+  const perHandler = new Map<string, readonly [Histogram.Internal<'handler'>, Histogram.Internal<'handler'>]>()
+  return ({ handler, method, durationSeconds, receivedBytes, sentBytes }) => {
+    cached(durations, `${handler} ${method}`, () => duration.labels(handler, method)).observe(durationSeconds)
+    const [requestBytes, responseBytes] = cached(perHandler, handler, () => [requestSize.labels(handler), responseSize.labels(handler)])
+    requestBytes.observe(receivedBytes)
+    responseBytes.observe(sentBytes)
+    received.inc(receivedBytes)
+    sent.inc(sentBytes)
+  }
+}
+
+function cached<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
+  let value = map.get(key)
+  if (value === undefined) {
+    value = make()
+    map.set(key, value)
+  }
+  return value
+}
