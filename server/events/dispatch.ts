@@ -1,0 +1,158 @@
+/**
+ * The activity stream of this process: tells subscribers what happened, after the commit, in id order.
+ *
+ * Each subscriber has its own place in the table and reads on when it is done with what it has. So a slow one holds nobody up and nothing piles
+ * up in memory, and one that throws loses only that event. A subscriber that must not lose anything over a restart keeps the last id itself and
+ * passes it as `after`.
+ *
+ * NOTE: with several writers (PostgreSQL) ids are not committed in order; that driver must read behind the oldest open transaction.
+ */
+import type { Logger } from '#lib/logger.ts'
+import type { Ports } from '#lib/ports.ts'
+import { eventsAfter, newestEventId } from '#metadata/events.ts'
+import type { Metadata } from '#metadata/metadata.ts'
+import { eventFromRow, type RecordedEvent } from './event.ts'
+
+export type EventHandler = (event: RecordedEvent, signal: AbortSignal) => Promise<void> | void
+
+export interface SubscribeOptions {
+  /** For the log. */
+  readonly name: string
+  /** Events with larger ids are told; without it those that come from now on. */
+  readonly after?: number
+}
+
+export interface ActivityStream extends AsyncDisposable {
+  /** Resolves when the subscriber has its place. Disposing waits for the call that runs, whose signal is aborted. */
+  subscribe(handler: EventHandler, options: SubscribeOptions): Promise<AsyncDisposable>
+  /** Something was committed: look now. */
+  wake(): void
+  /** The same database, whose every write wakes the stream. */
+  watch(metadata: Metadata): Metadata
+}
+
+const pageRows = 100
+/** How soon events are seen that another process wrote. */
+const pollMs = 2000
+
+export interface ActivityOptions {
+  readonly metadata: Metadata
+  readonly ports: Pick<Ports, 'timers'>
+  readonly log: Logger
+}
+
+export function createActivityStream({ metadata, ports, log }: ActivityOptions): ActivityStream {
+  const subscribers = new Set<Subscriber>()
+  const wake = () => {
+    for (const subscriber of subscribers) subscriber.wake()
+  }
+  const poll = ports.timers.every(pollMs, wake)
+  return {
+    wake,
+    async subscribe(handler, { name, after }) {
+      const start = after ?? (await newestEventId(metadata.reader))
+      const subscriber = new Subscriber({ metadata, log: log.child({ subscriber: name }), handler, after: start })
+      subscribers.add(subscriber)
+      subscriber.wake()
+      return {
+        async [Symbol.asyncDispose]() {
+          subscribers.delete(subscriber)
+          await subscriber[Symbol.asyncDispose]()
+        },
+      }
+    },
+    watch: (watched) => watchWrites(watched, wake),
+    async [Symbol.asyncDispose]() {
+      poll[Symbol.dispose]()
+      const all = [...subscribers]
+      subscribers.clear()
+      await Promise.all(all.map((subscriber) => subscriber[Symbol.asyncDispose]()))
+    },
+  }
+}
+
+function watchWrites(metadata: Metadata, wake: () => void): Metadata {
+  return {
+    dialect: metadata.dialect,
+    reader: metadata.reader,
+    async write(definition, input) {
+      const output = await metadata.write(definition, input)
+      wake()
+      return output
+    },
+    ping: () => metadata.ping(),
+    [Symbol.asyncDispose]: () => metadata[Symbol.asyncDispose](),
+  }
+}
+
+interface SubscriberParts {
+  readonly metadata: Metadata
+  readonly log: Logger
+  readonly handler: EventHandler
+  readonly after: number
+}
+
+/** One reader of the table with its place in it. */
+class Subscriber implements AsyncDisposable {
+  readonly #parts: SubscriberParts
+  readonly #abort = new AbortController()
+  #lastId: number
+  #reading: Promise<void> | undefined
+  #wokenAgain = false
+
+  constructor(parts: SubscriberParts) {
+    this.#parts = parts
+    this.#lastId = parts.after
+  }
+
+  /** Reads on unless it does already. Many wakes while it reads are one. */
+  wake(): void {
+    if (this.#abort.signal.aborted) return
+    this.#wokenAgain = true
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+      if (this.#wokenAgain) this.wake()
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#abort.abort()
+    await this.#reading
+  }
+
+  async #read(): Promise<void> {
+    while (this.#wokenAgain && !this.#abort.signal.aborted) {
+      this.#wokenAgain = false
+      // The writes that woke this are answered first, and a long way to catch up leaves turns to others.
+      await new Promise((resolve) => setImmediate(resolve))
+      if (await this.#readPage()) this.#wokenAgain = true
+    }
+  }
+
+  /** True when there may be more. */
+  async #readPage(): Promise<boolean> {
+    const { metadata, log } = this.#parts
+    try {
+      const rows = await eventsAfter(metadata.reader, this.#lastId, pageRows)
+      for (const row of rows) {
+        if (this.#abort.signal.aborted) return false
+        const event = eventFromRow(row)
+        if (event !== undefined) await this.#tell(event)
+        this.#lastId = row.id
+      }
+      return rows.length === pageRows
+    } catch (error) {
+      if (!this.#abort.signal.aborted) log.error({ err: error }, 'events cannot be read: the next wake tries again')
+      return false
+    }
+  }
+
+  async #tell(event: RecordedEvent): Promise<void> {
+    const { log, handler } = this.#parts
+    try {
+      await handler(event, this.#abort.signal)
+    } catch (error) {
+      if (!this.#abort.signal.aborted) log.error({ err: error, event: event.id, action: event.action }, 'a subscriber failed on an event')
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pino } from 'pino'
+import { systemPorts } from '#lib/ports.ts'
+import { eventsAfter, newestEventId } from '#metadata/events.ts'
+import type { Metadata } from '#metadata/metadata.ts'
+import { openTestDatabase } from '#metadata/test-database.ts'
+import { digestOf } from '#oci/digest.ts'
+import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { createActivityStream } from './dispatch.ts'
+import { eventFromRow, type Event, type Happening, type RecordedEvent } from './event.ts'
+import { pruneEvents } from './prune.ts'
+import { recordAll, recordAndFail, recordUnknown } from './test-transactions.ts'
+
+const repository = 'team/app' as RepositoryName
+const digest = digestOf(Buffer.from('content'))
+const sha512 = digestOf(Buffer.from('content'), 'sha512')
+const by = { actor: 'someone', requestId: 'request-1' }
+
+function created(at: number): Event {
+  return { ...by, at, action: 'repository.created', repository }
+}
+
+function createdMany(count: number): Event[] {
+  return Array.from({ length: count }, (_, index) => created(index + 1))
+}
+
+const silent = pino({ enabled: false })
+
+function openStream(metadata: Metadata) {
+  return createActivityStream({ metadata, ports: systemPorts, log: silent })
+}
+
+/** Collects events, and lets a test wait for a number of them. */
+function collector() {
+  const seen: RecordedEvent[] = []
+  const waiting = new Set<() => void>()
+  return {
+    seen,
+    handler: (event: RecordedEvent) => {
+      seen.push(event)
+      for (const check of waiting) check()
+    },
+    until(count: number): Promise<void> {
+      return new Promise((resolve) => {
+        const check = () => {
+          if (seen.length >= count) resolve()
+        }
+        waiting.add(check)
+        check()
+      })
+    },
+  }
+}
+
+test('every kind of event comes back as it was recorded', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  const tag = 'v1' as Tag
+  const happenings: Happening[] = [
+    {
+      action: 'manifest.pushed',
+      repository,
+      digest: sha512,
+      detail: { mediaType: 'application/vnd.oci.image.manifest.v1+json', sizeBytes: 7 },
+    },
+    { action: 'manifest.deleted', repository, digest },
+    { action: 'tag.moved', repository, tag, digest, detail: {} },
+    { action: 'tag.moved', repository, tag, digest, detail: { previousDigest: sha512 } },
+    { action: 'tag.deleted', repository, tag, digest },
+    { action: 'blob.mounted', repository, digest, detail: { from: 'other' as RepositoryName } },
+    { action: 'blob.deleted', repository, digest },
+    { action: 'blob.quarantined', digest, detail: { reason: 'wrong bytes' } },
+    { action: 'repository.created', repository },
+    { action: 'repository.deleted', repository },
+  ]
+  const events = happenings.map((happening): Event => ({ ...happening, ...by, at: 1_700_000_000_000 }))
+  const ids = await metadata.write(recordAll, events)
+  const recorded = (await eventsAfter(metadata.reader, 0, 100)).map(eventFromRow)
+  assert.deepEqual(
+    recorded,
+    events.map((event, index) => ({ detail: {}, ...event, id: ids[index] })),
+  )
+})
+
+test('an event of a transaction that fails never happened', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  await assert.rejects(metadata.write(recordAndFail, [created(1)]))
+  assert.equal(await newestEventId(metadata.reader), 0)
+})
+
+test('subscribers get what is committed from now on, in order, once', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  await metadata.write(recordAll, [created(1)])
+  await using stream = openStream(metadata)
+  const watched = stream.watch(metadata)
+  const one = collector()
+  const other = collector()
+  await using _one = await stream.subscribe(one.handler, { name: 'one' })
+  await using _other = await stream.subscribe(other.handler, { name: 'other', after: 0 })
+  for (let round = 0; round < 5; round++) await watched.write(recordAll, createdMany(90))
+  await one.until(450)
+  await other.until(451)
+  const ids = one.seen.map(({ id }) => id)
+  assert.deepEqual(
+    ids,
+    Array.from({ length: 450 }, (_, index) => index + 2),
+  )
+  assert.deepEqual(
+    other.seen.map(({ id }) => id),
+    [1, ...ids],
+  )
+})
+
+test('a subscriber that throws and one that never ends do not stop the others', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  await using stream = openStream(metadata)
+  const watched = stream.watch(metadata)
+  const good = collector()
+  const failed: number[] = []
+  await stream.subscribe((_event, signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve())), { name: 'slow' })
+  const failing = (event: RecordedEvent) => {
+    failed.push(event.id)
+    throw new Error('the subscriber is broken')
+  }
+  await stream.subscribe(failing, { name: 'failing' })
+  await stream.subscribe(good.handler, { name: 'good' })
+  await watched.write(recordAll, createdMany(250))
+  await good.until(250)
+  await stream[Symbol.asyncDispose]()
+  assert.deepEqual(
+    failed,
+    [...failed].toSorted((a, b) => a - b),
+  )
+  assert.ok(failed.length > 100, 'it is told the next event after each failure')
+})
+
+test('an event that this program does not know is passed over', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  await using stream = openStream(metadata)
+  const watched = stream.watch(metadata)
+  const all = collector()
+  await stream.subscribe(all.handler, { name: 'all' })
+  await watched.write(recordUnknown, undefined)
+  await watched.write(recordAll, [created(2)])
+  await all.until(1)
+  assert.deepEqual(
+    all.seen.map(({ id }) => id),
+    [2],
+  )
+})
+
+test('a subscription that is disposed hears nothing more, and its call is told to stop', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  await using stream = openStream(metadata)
+  const watched = stream.watch(metadata)
+  const started = Promise.withResolvers<void>()
+  let calls = 0
+  const subscription = await stream.subscribe(
+    async (_event, signal) => {
+      calls++
+      started.resolve()
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+    },
+    { name: 'slow' },
+  )
+  await watched.write(recordAll, createdMany(10))
+  await started.promise
+  await subscription[Symbol.asyncDispose]()
+  await watched.write(recordAll, createdMany(10))
+  assert.equal(calls, 1)
+})
+
+test('what another process committed is seen at the next wake', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  await using stream = openStream(metadata)
+  const all = collector()
+  await stream.subscribe(all.handler, { name: 'all' })
+  await metadata.write(recordAll, createdMany(3))
+  stream.wake()
+  await all.until(3)
+})
+
+test('a stream outlives its database', async () => {
+  const metadata = await openTestDatabase(':memory:')
+  const stream = openStream(metadata)
+  const all = collector()
+  await stream.subscribe(all.handler, { name: 'all' })
+  await metadata[Symbol.asyncDispose]()
+  stream.wake()
+  await new Promise((resolve) => setImmediate(resolve))
+  await stream[Symbol.asyncDispose]()
+  assert.deepEqual(all.seen, [])
+})
+
+test('pruning deletes what is older, in batches, and nothing else', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  await metadata.write(recordAll, createdMany(2300))
+  assert.equal(await pruneEvents(metadata, { before: 2201 }), 2200)
+  assert.deepEqual(
+    (await eventsAfter(metadata.reader, 0, 1000)).map(({ at }) => at),
+    Array.from({ length: 100 }, (_, index) => 2201 + index),
+  )
+  assert.equal(await pruneEvents(metadata, { before: 2201 }), 0)
+  const aborted = AbortSignal.abort()
+  assert.equal(await pruneEvents(metadata, { before: 9999, signal: aborted }), 0)
+})

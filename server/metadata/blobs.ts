@@ -1,0 +1,233 @@
+/** The tables `blobs` (where the bytes of a digest are) and `repository_blobs` (which repositories they may be pulled from). */
+import { digestFromBytes, digestToBytes, type Digest } from '#oci/digest.ts'
+import type { RepositoryName } from '#oci/reference.ts'
+import { inChunks } from './in-chunks.ts'
+import type { Reader, Transactor } from './metadata.ts'
+import { prepare } from './prepared.ts'
+import { firstRepositoryName } from './repositories.ts'
+import { whereVisible, type Visibility } from './visibility.ts'
+
+/** Where a live blob is. */
+export interface BlobPlace {
+  readonly blobId: number
+  readonly sizeBytes: number
+  readonly store: string
+  readonly key: string
+}
+
+/** A {@link BlobPlace} with what decides whether a HEAD must extend its lease. */
+export interface LeasedBlobPlace extends BlobPlace {
+  readonly leaseUntil: number
+  readonly referenced: boolean
+}
+
+interface PlaceRow {
+  readonly blob_id: number | null
+  readonly size_bytes: number | null
+  readonly store: string | null
+  readonly key: string | null
+  readonly link_id: number | null
+}
+
+const placeInRepository = prepare<{ name: string; digest: Buffer }, PlaceRow>((db, param) =>
+  db
+    .selectFrom('repositories as r')
+    .leftJoin('blobs as b', (join) => join.on((eb) => eb.and([eb('b.digest', '=', param('digest')), eb('b.state', '=', 'live')])))
+    .leftJoin('repository_blobs as rb', (join) => join.onRef('rb.repository_id', '=', 'r.id').onRef('rb.blob_id', '=', 'b.id'))
+    .select(['b.id as blob_id', 'b.size_bytes', 'b.store', 'b.key', 'rb.id as link_id'])
+    .where('r.name', '=', param('name')),
+)
+
+const leasedPlaceInRepository = prepare<
+  { name: string; digest: Buffer },
+  PlaceRow & { lease_until: number | null; referenced: number | boolean }
+>((db, param) =>
+  db
+    .selectFrom('repositories as r')
+    .leftJoin('blobs as b', (join) => join.on((eb) => eb.and([eb('b.digest', '=', param('digest')), eb('b.state', '=', 'live')])))
+    .leftJoin('repository_blobs as rb', (join) => join.onRef('rb.repository_id', '=', 'r.id').onRef('rb.blob_id', '=', 'b.id'))
+    .select(['b.id as blob_id', 'b.size_bytes', 'b.store', 'b.key', 'rb.id as link_id', 'b.lease_until'])
+    .select((eb) => eb.exists(eb.selectFrom('manifest_blobs as mb').select('mb.id').whereRef('mb.blob_id', '=', 'b.id')).as('referenced'))
+    .where('r.name', '=', param('name')),
+)
+
+function placeOf(row: PlaceRow): BlobPlace | undefined {
+  if (row.blob_id === null || row.link_id === null || row.size_bytes === null || row.store === null || row.key === null) return undefined
+  return { blobId: row.blob_id, sizeBytes: row.size_bytes, store: row.store, key: row.key }
+}
+
+/** One indexed read: where the blob is if this repository has it; `'no-repository'` when there is no such repository. */
+export async function findBlob(
+  reader: Reader,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<BlobPlace | 'no-repository' | undefined> {
+  const [row] = await placeInRepository(reader, { name: repository, digest: digestToBytes(digest) })
+  return row === undefined ? 'no-repository' : placeOf(row)
+}
+
+/** {@link findBlob} with the lease. */
+export async function findLeasedBlob(
+  reader: Reader,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<LeasedBlobPlace | 'no-repository' | undefined> {
+  const [row] = await leasedPlaceInRepository(reader, { name: repository, digest: digestToBytes(digest) })
+  if (row === undefined) return 'no-repository'
+  const place = placeOf(row)
+  return place && { ...place, leaseUntil: row.lease_until ?? 0, referenced: Boolean(row.referenced) }
+}
+
+/** Where the live bytes of the digest are, whatever repository they belong to. */
+export async function findLiveBlob(reader: Reader | Transactor, digest: Digest): Promise<BlobPlace | undefined> {
+  return reader
+    .selectFrom('blobs')
+    .select(['id as blobId', 'size_bytes as sizeBytes', 'store', 'key'])
+    .where('digest', '=', digestToBytes(digest))
+    .where('state', '=', 'live')
+    .executeTakeFirst()
+}
+
+/** Where the bytes are if one of the repositories that the caller may see (or `from` alone, if visible) has them. */
+export async function findVisibleBlob(
+  reader: Reader | Transactor,
+  input: { readonly digest: Digest; readonly from: RepositoryName | undefined; readonly visibility: Visibility },
+): Promise<BlobPlace | undefined> {
+  if (input.visibility.kind === 'nothing') return undefined
+  const query = reader
+    .selectFrom('blobs')
+    .innerJoin('repository_blobs', 'repository_blobs.blob_id', 'blobs.id')
+    .innerJoin('repositories', 'repositories.id', 'repository_blobs.repository_id')
+    .select(['blobs.id as blobId', 'blobs.size_bytes as sizeBytes', 'blobs.store', 'blobs.key'])
+    .where('blobs.digest', '=', digestToBytes(input.digest))
+    .where('blobs.state', '=', 'live')
+    .where('repositories.name', '>=', firstRepositoryName)
+    .$if(input.from !== undefined, (next) => next.where('repositories.name', '=', input.from ?? ''))
+    .limit(1)
+  return whereVisible(query, input.visibility).executeTakeFirst()
+}
+
+/** Makes the blob pullable from the repository, and referenced by its manifests that came before it. */
+export async function linkBlob(
+  tx: Transactor,
+  link: { readonly repositoryId: number; readonly blobId: number; readonly digest: Digest; readonly now: number },
+): Promise<void> {
+  await tx
+    .insertInto('repository_blobs')
+    .values({ repository_id: link.repositoryId, blob_id: link.blobId, created_at: link.now })
+    .onConflict((conflict) => conflict.columns(['repository_id', 'blob_id']).doNothing())
+    .execute()
+  await tx
+    .insertInto('manifest_blobs')
+    .columns(['manifest_id', 'blob_id'])
+    .expression((eb) =>
+      eb
+        .selectFrom('manifest_children as mc')
+        .innerJoin('manifests as m', 'm.id', 'mc.manifest_id')
+        .select(['mc.manifest_id', eb.val(link.blobId).as('blob_id')])
+        .where('mc.child_digest', '=', digestToBytes(link.digest))
+        .where('m.repository_id', '=', link.repositoryId),
+    )
+    .onConflict((conflict) => conflict.columns(['manifest_id', 'blob_id']).doNothing())
+    .execute()
+}
+
+export async function insertBlob(
+  tx: Transactor,
+  blob: {
+    readonly digest: Digest
+    readonly sizeBytes: number
+    readonly store: string
+    readonly key: string
+    readonly now: number
+    readonly leaseUntil: number
+  },
+): Promise<number> {
+  const { id } = await tx
+    .insertInto('blobs')
+    .values({
+      digest: digestToBytes(blob.digest),
+      size_bytes: blob.sizeBytes,
+      state: 'live',
+      lease_until: blob.leaseUntil,
+      store: blob.store,
+      key: blob.key,
+      created_at: blob.now,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+/** Never shortens a lease. False when the blob is gone or quarantined. */
+export async function extendLease(tx: Transactor, blobId: number, leaseUntil: number): Promise<boolean> {
+  const result = await tx
+    .updateTable('blobs')
+    .set((eb) => ({ lease_until: eb.case().when('lease_until', '<', leaseUntil).then(leaseUntil).else(eb.ref('lease_until')).end() }))
+    .where('id', '=', blobId)
+    .where('state', '=', 'live')
+    .executeTakeFirst()
+  return result.numUpdatedRows > 0n
+}
+
+/** Ids of those digests that are live blobs of the repository. */
+export async function blobsOfRepository(tx: Transactor, repositoryId: number, digests: readonly Digest[]): Promise<Map<Digest, number>> {
+  const found = new Map<Digest, number>()
+  for (const chunk of inChunks(digests)) {
+    const rows = await tx
+      .selectFrom('blobs as b')
+      .innerJoin('repository_blobs as rb', (join) => join.onRef('rb.blob_id', '=', 'b.id').on('rb.repository_id', '=', repositoryId))
+      .select(['b.id', 'b.digest'])
+      .where('b.digest', 'in', chunk.map(digestToBytes))
+      .where('b.state', '=', 'live')
+      .execute()
+    for (const row of rows) found.set(digestFromBytes(row.digest), row.id)
+  }
+  return found
+}
+
+/** Takes the blob out of every reader's sight if its bytes are still at `key`. False when it changed meanwhile. */
+export async function quarantine(tx: Transactor, blobId: number, key: string): Promise<boolean> {
+  const result = await tx
+    .updateTable('blobs')
+    .set({ state: 'quarantined' })
+    .where('id', '=', blobId)
+    .where('key', '=', key)
+    .where('state', '=', 'live')
+    .executeTakeFirst()
+  return result.numUpdatedRows > 0n
+}
+
+/** Takes a blob out of quarantine whose bytes, still at `key`, were found right. False when it changed meanwhile. */
+export async function release(tx: Transactor, blobId: number, key: string): Promise<boolean> {
+  const result = await tx
+    .updateTable('blobs')
+    .set({ state: 'live' })
+    .where('id', '=', blobId)
+    .where('key', '=', key)
+    .where('state', '=', 'quarantined')
+    .executeTakeFirst()
+  return result.numUpdatedRows > 0n
+}
+
+export interface StoredBlob extends BlobPlace {
+  readonly digest: Digest
+  readonly isQuarantined: boolean
+}
+
+/** All blobs of a store in order of their ids, for scrub. */
+export async function blobsAfter(
+  reader: Reader,
+  store: string,
+  page: { readonly afterId: number; readonly limit: number },
+): Promise<StoredBlob[]> {
+  const rows = await reader
+    .selectFrom('blobs')
+    .select(['id as blobId', 'digest', 'size_bytes as sizeBytes', 'store', 'key', 'state'])
+    .where('id', '>', page.afterId)
+    .where('store', '=', store)
+    .orderBy('id')
+    .limit(page.limit)
+    .execute()
+  return rows.map(({ digest, state, ...place }) => ({ ...place, digest: digestFromBytes(digest), isQuarantined: state === 'quarantined' }))
+}

@@ -1,0 +1,29 @@
+/**
+ * The writer thread: one connection, one group at a time. It gets {@link WriterMessage}s and answers each group with its answers in order.
+ * Whatever goes wrong with its connection is an answer; a crash of the thread is for writer-thread.ts to notice.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { SqliteConnection } from './sqlite-connection.ts'
+import { kyselyOn } from './sqlite-dialect.ts'
+import { runGroup } from './sqlite-group.ts'
+import { closeWriter, openWriter, type OpenOptions } from './sqlite-open.ts'
+import { buffersOf, type WriterMessage } from './writer-messages.ts'
+
+if (parentPort !== null && isWriter(workerData)) serve(parentPort, workerData.openWriter)
+
+function isWriter(data: unknown): data is { readonly openWriter: OpenOptions } {
+  return typeof data === 'object' && data !== null && 'openWriter' in data
+}
+
+function serve(port: NonNullable<typeof parentPort>, options: OpenOptions): void {
+  const connection = new SqliteConnection(openWriter(options))
+  const db = kyselyOn(connection)
+  port.on('message', (message: WriterMessage) => {
+    if (message.kind === 'close') {
+      closeWriter(connection.database)
+      port.close()
+      return
+    }
+    void runGroup(connection, db, message.requests).then((answers) => port.postMessage(answers, buffersOf(answers)))
+  })
+}

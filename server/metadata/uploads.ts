@@ -1,0 +1,168 @@
+/** The table `upload_sessions`. */
+import { digestFromBytes, digestToBytes, parseDigestAlgorithm, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
+import type { RepositoryName } from '#oci/reference.ts'
+import type { Reader, Transactor } from './metadata.ts'
+import { prepare } from './prepared.ts'
+
+export interface UploadSession {
+  readonly uploadId: string
+  readonly repositoryId: number
+  readonly actor: string
+  readonly algorithm: DigestAlgorithm
+  readonly offsetBytes: number
+  /** Undefined: unknown, the bytes must be read again to tell. */
+  readonly digestSoFar: Digest | undefined
+  readonly startedAt: number
+  readonly updatedAt: number
+}
+
+interface SessionRow {
+  readonly upload_id: string
+  readonly repository_id: number
+  readonly actor: string
+  readonly algorithm: string
+  readonly offset_bytes: number
+  readonly digest_so_far: Buffer
+  readonly started_at: number
+  readonly updated_at: number
+}
+
+const columns = [
+  's.upload_id',
+  's.repository_id',
+  's.actor',
+  's.algorithm',
+  's.offset_bytes',
+  's.digest_so_far',
+  's.started_at',
+  's.updated_at',
+] as const
+
+const byId = prepare<{ uploadId: string; repository: string }, SessionRow>((db, param) =>
+  db
+    .selectFrom('upload_sessions as s')
+    .innerJoin('repositories as r', 'r.id', 's.repository_id')
+    .select(columns)
+    .where('s.upload_id', '=', param('uploadId'))
+    .where('r.name', '=', param('repository')),
+)
+
+function sessionOf(row: SessionRow): UploadSession {
+  return {
+    uploadId: row.upload_id,
+    repositoryId: row.repository_id,
+    actor: row.actor,
+    algorithm: parseDigestAlgorithm(row.algorithm) ?? 'sha256',
+    offsetBytes: row.offset_bytes,
+    digestSoFar: row.digest_so_far.length === 0 ? undefined : digestFromBytes(row.digest_so_far),
+    startedAt: row.started_at,
+    updatedAt: row.updated_at,
+  }
+}
+
+function digestColumn(digest: Digest | undefined): Buffer {
+  return digest === undefined ? Buffer.alloc(0) : digestToBytes(digest)
+}
+
+/** The session if it belongs to this repository. */
+export async function findUpload(reader: Reader, repository: RepositoryName, uploadId: string): Promise<UploadSession | undefined> {
+  const [row] = await byId(reader, { uploadId, repository })
+  return row && sessionOf(row)
+}
+
+export async function insertUpload(
+  tx: Transactor,
+  session: {
+    readonly uploadId: string
+    readonly repositoryId: number
+    readonly actor: string
+    readonly algorithm: DigestAlgorithm
+    readonly digestOfNothing: Digest
+    readonly store: string
+    readonly now: number
+  },
+): Promise<void> {
+  await tx
+    .insertInto('upload_sessions')
+    .values({
+      upload_id: session.uploadId,
+      repository_id: session.repositoryId,
+      actor: session.actor,
+      algorithm: session.algorithm,
+      offset_bytes: 0,
+      digest_so_far: digestToBytes(session.digestOfNothing),
+      store: session.store,
+      started_at: session.now,
+      updated_at: session.now,
+    })
+    .execute()
+}
+
+/** Whether the actor has `limit` open uploads or more. */
+export async function hasUploads(tx: Transactor, actor: string, limit: number): Promise<boolean> {
+  if (limit <= 0) return true
+  const row = await tx
+    .selectFrom('upload_sessions')
+    .select('id')
+    .where('actor', '=', actor)
+    .limit(1)
+    .offset(limit - 1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export interface UploadAdvance {
+  readonly uploadId: string
+  readonly fromBytes: number
+  readonly toBytes: number
+  readonly digestSoFar: Digest | undefined
+  readonly now: number
+}
+
+/** Moves the offset if it is still where the caller found it. */
+export async function advanceUpload(tx: Transactor, advance: UploadAdvance): Promise<boolean> {
+  const result = await tx
+    .updateTable('upload_sessions')
+    .set({ offset_bytes: advance.toBytes, digest_so_far: digestColumn(advance.digestSoFar), updated_at: advance.now })
+    .where('upload_id', '=', advance.uploadId)
+    .where('offset_bytes', '=', advance.fromBytes)
+    .executeTakeFirst()
+  return result.numUpdatedRows > 0n
+}
+
+/** False when there is no such session (any more). */
+export async function deleteUpload(tx: Transactor, uploadId: string, unchangedSince?: number): Promise<boolean> {
+  const result = await tx
+    .deleteFrom('upload_sessions')
+    .where('upload_id', '=', uploadId)
+    .$if(unchangedSince !== undefined, (query) => query.where('updated_at', '<=', unchangedSince ?? 0))
+    .executeTakeFirst()
+  return result.numDeletedRows > 0n
+}
+
+/** Sessions whose last change is not after `before`, oldest first, starting after `afterId`. */
+export async function staleUploads(
+  reader: Reader,
+  before: number,
+  page: { readonly afterId: number; readonly limit: number },
+): Promise<readonly { readonly id: number; readonly uploadId: string; readonly repositoryId: number }[]> {
+  return reader
+    .selectFrom('upload_sessions')
+    .select(['id', 'upload_id as uploadId', 'repository_id as repositoryId'])
+    .where('updated_at', '<=', before)
+    .where('id', '>', page.afterId)
+    .orderBy('id')
+    .limit(page.limit)
+    .execute()
+}
+
+/** Ids of the sessions of one repository. */
+export async function uploadsOfRepository(tx: Transactor, repositoryId: number): Promise<string[]> {
+  const rows = await tx.selectFrom('upload_sessions').select('upload_id').where('repository_id', '=', repositoryId).execute()
+  return rows.map((row) => row.upload_id)
+}
+
+/** Whether a row stands for this upload, in whatever repository. */
+export async function uploadExists(reader: Reader, uploadId: string): Promise<boolean> {
+  return (await reader.selectFrom('upload_sessions').select('id').where('upload_id', '=', uploadId).executeTakeFirst()) !== undefined
+}

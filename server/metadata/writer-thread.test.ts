@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pino } from 'pino'
+import { systemPorts, type Clock, type Timers } from '#lib/ports.ts'
+import { encodeValue, type WriteRequest } from './sqlite-group.ts'
+import { makeTestDirectory, openTestDatabase } from './test-database.ts'
+import { addSetting, crash } from './test-transactions.ts'
+import { WriterThread } from './writer-thread.ts'
+
+const request = (definition: { readonly moduleUrl: string; readonly name: string }, name: string): WriteRequest => ({
+  moduleUrl: definition.moduleUrl,
+  name: definition.name,
+  input: encodeValue({ name }),
+})
+
+test('a writer that keeps dying is started again with growing pauses, then refuses at once until the next is due', async () => {
+  await using directory = await makeTestDirectory()
+  await using _database = await openTestDatabase(directory.file)
+  let now = 0
+  const slept: number[] = []
+  const clock: Clock = { now: () => now, monotonic: () => now }
+  const timers: Timers = {
+    ...systemPorts.timers,
+    sleep(delayMs) {
+      slept.push(delayMs)
+      now += delayMs
+      return Promise.resolve()
+    },
+  }
+  await using thread = new WriterThread({
+    file: directory.file,
+    busyTimeoutMs: 1000,
+    ports: { clock, timers },
+    log: pino({ enabled: false }),
+  })
+  const fails = () => assert.rejects(thread.run([request(crash, 'a')]), { code: 'UNAVAILABLE' })
+  for (let crashes = 0; crashes < 5; crashes++) await fails()
+  assert.deepEqual(slept, [100, 200, 400, 800])
+  await assert.rejects(thread.run([request(addSetting, 'b')]), { code: 'UNAVAILABLE' })
+  assert.equal(slept.length, 4, 'refused without waiting')
+  now += 10_000
+  const [answer] = await thread.run([request(addSetting, 'c')])
+  assert.ok(answer && 'output' in answer)
+})
