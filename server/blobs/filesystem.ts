@@ -1,0 +1,313 @@
+/**
+ * Blobs in a directory: uploads at `uploads/<id>`, a blob at its key.
+ *
+ * The problem: after 201 a power failure must not take the blob away, a full or failing disk must not make anything look durable that is not,
+ * and a delete must not take the directory that a push is about to use. The way: write, fdatasync, rename to the key, fsync of every directory
+ * that got a name (see directories.ts); a file whose sync failed is removed, never trusted and never synced again; the making of directories
+ * is repeated when a delete comes in between. Several processes may share a root: ids and keys are random, and no file is ever written by two.
+ *
+ * The root of a registry:2 is a root of this store too: its blobs are keys like any other.
+ */
+import assert from 'node:assert'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { readFileRange } from '#lib/pooled-read.ts'
+import type { Files } from '#lib/ports.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { BlobKey, BlobStore, BlobWriter, OpenBlob } from './blob-store.ts'
+import { Directories } from './directories.ts'
+import { FilesystemWriter } from './filesystem-writer.ts'
+import { checkKey, checkUploadId, isUploadId } from './names.ts'
+import { isAbsence, storageError } from './storage-error.ts'
+
+export interface FilesystemStoreOptions {
+  /** Made when missing. */
+  readonly rootDirectory: string
+  readonly files: Files
+}
+
+/** Deletes run this many at once: enough to keep a disk busy, few enough to leave threads for pulls. */
+const deletesAtOnce = 2
+
+/** A store in a directory. Touches nothing before its first use. */
+export function createFilesystemStore(options: FilesystemStoreOptions): BlobStore {
+  return new FilesystemStore(options)
+}
+
+class FilesystemStore implements BlobStore {
+  readonly name = 'filesystem'
+  readonly #files: Files
+  readonly #root: string
+  readonly #uploads: string
+  readonly #directories: Directories
+  /** Uploads open for writing; 'opening' until there is a writer. */
+  readonly #writers = new Map<string, FilesystemWriter | 'opening'>()
+  /** Uploads whose sync failed and whose file could not be removed either. */
+  readonly #lost = new Set<string>()
+
+  constructor({ rootDirectory, files }: FilesystemStoreOptions) {
+    this.#files = files
+    this.#root = resolve(rootDirectory)
+    this.#uploads = join(this.#root, 'uploads')
+    this.#directories = new Directories(files, this.#root)
+  }
+
+  openUpload(uploadId: string, offsetBytes: number): Promise<BlobWriter> {
+    return translated(async () => {
+      const path = this.#uploadPath(uploadId)
+      assert(Number.isSafeInteger(offsetBytes) && offsetBytes >= 0, 'malformed upload offset')
+      assert(!this.#writers.has(uploadId), 'an upload is opened twice')
+      this.#writers.set(uploadId, 'opening')
+      try {
+        const writer = new FilesystemWriter({
+          handle: await this.#openForAppending(path, offsetBytes),
+          offsetBytes,
+          syncName: () => this.#directories.syncEntry(this.#uploads),
+          onLost: () => this.#removeLost(uploadId),
+          onClose: () => this.#writers.delete(uploadId),
+        })
+        this.#writers.set(uploadId, writer)
+        return writer
+      } catch (error) {
+        this.#writers.delete(uploadId)
+        throw error
+      }
+    })
+  }
+
+  statUpload(uploadId: string): Promise<{ readonly sizeBytes: number } | undefined> {
+    return translated(async () => {
+      const handle = await this.#openExisting(this.#uploadPath(uploadId), 'r+')
+      if (handle === undefined) return undefined
+      await using file = handle
+      // The size is taken first: what comes later is not covered by this sync.
+      const { size } = await file.stat()
+      try {
+        await file.datasync()
+        await this.#directories.syncEntry(this.#uploads)
+      } catch (error) {
+        await this.#removeLost(uploadId)
+        throw error
+      }
+      return { sizeBytes: size }
+    })
+  }
+
+  async *readUpload(uploadId: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+    try {
+      const handle = await this.#openExisting(this.#uploadPath(uploadId), 'r')
+      if (handle === undefined) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+      await using file = handle
+      const { size } = await file.stat()
+      yield* readFileRange(file, { start: 0, end: size - 1 }, signal)
+    } catch (error) {
+      throw storageError(error)
+    }
+  }
+
+  commitUpload(uploadId: string, key: BlobKey): Promise<void> {
+    return translated(async () => {
+      const source = this.#uploadPath(uploadId)
+      const target = this.#blobPath(key)
+      const writer = this.#writers.get(uploadId)
+      assert(writer !== 'opening', 'an upload is committed while it is being opened')
+      writer?.seal()
+      const directory = dirname(target)
+      if (await this.#isThere(source)) {
+        assert(!(await this.#isThere(target)), 'a blob key is used twice')
+        await this.#rename(source, target)
+      } else if (!(await this.#isThere(target))) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+      // Else a commit to this key got as far as the rename before the process died: keys are used once, so it was this one.
+      try {
+        await this.#directories.syncEntry(directory)
+      } catch (error) {
+        await this.#removeQuietly(target)
+        throw error
+      }
+    })
+  }
+
+  abortUpload(uploadId: string): Promise<void> {
+    return translated(async () => {
+      checkUploadId(uploadId)
+      await this.#unlink(join(this.#uploads, uploadId))
+      this.#lost.delete(uploadId)
+    })
+  }
+
+  async *listUploads(): AsyncGenerator<{ readonly uploadId: string; readonly modifiedAt: number }> {
+    try {
+      const directory = await this.#files.opendir(this.#uploads).catch(absentAsUndefined)
+      if (directory === undefined) return
+      for await (const entry of directory) {
+        if (!entry.isFile() || !isUploadId(entry.name)) continue
+        const facts = await this.#files.lstat(join(this.#uploads, entry.name)).catch(absentAsUndefined)
+        if (facts !== undefined) yield { uploadId: entry.name, modifiedAt: facts.mtimeMs }
+      }
+    } catch (error) {
+      throw storageError(error)
+    }
+  }
+
+  open(key: BlobKey): Promise<OpenBlob | undefined> {
+    return translated(async () => {
+      const handle = await this.#openExisting(this.#blobPath(key), 'r')
+      if (handle === undefined) return undefined
+      try {
+        const facts = await handle.stat()
+        if (facts.isFile()) return { kind: 'file', handle, sizeBytes: facts.size }
+      } catch (error) {
+        await closeQuietly(handle)
+        throw error
+      }
+      await closeQuietly(handle)
+      return undefined
+    })
+  }
+
+  stat(key: BlobKey): Promise<{ readonly sizeBytes: number } | undefined> {
+    return translated(async () => {
+      const facts = await this.#files.stat(this.#blobPath(key)).catch(absentAsUndefined)
+      return facts?.isFile() ? { sizeBytes: facts.size } : undefined
+    })
+  }
+
+  delete(keys: readonly BlobKey[]): Promise<void> {
+    return translated(async () => {
+      const paths = keys.map((key) => ({ path: this.#blobPath(key), top: this.#topOf(key) }))
+      const touched = new Set<string>()
+      const failures: unknown[] = []
+      const remaining = paths.values()
+      const worker = async () => {
+        for (const { path, top } of remaining) {
+          try {
+            await this.#unlink(path)
+            touched.add(await this.#directories.removeEmpty(dirname(path), top))
+          } catch (error) {
+            failures.push(error)
+          }
+        }
+      }
+      await Promise.all(Array.from({ length: deletesAtOnce }, worker))
+      // The caller forgets the rows next: a name that came back after a crash would be nobody's.
+      for (const directory of touched) await this.#syncRemoval(directory)
+      if (failures.length > 0) throw failures[0]
+    })
+  }
+
+  space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
+    return translated(async () => {
+      await this.#directories.makeRoot()
+      const { bavail, blocks, bsize } = await this.#files.statfs(this.#root)
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const writers = [...this.#writers.values()].filter((writer) => writer !== 'opening')
+    await Promise.all(writers.map((writer) => writer[Symbol.asyncDispose]()))
+  }
+
+  #uploadPath(uploadId: string): string {
+    checkUploadId(uploadId)
+    if (this.#lost.has(uploadId)) throw new RegistryError('UNAVAILABLE', undefined, { cause: new Error('a sync of this upload failed') })
+    return join(this.#uploads, uploadId)
+  }
+
+  #blobPath(key: BlobKey): string {
+    checkKey(key)
+    return join(this.#root, key)
+  }
+
+  /** The directory below which empty ones are removed: `blobs` of this store or of registry:2's layout; for any other key its own directory. */
+  #topOf(key: BlobKey): string {
+    const parts = key.split('/')
+    const index = parts.slice(0, -1).indexOf('blobs')
+    return join(this.#root, ...parts.slice(0, index === -1 ? -1 : index + 1))
+  }
+
+  async #openForAppending(path: string, offsetBytes: number): Promise<FileHandle> {
+    const existing = await this.#openExisting(path, 'r+')
+    if (existing === undefined) {
+      if (offsetBytes > 0) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+      return this.#directories.createIn(this.#uploads, () => this.#files.open(path, 'wx+'))
+    }
+    try {
+      const { size } = await existing.stat()
+      if (size < offsetBytes) throw new RegistryError('BLOB_UPLOAD_INVALID', 'bytes of the upload are missing')
+      if (size > offsetBytes) await existing.truncate(offsetBytes)
+      return existing
+    } catch (error) {
+      await closeQuietly(existing)
+      throw error
+    }
+  }
+
+  async #openExisting(path: string, flags: 'r' | 'r+'): Promise<FileHandle | undefined> {
+    return this.#files.open(path, flags).catch(absentAsUndefined)
+  }
+
+  async #rename(source: string, target: string): Promise<void> {
+    const directory = dirname(target)
+    try {
+      await this.#directories.createIn(directory, () => this.#files.rename(source, target))
+    } catch (error) {
+      await this.#directories.removeEmpty(directory, this.#root)
+      throw error
+    }
+  }
+
+  async #isThere(path: string): Promise<boolean> {
+    return (await this.#files.lstat(path).catch(absentAsUndefined)) !== undefined
+  }
+
+  async #unlink(path: string): Promise<void> {
+    await this.#files.unlink(path).catch(absentAsUndefined)
+  }
+
+  async #removeQuietly(path: string): Promise<void> {
+    await this.#unlink(path).catch(() => undefined)
+  }
+
+  /** Removes an upload whose sync failed: what the page cache still shows of it may not be on the disk. */
+  async #removeLost(uploadId: string): Promise<void> {
+    this.#lost.add(uploadId)
+    try {
+      await this.#unlink(join(this.#uploads, uploadId))
+      this.#lost.delete(uploadId)
+    } catch {
+      // Stays among the lost until somebody aborts it.
+    }
+  }
+
+  /** Makes the removal of names durable; another delete may have removed the directory since. */
+  async #syncRemoval(directory: string): Promise<void> {
+    for (let current = directory; ; current = dirname(current)) {
+      try {
+        return await this.#directories.sync(current)
+      } catch (error) {
+        if (!isAbsence(error) || current === this.#root) throw error
+      }
+    }
+  }
+}
+
+async function translated<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw storageError(error)
+  }
+}
+
+function absentAsUndefined(error: unknown): undefined {
+  if (!isAbsence(error)) throw error
+}
+
+async function closeQuietly(handle: FileHandle): Promise<void> {
+  try {
+    await handle.close()
+  } catch {
+    // Nothing was written through it that anybody relies on.
+  }
+}

@@ -1,0 +1,32 @@
+/** Measures what a store does, under the names that registry:2's metric `registry_storage_action_seconds` has for it. */
+import type { Clock } from '#lib/ports.ts'
+import type { BlobStore } from './blob-store.ts'
+
+/** Takes one measurement: the driver's name, the action (`GetContent`, `Stat`, `Move`, `Writer`, `Delete`), its duration. */
+export type StorageObserver = (driver: string, action: string, seconds: number) => void
+
+/** The same store; each action is told to `observe` when it ends, well or not. */
+export function measureStore(store: BlobStore, clock: Clock, observe: StorageObserver): BlobStore {
+  const measured = async <T>(action: string, act: () => Promise<T>): Promise<T> => {
+    const startedAt = clock.monotonic()
+    try {
+      return await act()
+    } finally {
+      observe(store.name, action, (clock.monotonic() - startedAt) / 1000)
+    }
+  }
+  return {
+    name: store.name,
+    openUpload: (uploadId, offsetBytes) => measured('Writer', () => store.openUpload(uploadId, offsetBytes)),
+    statUpload: (uploadId) => measured('Stat', () => store.statUpload(uploadId)),
+    readUpload: (uploadId, signal) => store.readUpload(uploadId, signal),
+    commitUpload: (uploadId, key) => measured('Move', () => store.commitUpload(uploadId, key)),
+    abortUpload: (uploadId) => measured('Delete', () => store.abortUpload(uploadId)),
+    listUploads: () => store.listUploads(),
+    open: (key, options) => measured('GetContent', () => store.open(key, options)),
+    stat: (key) => measured('Stat', () => store.stat(key)),
+    delete: (keys) => measured('Delete', () => store.delete(keys)),
+    space: () => store.space(),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  }
+}

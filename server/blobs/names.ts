@@ -1,0 +1,24 @@
+/** The names that a store accepts, checked in every store alike: an id or a key never leads out of its place. */
+import assert from 'node:assert'
+import { RegistryError } from '#oci/errors.ts'
+import type { BlobKey } from './blob-store.ts'
+
+const uploadId = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/
+const keyCharactersMax = 1024
+
+/** An upload id is one plain word. */
+export function isUploadId(text: string): boolean {
+  return uploadId.test(text)
+}
+
+/** Throws `BLOB_UPLOAD_UNKNOWN` for an id that no upload can have: ids come from the wire. */
+export function checkUploadId(text: string): void {
+  if (!isUploadId(text)) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+}
+
+/** Keys come from the database: one that leads out of the store, or among the uploads, is a broken invariant. */
+export function checkKey(key: BlobKey): void {
+  const parts = key.split('/')
+  const plain = parts.every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0') && !part.includes('\\'))
+  assert(key.length <= keyCharactersMax && parts.length > 1 && plain && parts[0] !== 'uploads', 'malformed blob key')
+}
