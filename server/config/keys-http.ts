@@ -1,0 +1,153 @@
+/** The keys of `http`, `auth` and `proxy`. */
+import { isIP } from 'node:net'
+import { validateHeaderName, validateHeaderValue } from 'node:http'
+import { acts, inert, optional, type Section } from './key.ts'
+import { boolean, duration, longestTimerMs, listOf, mapOf, oneOf, text, textLike } from './value-types.ts'
+
+export const httpSections = {
+  http: { doc: 'The listener and what it tells of itself.' },
+  'http.tls': { doc: 'TLS. Without `certificate` Berth speaks plain HTTP.' },
+  'http.tls.letsencrypt': { doc: 'ACME. Not available in this version; without effect beside `certificate`, as in registry:2.' },
+  'http.debug': { doc: 'A second listener for health and metrics. Do not expose it.' },
+  'http.debug.prometheus': { doc: 'Metrics in the text format of Prometheus.' },
+  'http.http2': { doc: 'HTTP/2 is not spoken on the data port: its default windows slow large blobs down', status: 'ignored' },
+  'http.h2c': { doc: 'HTTP/2 is not spoken on the data port: its default windows slow large blobs down', status: 'ignored' },
+  auth: {
+    doc: 'Who may come in. At most one kind; a bare word is a kind without parameters. With a file that has no `auth`, or `auth: none`, anyone who reaches the registry may push, pull and delete, as with registry:2, and Berth warns. Without a file: `accounts`.',
+  },
+  'auth.none': { doc: 'Anyone may do anything.' },
+  'auth.htpasswd': { doc: 'Users of a file; each may do anything. bcrypt entries only. Read again when the file changes.' },
+  'auth.accounts': {
+    doc: 'Berth’s own. Accounts of the database, beginning with the administrator whom the first start makes and prints.',
+    own: true,
+  },
+  'auth.token': { doc: 'token authentication is not available in this version: use auth.htpasswd or auth.accounts', status: 'refused' },
+  'auth.silly': { doc: 'it lets everyone in who sends any Authorization header: use auth.htpasswd or auth.accounts', status: 'refused' },
+  proxy: { doc: 'A pull-through cache.' },
+  'proxy.exec': { doc: 'only for the pull-through cache, which is not available in this version', status: 'ignored' },
+} as const satisfies Record<string, Section>
+
+function passes(check: () => void): boolean {
+  try {
+    check()
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Names of address ranges that `http.trustedproxies` understands. */
+export const addressGroups: Readonly<Record<string, readonly string[]>> = {
+  loopback: ['127.0.0.0/8', '::1/128'],
+  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '100.64.0.0/10', 'fc00::/7', 'fe80::/10'],
+}
+
+function isAddressRange(written: string): boolean {
+  const [address = '', bits, ...more] = written.split('/')
+  const version = isIP(address)
+  if (Object.hasOwn(addressGroups, written)) return true
+  return (
+    version !== 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+  )
+}
+
+const path = textLike('an absolute path such as /metrics', (value) => /^\/[^\s?#]*$/.test(value))
+const prefix = textLike('a path that starts with / and ends with /', (value) => value === '' || /^\/[^\s?#]*$/.test(value))
+const absoluteUrl = textLike(
+  'an absolute URL such as https://registry.example.com',
+  (value) => value === '' || /^https?:\/\/[^/?#@\s]+(\/[^?#\s]*)?$/i.test(value),
+)
+const headerValue = textLike('a list of header values without line ends', (value) => passes(() => validateHeaderValue('x', value)))
+const addressRange = textLike('an IP address, a CIDR range, `loopback` or `private`', isAddressRange)
+const realm = textLike('a text of printable ASCII, up to 200 characters', (value) => /^[ -~]{1,200}$/.test(value))
+
+/** Whether `name` may be the name of a response header. */
+export function isHeaderName(name: string): boolean {
+  return passes(() => validateHeaderName(name))
+}
+
+const listenKeys = {
+  'http.addr': acts(text, ':5000', 'Where to listen: `host:port`, `:port` for all addresses, or with `net: unix` a path.'),
+  'http.net': acts(oneOf('tcp', 'unix'), 'tcp', 'The kind of `addr`.'),
+  'http.prefix': acts(prefix, '', 'Path that everything stands below; starts and ends with `/`.'),
+  'http.host': optional(absoluteUrl, 'The URL by which clients reach the registry, for the URLs in answers.', {
+    defaultText: 'from the request',
+  }),
+  'http.secret': inert('needless', text, 'Upload state is in the database: no secret is needed, whatever stands here is fine.', {
+    secret: true,
+  }),
+  'http.relativeurls': acts(boolean, false, 'Send URLs without scheme and host.'),
+  'http.draintimeout': acts(
+    duration({ maximumMs: longestTimerMs }),
+    0,
+    'How long requests in flight may take after SIGTERM; 0: as long as they need.',
+  ),
+  'http.headers': acts(mapOf(listOf(headerValue)), {}, 'Headers added to every answer: name → list of values.'),
+  'http.trustedproxies': acts(
+    listOf(addressRange),
+    ['loopback', 'private'],
+    'Berth’s own. Who may say with `X-Forwarded-Proto`, `-Host`, `-For` or `Forwarded` how the client came: addresses, CIDR ranges, `loopback`, `private` (RFC 1918, 6598, link-local and unique local addresses: where a proxy in a container network is). From others these headers count for nothing; registry:2 believes everyone. Where clients share a private network with the registry and nothing stands between, set `[]`.',
+  ),
+  'http.debug.addr': optional(text, 'Where health and metrics listen, such as `localhost:5001`.', { defaultText: 'off' }),
+  'http.debug.prometheus.enabled': acts(boolean, false, 'Whether metrics are served there.'),
+  'http.debug.prometheus.path': acts(path, '/metrics', 'Their path.'),
+  'http.http2.disabled': inert('ignored', boolean, 'Speak HTTP/1.1 only.'),
+  'http.h2c.enabled': inert('ignored', boolean, 'HTTP/2 without TLS.'),
+}
+
+const tlsKeys = {
+  'http.tls.certificate': optional(text, 'PEM file of the certificate, followed by its intermediates.'),
+  'http.tls.key': optional(text, 'PEM file of its private key.'),
+  'http.tls.clientcas': acts(listOf(text), [], 'PEM files of authorities whose client certificates count.'),
+  'http.tls.clientauth': acts(
+    oneOf('require-and-verify-client-cert', 'request-client-cert', 'require-any-client-cert', 'verify-client-cert-if-given'),
+    'require-and-verify-client-cert',
+    'What is asked of client certificates when `clientcas` is given.',
+  ),
+  'http.tls.minimumtls': acts(
+    oneOf('tls1.2', 'tls1.3', 'tls1.0', 'tls1.1'),
+    'tls1.2',
+    'The oldest version spoken. `tls1.0` and `tls1.1` of registry:2 count as `tls1.2`, with a warning.',
+  ),
+  'http.tls.ciphersuites': acts(listOf(text), [], 'Cipher suites by the names of Go, such as `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`.', {
+    defaultText: 'those of Node.js',
+  }),
+  'http.tls.letsencrypt.cachefile': inert('needless', text, 'Certificate cache.'),
+  'http.tls.letsencrypt.email': inert('needless', text, 'Contact.'),
+  'http.tls.letsencrypt.hosts': inert('needless', listOf(text), 'Host names.'),
+  'http.tls.letsencrypt.directoryurl': inert('needless', text, 'ACME directory.'),
+}
+
+const authKeys = {
+  'auth.htpasswd.realm': optional(realm, 'Shown by clients that ask for a password. Required with htpasswd.'),
+  'auth.htpasswd.path': optional(
+    text,
+    'The file. When it is missing, Berth makes it with user `docker` and a random password that is logged once. Required with htpasswd.',
+  ),
+  'auth.accounts.realm': acts(realm, 'Berth', 'Shown by clients that ask for a password.'),
+  'auth.token.realm': inert('refused', text, ''),
+  'auth.token.service': inert('refused', text, ''),
+  'auth.token.issuer': inert('refused', text, ''),
+  'auth.token.rootcertbundle': inert('refused', text, ''),
+  'auth.token.jwks': inert('refused', text, ''),
+  'auth.token.signingalgorithms': inert('refused', listOf(text), ''),
+  'auth.token.autoredirect': inert('refused', boolean, ''),
+  'auth.token.autoredirectpath': inert('refused', text, ''),
+  'auth.silly.realm': inert('refused', text, ''),
+  'auth.silly.service': inert('refused', text, ''),
+}
+
+const needsProxy = 'only for the pull-through cache, which is not available in this version'
+
+const proxyKeys = {
+  'proxy.remoteurl': inert('refused', text, 'the pull-through cache is not available in this version'),
+  'proxy.username': inert('ignored', text, needsProxy),
+  'proxy.password': inert('ignored', text, needsProxy, { secret: true }),
+  'proxy.ttl': inert('ignored', duration(), needsProxy),
+  'proxy.cachewritetimeout': inert('ignored', duration(), needsProxy),
+  'proxy.exec.command': inert('ignored', text, 'Credential helper.'),
+  'proxy.exec.lifetime': inert('ignored', duration(), 'How long its answer counts.'),
+}
+
+/** Every key of `http`, `auth` and `proxy`. */
+export const allHttpKeys = { ...listenKeys, ...tlsKeys, ...authKeys, ...proxyKeys }

@@ -1,0 +1,81 @@
+/** Where a configuration comes from, in rising order: the defaults, the file, `REGISTRY_*` variables. */
+import { constants } from 'node:fs'
+import { access, readFile, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { buildConfig } from './build-config.ts'
+import type { Config } from './config.ts'
+import { applyEnvironment, configurationPathVariable, type Listener } from './environment.ts'
+import { ConfigError, type Problem } from './problem.ts'
+import { describeFound, rawMap, type RawMap } from './raw-value.ts'
+import { readYaml } from './read-yaml.ts'
+import { validate, type Values } from './validate.ts'
+
+export interface ConfigSource {
+  /** Relative to `cwd`. Without it the variable REGISTRY_CONFIGURATION_PATH is asked, then Berth runs without a file. */
+  readonly file?: string | undefined
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+}
+
+export interface LoadedConfig {
+  readonly config: Config
+  /** What an operator should know, each a sentence that begins with the key. */
+  readonly warnings: readonly string[]
+  /** What the configuration was made of. */
+  readonly values: Values
+}
+
+/** Throws {@link ConfigError} with every problem there is. */
+export async function loadConfig({ file, environment, cwd }: ConfigSource): Promise<LoadedConfig> {
+  const problems: Problem[] = []
+  const warnings: string[] = []
+  const listener: Listener = { problem: (problem) => void problems.push(problem), warn: (text) => void warnings.push(text) }
+
+  const named = file ?? environment[configurationPathVariable]
+  const path = named === undefined || named === '' ? undefined : resolve(cwd, named)
+  const tree = path === undefined ? rawMap('the defaults') : await readTree(path, listener)
+  if (tree === undefined) throw new ConfigError(problems, warnings)
+  applyEnvironment(tree, environment, listener)
+  const values = validate(tree, listener)
+  const config = buildConfig(values, { file: path, cwd }, listener)
+  if (!problems.some(({ path: at }) => at.startsWith('http.tls'))) await checkFiles(config, listener)
+  if (problems.length > 0) throw new ConfigError(problems, warnings)
+  return { config, warnings, values }
+}
+
+async function readTree(path: string, listener: Listener): Promise<RawMap | undefined> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    listener.problem({ path: '', expected: `a readable file at ${path}`, found: (error as NodeJS.ErrnoException).code ?? 'an error' })
+    return undefined
+  }
+  const tree = readYaml(text.replace(/^\uFEFF/, ''), undefined, listener.problem)
+  if (tree === undefined || tree.kind === 'map') return tree
+  listener.problem({
+    path: '',
+    expected: 'a map of keys, beginning with version: 0.1',
+    found: describeFound(tree, true),
+    origin: tree.origin,
+  })
+  return undefined
+}
+
+/** Files that must be there before the listener opens, so that `berth config check` finds their absence. */
+async function checkFiles({ http: { tls } }: Config, { problem }: Listener): Promise<void> {
+  if (tls === undefined) return
+  const files: readonly (readonly [string, string])[] = [
+    ['http.tls.certificate', tls.certificate],
+    ['http.tls.key', tls.key],
+    ...tls.clientCas.map((file, index) => [`http.tls.clientcas[${index}]`, file] as const),
+  ]
+  for (const [path, file] of files) {
+    try {
+      await access(file, constants.R_OK)
+      if ((await stat(file)).isDirectory()) problem({ path, expected: 'a readable file', found: `${file}, a directory` })
+    } catch (error) {
+      problem({ path, expected: 'a readable file', found: `${file} (${(error as NodeJS.ErrnoException).code ?? 'error'})` })
+    }
+  }
+}
