@@ -13,9 +13,11 @@ import type { Ports } from '#lib/ports.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import type { Digest } from '#oci/digest.ts'
+import type { ManifestParser } from '#oci/manifest-parser.ts'
 import type { Manifest } from '#oci/manifest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import type { ContentCache } from './content-cache.ts'
+import type { SpaceGauge } from './space-gauge.ts'
 import type { UploadTable } from './upload-table.ts'
 
 /** Who asks, as far as the registry needs to know: for upload ownership, history and the event record. */
@@ -78,7 +80,7 @@ export interface Registry {
   readonly store: BlobStore
   readonly options: RegistryOptions
   readonly hooks: { readonly admission: readonly AdmissionCheck[]; readonly missingContent: readonly MissingContent[] }
-  /** What this process remembers: immutable bytes by digest, and the uploads it is receiving. Losing it loses nothing. */
-  readonly memory: { readonly contents: ContentCache; readonly uploads: UploadTable }
-  readonly context: { readonly ports: Ports; readonly log: Logger }
+  /** What this process remembers: immutable bytes by digest, the uploads it is receiving, free space. Losing it loses nothing. */
+  readonly memory: { readonly contents: ContentCache; readonly uploads: UploadTable; readonly space: SpaceGauge }
+  readonly context: { readonly ports: Ports; readonly log: Logger; readonly parser: ManifestParser }
 }

@@ -1,0 +1,70 @@
+/** Deleting a manifest by its digest (its tags go in the same commit) or one tag (the manifest stays). */
+import { recordEvent } from '#events/record.ts'
+import { review } from '#metadata/garbage.ts'
+import { manifestsOfRepository } from '#metadata/manifests.ts'
+import type { Transactor } from '#metadata/metadata.ts'
+import { repositoryIdIn } from '#metadata/repositories.ts'
+import { removeTag } from '#metadata/tags.ts'
+import { transaction } from '#metadata/transaction.ts'
+import type { Digest } from '#oci/digest.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { RepositoryName, Tag } from '#oci/reference.ts'
+import type { Actor, Registry } from './registry.ts'
+import { removeManifest } from './remove-manifest.ts'
+import { requireDeletes } from './require.ts'
+
+interface Deletion {
+  readonly repository: RepositoryName
+  readonly actor: Actor
+  readonly now: number
+  readonly safeUntil: number
+}
+
+const removeByDigest = transaction(import.meta.url, 'delete-manifest/delete', async (tx, input: Deletion & { readonly digest: Digest }) => {
+  const { repository, digest, now, safeUntil, actor } = input
+  const repositoryId = await requireRepository(tx, repository)
+  const manifestId = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
+  if (manifestId === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { digest })
+  await removeManifest(tx, { repositoryId, manifestId, digest, actor: actor.name, now, safeUntil })
+  await recordEvent(tx, { action: 'manifest.deleted', repository, digest, at: now, actor: actor.name, requestId: actor.requestId })
+})
+
+const removeByTag = transaction(import.meta.url, 'delete-manifest/delete-tag', async (tx, input: Deletion & { readonly tag: Tag }) => {
+  const { repository, tag, now, safeUntil, actor } = input
+  const repositoryId = await requireRepository(tx, repository)
+  const removed = await removeTag(tx, { repositoryId, tag, now, actor: actor.name })
+  if (removed === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { tag })
+  await review(tx, 'manifest', removed.manifestId, safeUntil)
+  await recordEvent(tx, {
+    action: 'tag.deleted',
+    repository,
+    tag,
+    digest: removed.digest,
+    at: now,
+    actor: actor.name,
+    requestId: actor.requestId,
+  })
+})
+
+/** end-9 by digest. Throws `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`. */
+export async function deleteManifest(registry: Registry, repository: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+  requireDeletes(registry)
+  await registry.metadata.write(removeByDigest, { ...deletionOf(registry, repository, actor), digest })
+}
+
+/** end-9 by tag. Throws `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`. */
+export async function deleteTag(registry: Registry, repository: RepositoryName, tag: Tag, actor: Actor): Promise<void> {
+  requireDeletes(registry)
+  await registry.metadata.write(removeByTag, { ...deletionOf(registry, repository, actor), tag })
+}
+
+function deletionOf(registry: Registry, repository: RepositoryName, { name, requestId }: Actor): Deletion {
+  const now = registry.context.ports.clock.now()
+  return { repository, actor: { name, requestId }, now, safeUntil: now + registry.options.garbageDelayMs }
+}
+
+async function requireRepository(tx: Transactor, repository: RepositoryName): Promise<number> {
+  const id = await repositoryIdIn(tx, repository)
+  if (id === undefined) throw new RegistryError('NAME_UNKNOWN', { name: repository })
+  return id
+}

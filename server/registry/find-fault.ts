@@ -1,0 +1,28 @@
+/** Reads all bytes of a blob and compares them with what its row says. */
+import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
+import type { BlobPlace } from '#metadata/blobs.ts'
+import { createDigestHash, digestAlgorithm, digestOfHash, type Digest } from '#oci/digest.ts'
+import type { QuarantineReason } from './quarantine-blob.ts'
+import { closeOpenBlob, openBlobSize, readOpenBlob } from './read-open-blob.ts'
+
+/** Undefined: the blob is whole. `onPiece` is waited for after each piece. */
+export async function findFault(
+  store: BlobStore,
+  blob: BlobPlace & { readonly digest: Digest },
+  { signal, onPiece }: { readonly signal: AbortSignal; readonly onPiece?: (piece: Uint8Array) => Promise<void> },
+): Promise<QuarantineReason | undefined> {
+  const open = await store.open(blob.key as BlobKey, { direct: true })
+  if (open === undefined) return 'missing'
+  if (openBlobSize(open) !== blob.sizeBytes) {
+    // The size decides: the bytes need not be read.
+    await closeOpenBlob(open)
+    return 'wrong size'
+  }
+  const algorithm = digestAlgorithm(blob.digest)
+  const hash = createDigestHash(algorithm)
+  for await (const piece of readOpenBlob(open, signal)) {
+    hash.update(piece)
+    await onPiece?.(piece)
+  }
+  return digestOfHash(algorithm, hash) === blob.digest ? undefined : 'wrong digest'
+}

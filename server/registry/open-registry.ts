@@ -1,0 +1,33 @@
+/** Puts a registry together from its parts. */
+import { createManifestParser, type ManifestParser } from '#oci/manifest-parser.ts'
+import type { Logger } from '#lib/logger.ts'
+import type { Ports } from '#lib/ports.ts'
+import { ContentCache } from './content-cache.ts'
+import type { Registry } from './registry.ts'
+import { SpaceGauge } from './space-gauge.ts'
+import { UploadTable } from './upload-table.ts'
+
+export interface RegistryParts extends Pick<Registry, 'metadata' | 'store' | 'options' | 'hooks'> {
+  readonly ports: Ports
+  readonly log: Logger
+  /** Bound of the bytes of manifests and small blobs kept in memory. */
+  readonly cacheBytes: number
+  /** By default one of its own, which starts its threads with the first large manifest. */
+  readonly parser?: ManifestParser
+}
+
+/** The registry borrows its parts: who made them ends them. {@link closeRegistry} ends what it made itself. */
+export function openRegistry(parts: RegistryParts): Registry {
+  const { metadata, store, options, hooks, ports, log } = parts
+  const memory = {
+    contents: new ContentCache(parts.cacheBytes),
+    uploads: new UploadTable(ports.clock),
+    space: new SpaceGauge(store, ports.clock),
+  }
+  return { metadata, store, options, hooks, memory, context: { ports, log, parser: parts.parser ?? createManifestParser() } }
+}
+
+/** Ends the parser's threads. */
+export async function closeRegistry(registry: Registry): Promise<void> {
+  await registry.context.parser[Symbol.asyncDispose]()
+}

@@ -1,0 +1,172 @@
+/**
+ * The last step of every blob push: proven bytes get their key, and one transaction makes them a blob of the repository.
+ *
+ * The problem: between the two a crash must leave no bytes that nobody knows, and many pushes of one blob may arrive here at once. The way: the
+ * key is noted in `blob_deletions` before it is used, and the transaction that makes it a blob takes the note back; whatever dies in
+ * between, garbage collection finds the note. The first push to commit wins; the others link to its bytes and drop their own.
+ */
+import { newBlobKey, type BlobKey } from '#blobs/blob-store.ts'
+import { extendLease, findLiveBlob, insertBlob, linkBlob, type BlobPlace } from '#metadata/blobs.ts'
+import { cancelDeletion, keyInUse, scheduleDeletion, type KeyDeletion } from '#metadata/blob-deletions.ts'
+import { review } from '#metadata/garbage.ts'
+import type { Transactor } from '#metadata/metadata.ts'
+import { transaction } from '#metadata/transaction.ts'
+import { deleteUpload } from '#metadata/uploads.ts'
+import { digestToBytes, type Digest } from '#oci/digest.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { RepositoryName } from '#oci/reference.ts'
+import { ensureRepository } from './ensure-repository.ts'
+import type { Actor, Registry } from './registry.ts'
+import { dropBytes } from './upload-session.ts'
+
+/** Longer than any request that may still be reading a key when its row goes. */
+export const keyOutlivesRowMs = 60 * 60 * 1_000
+
+/** Proven bytes of an upload, all durable. */
+export interface ProvenUpload {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  readonly sizeBytes: number
+  readonly uploadId: string
+  readonly actor: Actor
+}
+
+/** A key noted for this upload; `noted` resolves to the id of the note. */
+export interface ReservedKey {
+  readonly key: BlobKey
+  readonly noted: Promise<number>
+}
+
+interface BlobPush extends ProvenUpload {
+  readonly now: number
+  readonly leaseUntil: number
+}
+
+const noteKey = transaction(import.meta.url, 'publish-blob/note-key', (tx, input: KeyDeletion) => scheduleDeletion(tx, input))
+
+/** Links the repository to the live blob at `key`; false when it is no longer there. */
+const linkToExisting = transaction(
+  import.meta.url,
+  'publish-blob/link-to-existing',
+  async (tx, input: BlobPush & { readonly key: string }) => {
+    const blob = await findLiveBlob(tx, input.digest)
+    if (blob?.key !== input.key) return false
+    await finish(tx, blob.blobId, input)
+    return true
+  },
+)
+
+interface Commit extends BlobPush {
+  readonly store: string
+  readonly key: string
+  readonly noteId: number
+  /** A live row at this key was found without its bytes. */
+  readonly suspectKey: string | undefined
+}
+
+/** Makes the bytes at `key` the blob's; `'exists'` when another push was first, whose bytes serve both. */
+const commitBlob = transaction(import.meta.url, 'publish-blob/commit', async (tx, input: Commit): Promise<'stored' | 'exists'> => {
+  // The note is gone only when the commit took longer than keyOutlivesRowMs: the bytes may be gone as well.
+  if (!(await cancelDeletion(tx, input.noteId))) throw new RegistryError('UNAVAILABLE')
+  const existing = await tx
+    .selectFrom('blobs')
+    .select(['id', 'state', 'store', 'key', 'size_bytes'])
+    .where('digest', '=', digestToBytes(input.digest))
+    .executeTakeFirst()
+  if (existing === undefined) {
+    await finish(tx, await insertBlob(tx, input), input)
+    return 'stored'
+  }
+  if (existing.state === 'live' && existing.key !== input.suspectKey) {
+    await scheduleDeletion(tx, { store: input.store, key: input.key, sizeBytes: input.sizeBytes, deleteAfter: input.now })
+    await finish(tx, existing.id, input)
+    return 'exists'
+  }
+  const place = { store: input.store, key: input.key, size_bytes: input.sizeBytes }
+  await tx
+    .updateTable('blobs')
+    .set({ ...place, state: 'live' })
+    .where('id', '=', existing.id)
+    .execute()
+  if (!(await keyInUse(tx, existing.store, existing.key))) {
+    const { store, key, size_bytes: sizeBytes } = existing
+    await scheduleDeletion(tx, { store, key, sizeBytes, deleteAfter: input.now + keyOutlivesRowMs })
+  }
+  await finish(tx, existing.id, input)
+  return 'stored'
+})
+
+async function finish(tx: Transactor, blobId: number, push: BlobPush): Promise<void> {
+  const repositoryId = await ensureRepository(tx, push)
+  await extendLease(tx, blobId, push.leaseUntil)
+  await linkBlob(tx, { repositoryId, blobId, digest: push.digest, now: push.now })
+  await review(tx, 'blob', blobId, push.leaseUntil)
+  await deleteUpload(tx, push.uploadId)
+}
+
+/** Notes a key for the digest. Starts at once, so that the note's commit and the body's sync wait for the disk together. */
+export function reserveKey(registry: Registry, digest: Digest, sizeBytes: number): ReservedKey {
+  const { ports } = registry.context
+  const key = newBlobKey(digest, ports.random)
+  const deleteAfter = ports.clock.now() + keyOutlivesRowMs
+  const noted = registry.metadata.write(noteKey, { store: registry.store.name, key, sizeBytes, deleteAfter })
+  // Who fails before it is asked for must not leave a rejection that nobody handles.
+  noted.catch(() => undefined)
+  return { key, noted }
+}
+
+/** Gives the upload's bytes to the repository as a blob. Afterwards the upload is gone. */
+export async function publishBlob(registry: Registry, upload: ProvenUpload, reserved?: ReservedKey): Promise<void> {
+  const existing = await findLiveBlob(registry.metadata.reader, upload.digest)
+  if (existing !== undefined && (await linkIfWhole(registry, upload, existing))) return dropBytes(registry, upload.uploadId)
+  const key = reserved ?? reserveKey(registry, upload.digest, upload.sizeBytes)
+  await commit(registry, upload, { reserved: key, suspectKey: existing?.key })
+}
+
+/** Links the repository to bytes that are here already. False when the store does not have them whole, or they went meanwhile. */
+export async function linkIfWhole(registry: Registry, upload: ProvenUpload, existing: BlobPlace): Promise<boolean> {
+  const found = await registry.store.stat(existing.key as BlobKey)
+  if (found?.sizeBytes !== upload.sizeBytes) return false
+  return registry.metadata.write(linkToExisting, { ...pushOf(registry, upload), key: existing.key })
+}
+
+async function commit(
+  registry: Registry,
+  upload: ProvenUpload,
+  { reserved, suspectKey }: { readonly reserved: ReservedKey; readonly suspectKey: string | undefined },
+): Promise<void> {
+  const { key } = reserved
+  const noteId = await reserved.noted
+  await registry.store.commitUpload(upload.uploadId, key)
+  const outcome = await registry.metadata
+    .write(commitBlob, { ...pushOf(registry, upload), store: registry.store.name, key, noteId, suspectKey })
+    .catch(async (error: unknown) => {
+      await removeUnused(registry, key)
+      throw error
+    })
+  if (outcome === 'exists') await removeBytes(registry, key)
+}
+
+function pushOf(registry: Registry, upload: ProvenUpload): BlobPush {
+  const { repository, digest, sizeBytes, uploadId } = upload
+  const { name, requestId } = upload.actor
+  const now = registry.context.ports.clock.now()
+  return { repository, digest, sizeBytes, uploadId, actor: { name, requestId }, now, leaseUntil: now + registry.options.garbageDelayMs }
+}
+
+/** After a failed commit: unless the database took it all the same. The note stays, so what fails here is only late. */
+async function removeUnused(registry: Registry, key: BlobKey): Promise<void> {
+  try {
+    if (!(await keyInUse(registry.metadata.reader, registry.store.name, key))) await registry.store.delete([key])
+  } catch (error) {
+    registry.context.log.warn({ err: error, key }, 'bytes of a failed push wait for garbage collection')
+  }
+}
+
+async function removeBytes(registry: Registry, key: BlobKey): Promise<void> {
+  try {
+    await registry.store.delete([key])
+  } catch (error) {
+    registry.context.log.warn({ err: error, key }, 'bytes of a blob that was pushed twice wait for garbage collection')
+  }
+}

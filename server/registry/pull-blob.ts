@@ -1,0 +1,118 @@
+/**
+ * Pulling a blob: is it in this repository (one indexed read, every time), then its bytes, from memory if it is small.
+ *
+ * A blob whose bytes are missing or of another size than its row says is treated as missing, and so heals by the next push; a GET never starts to
+ * send what it cannot finish. No write on a GET. A HEAD, which lets a client skip an upload, extends the lease of a blob that nothing references.
+ */
+import type { BlobKey, OpenBlob } from '#blobs/blob-store.ts'
+import { extendLease, findBlob, findLeasedBlob, type BlobPlace, type LeasedBlobPlace } from '#metadata/blobs.ts'
+import { transaction } from '#metadata/transaction.ts'
+import { digestAlgorithm, digestOf, type Digest } from '#oci/digest.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { RepositoryName } from '#oci/reference.ts'
+import { cachedBlobBytes } from './content-cache.ts'
+import { isWhole, quarantineBlob } from './quarantine-blob.ts'
+import { closeOpenBlob, openBlobSize, readOpenBlob } from './read-open-blob.ts'
+import type { Actor, BlobContent, Registry } from './registry.ts'
+
+type Wanted = readonly [repository: RepositoryName, digest: Digest]
+type Absence = 'NAME_UNKNOWN' | 'BLOB_UNKNOWN'
+
+const extend = transaction(
+  import.meta.url,
+  'pull-blob/extend-lease',
+  (tx, input: { readonly blobId: number; readonly leaseUntil: number }) => extendLease(tx, input.blobId, input.leaseUntil),
+)
+
+/** end-2 (GET). Who gets the content closes it. Throws `NAME_UNKNOWN` or `BLOB_UNKNOWN`. */
+export async function pullBlob(registry: Registry, repository: RepositoryName, digest: Digest, actor: Actor): Promise<BlobContent> {
+  return lookTwice(registry, [repository, digest], { actor, look: lookForContent })
+}
+
+/** end-2 (HEAD). Throws `NAME_UNKNOWN` or `BLOB_UNKNOWN`. */
+export async function statBlob(
+  registry: Registry,
+  repository: RepositoryName,
+  digest: Digest,
+  actor: Actor,
+): Promise<{ readonly sizeBytes: number }> {
+  return lookTwice(registry, [repository, digest], { actor, look: lookForSize })
+}
+
+/** Looks, asks those who may supply what is missing, and looks again. */
+async function lookTwice<Found extends object>(
+  registry: Registry,
+  wanted: Wanted,
+  { actor, look }: { readonly actor: Actor; readonly look: (registry: Registry, wanted: Wanted) => Promise<Found | Absence> },
+): Promise<Found> {
+  let found = await look(registry, wanted)
+  for (const source of registry.hooks.missingContent) {
+    if (typeof found !== 'string') return found
+    if (await source.findBlob(wanted[0], wanted[1], actor)) found = await look(registry, wanted)
+  }
+  if (typeof found === 'string') throw new RegistryError(found, found === 'NAME_UNKNOWN' ? { name: wanted[0] } : { digest: wanted[1] })
+  return found
+}
+
+async function lookForSize(registry: Registry, [repository, digest]: Wanted): Promise<{ readonly sizeBytes: number } | Absence> {
+  const blob = await findLeasedBlob(registry.metadata.reader, repository, digest)
+  if (blob === 'no-repository') return 'NAME_UNKNOWN'
+  if (blob === undefined || !(await isWhole(registry, { ...blob, digest }))) return 'BLOB_UNKNOWN'
+  return (await keepForClient(registry, blob)) ? { sizeBytes: blob.sizeBytes } : 'BLOB_UNKNOWN'
+}
+
+/** What a client was told to be here stays for the time of a lease. False: garbage collection was first. */
+async function keepForClient(registry: Registry, blob: LeasedBlobPlace): Promise<boolean> {
+  const { garbageDelayMs } = registry.options
+  const now = registry.context.ports.clock.now()
+  // Half a lease is long enough for the push that follows, and so most HEADs of unreferenced blobs need no write either.
+  if (blob.referenced || garbageDelayMs === 0 || blob.leaseUntil - now >= garbageDelayMs / 2) return true
+  return registry.metadata.write(extend, { blobId: blob.blobId, leaseUntil: now + garbageDelayMs })
+}
+
+async function lookForContent(registry: Registry, [repository, digest]: Wanted): Promise<BlobContent | Absence> {
+  const blob = await findBlob(registry.metadata.reader, repository, digest)
+  if (blob === 'no-repository') return 'NAME_UNKNOWN'
+  if (blob === undefined) return 'BLOB_UNKNOWN'
+  const bytes = blob.sizeBytes <= cachedBlobBytes ? registry.memory.contents.get(digest) : undefined
+  if (bytes !== undefined) return contentInMemory(digest, bytes)
+  return (await openContent(registry, { ...blob, digest })) ?? 'BLOB_UNKNOWN'
+}
+
+async function openContent(registry: Registry, blob: BlobPlace & { readonly digest: Digest }): Promise<BlobContent | undefined> {
+  const open = await registry.store.open(blob.key as BlobKey)
+  const foundBytes = open && (openBlobSize(open) ?? blob.sizeBytes)
+  if (open === undefined || foundBytes !== blob.sizeBytes) {
+    if (open !== undefined) await closeOpenBlob(open)
+    await quarantineBlob(registry, blob, open === undefined ? 'missing' : 'wrong size')
+    return undefined
+  }
+  if (open.kind === 'redirect' || blob.sizeBytes > cachedBlobBytes) return contentOf(blob, open)
+  const bytes = await readSmall(open, blob.sizeBytes)
+  if (digestOf(bytes, digestAlgorithm(blob.digest)) !== blob.digest) {
+    await quarantineBlob(registry, blob, 'wrong digest')
+    return undefined
+  }
+  registry.memory.contents.set(blob.digest, bytes)
+  return contentInMemory(blob.digest, bytes)
+}
+
+async function readSmall(open: OpenBlob, sizeBytes: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(sizeBytes)
+  let filled = 0
+  for await (const piece of readOpenBlob(open, new AbortController().signal)) {
+    // A file that grows while it is read hashes to something else, whatever is kept of it.
+    bytes.set(piece.subarray(0, sizeBytes - filled), filled)
+    filled += piece.length
+    if (filled >= sizeBytes) break
+  }
+  return bytes
+}
+
+function contentInMemory(digest: Digest, bytes: Uint8Array): BlobContent {
+  return { digest, sizeBytes: bytes.byteLength, body: { kind: 'bytes', bytes }, close: async () => undefined }
+}
+
+function contentOf(blob: BlobPlace & { readonly digest: Digest }, open: OpenBlob): BlobContent {
+  return { digest: blob.digest, sizeBytes: blob.sizeBytes, body: open, close: () => closeOpenBlob(open) }
+}

@@ -1,0 +1,67 @@
+/** Ends uploads that nobody goes on with, and removes bytes in the store that no upload's row stands for. */
+import { staleUploads, uploadExists } from '#metadata/uploads.ts'
+import type { Registry } from './registry.ts'
+import { dropBytes, removeSession } from './upload-session.ts'
+
+/** Bytes without a row are left alone for so long: a push in one request has no row, and its bytes are young. */
+const orphanAgeMs = 24 * 60 * 60 * 1_000
+const batchRows = 200
+
+export interface UploadPurge {
+  /** Sessions whose last change is older go. */
+  readonly ageMs: number
+  readonly dryRun?: boolean | undefined
+  readonly signal: AbortSignal
+}
+
+export interface UploadPurgeReport {
+  /** Sessions that were ended (or would be). */
+  readonly sessions: number
+  /** Uploads of the store without a session. */
+  readonly orphans: number
+}
+
+export async function purgeUploads(registry: Registry, purge: UploadPurge): Promise<UploadPurgeReport> {
+  const sessions = await purgeSessions(registry, purge)
+  return { sessions, orphans: await purgeOrphans(registry, purge) }
+}
+
+async function purgeSessions(registry: Registry, { ageMs, dryRun, signal }: UploadPurge): Promise<number> {
+  const before = registry.context.ports.clock.now() - ageMs
+  let count = 0
+  for (let afterId = 0; ;) {
+    signal.throwIfAborted()
+    const batch = await staleUploads(registry.metadata.reader, before, { afterId, limit: batchRows })
+    for (const session of batch) {
+      afterId = session.id
+      if (dryRun === true || (await endSession(registry, session, before))) count++
+    }
+    if (batch.length < batchRows) return count
+  }
+}
+
+/** False when somebody writes to it, or did meanwhile. */
+async function endSession(
+  registry: Registry,
+  { uploadId, repositoryId }: { readonly uploadId: string; readonly repositoryId: number },
+  unchangedSince: number,
+): Promise<boolean> {
+  using claim = registry.memory.uploads.claim(uploadId)
+  if (claim === undefined) return false
+  if (!(await registry.metadata.write(removeSession, { uploadId, repositoryId, unchangedSince }))) return false
+  registry.memory.uploads.drop(uploadId)
+  await dropBytes(registry, uploadId)
+  return true
+}
+
+async function purgeOrphans(registry: Registry, { dryRun, signal }: UploadPurge): Promise<number> {
+  const before = registry.context.ports.clock.now() - orphanAgeMs
+  let count = 0
+  for await (const { uploadId, modifiedAt } of registry.store.listUploads()) {
+    signal.throwIfAborted()
+    if (modifiedAt > before || (await uploadExists(registry.metadata.reader, uploadId))) continue
+    if (dryRun !== true) await dropBytes(registry, uploadId)
+    count++
+  }
+  return count
+}

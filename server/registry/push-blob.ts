@@ -1,0 +1,185 @@
+/**
+ * Pushing a blob: in one request, or as an upload session of many (distribution-spec "Pushing blobs").
+ *
+ * A session is a row; its bytes are the store's; this process remembers the running hash and nothing else. Every request leaves the row at
+ * bytes that are durable, so the next one may come to another process, or after a crash. Bytes become a blob in publish-blob.ts.
+ */
+import { findLiveBlob } from '#metadata/blobs.ts'
+import { transaction } from '#metadata/transaction.ts'
+import { hasUploads, insertUpload, type UploadSession } from '#metadata/uploads.ts'
+import { createDigestHash, digestAlgorithm, digestOfHash, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { RepositoryName } from '#oci/reference.ts'
+import { ensureRepository } from './ensure-repository.ts'
+import { linkIfWhole, publishBlob, reserveKey } from './publish-blob.ts'
+import { statBlob } from './pull-blob.ts'
+import { checkRange, receiveBody, saveProgress, type Received, type UploadBody } from './receive-body.ts'
+import { bufferSmall, streamUpload, writeUpload, type WholeBody } from './receive-whole.ts'
+import type { Actor, Registry } from './registry.ts'
+import { requireSpace, requireWritable } from './require.ts'
+import { claimUpload, discardUpload, findSession, rehash, resumeUpload, type OpenUpload, type UploadTarget } from './upload-session.ts'
+
+/** Where an upload stands. */
+export interface UploadStatus {
+  readonly uploadId: string
+  /** Durable bytes; the next one is expected at this offset. */
+  readonly offsetBytes: number
+  readonly startedAt: number
+}
+
+interface NewUpload {
+  readonly repository: RepositoryName
+  readonly uploadId: string
+  readonly actor: Actor
+  readonly algorithm: DigestAlgorithm
+  readonly store: string
+  readonly now: number
+  readonly uploadsPerActor: number
+}
+
+const insertSession = transaction(import.meta.url, 'push-blob/start', async (tx, input: NewUpload) => {
+  if (await hasUploads(tx, input.actor.name, input.uploadsPerActor)) {
+    const message = 'too many open uploads: finish or cancel some'
+    throw new RegistryError('TOOMANYREQUESTS', { uploads: input.uploadsPerActor }, { message, retryAfterSeconds: 60 })
+  }
+  const { uploadId, algorithm, store, now } = input
+  const repositoryId = await ensureRepository(tx, input)
+  const digestOfNothing = digestOfHash(algorithm, createDigestHash(algorithm))
+  await insertUpload(tx, { uploadId, repositoryId, actor: input.actor.name, algorithm, digestOfNothing, store, now })
+})
+
+/** end-4a, end-4c: opens an upload session; the algorithm is the one that the closing digest will most likely have. */
+export async function startUpload(
+  registry: Registry,
+  repository: RepositoryName,
+  actor: Actor,
+  options: { readonly algorithm?: DigestAlgorithm | undefined } = {},
+): Promise<UploadStatus> {
+  requireWritable(registry)
+  await requireSpace(registry)
+  const { ports } = registry.context
+  const { uploadsPerActor } = registry.options
+  const algorithm = options.algorithm ?? 'sha256'
+  const uploadId = ports.random.uuid()
+  const now = ports.clock.now()
+  const { name, requestId } = actor
+  const row = { repository, uploadId, actor: { name, requestId }, algorithm, store: registry.store.name, now, uploadsPerActor }
+  await registry.metadata.write(insertSession, row)
+  registry.memory.uploads.keep(uploadId, createDigestHash(algorithm), 0)
+  return { uploadId, offsetBytes: 0, startedAt: now }
+}
+
+/** end-5: appends a chunk. What came of a body that was cut stays, durable and resumable. */
+export async function appendUpload(
+  registry: Registry,
+  target: UploadTarget,
+  body: AsyncIterable<Uint8Array>,
+  input: Omit<UploadBody, 'body'>,
+): Promise<UploadStatus> {
+  requireWritable(registry)
+  using _claim = await claimUpload(registry, target)
+  const upload = await resumeUpload(registry, await requireSession(registry, target))
+  checkRange(registry, upload, input)
+  const received = await receiveBody(registry, upload, { ...input, body })
+  await saveProgress(registry, upload, received)
+  return statusOf({ ...upload.session, offsetBytes: received.offsetBytes })
+}
+
+/** end-13: where to go on. */
+export async function statUpload(registry: Registry, target: UploadTarget): Promise<UploadStatus> {
+  const session = await requireSession(registry, target)
+  const { uploads } = registry.memory
+  if (uploads.knows(target.uploadId, session.offsetBytes)) return statusOf(session)
+  using claim = uploads.claim(target.uploadId)
+  // Somebody writes to it: the row tells what was durable when they began.
+  if (claim === undefined) return statusOf(session)
+  const upload = await resumeUpload(registry, await requireSession(registry, target))
+  if (upload.hash !== undefined) uploads.keep(target.uploadId, upload.hash, upload.session.offsetBytes)
+  return statusOf(upload.session)
+}
+
+/** end-14: ends the upload and forgets its bytes. */
+export async function cancelUpload(registry: Registry, target: UploadTarget): Promise<void> {
+  requireWritable(registry)
+  using _claim = await claimUpload(registry, target)
+  await discardUpload(registry, await requireSession(registry, target))
+}
+
+/** end-6: takes the last chunk, proves the digest, and makes the bytes a blob. A wrong digest ends the upload. */
+export async function finishUpload(
+  registry: Registry,
+  target: UploadTarget,
+  input: UploadBody & { readonly digest: Digest },
+): Promise<void> {
+  requireWritable(registry)
+  using _claim = await claimUpload(registry, target)
+  const session = await findSession(registry, target)
+  if (session === undefined) return acceptReplay(registry, target, input.digest)
+  const upload = await resumeUpload(registry, session)
+  checkRange(registry, upload, input)
+  // Where the blob is not here yet, which is nearly always, its key is noted while the body still comes.
+  const isHere = (await findLiveBlob(registry.metadata.reader, input.digest)) !== undefined
+  const reserved = isHere ? undefined : reserveKey(registry, input.digest, upload.session.offsetBytes + (input.contentLength ?? 0))
+  const received = await receiveBody(registry, upload, input)
+  if ((await digestOfUpload(registry, upload, { ...input, received })) !== input.digest) {
+    await discardUpload(registry, session)
+    throw new RegistryError('DIGEST_INVALID', { digest: input.digest })
+  }
+  const { repository, actor, uploadId } = target
+  // Without a byte there was no writer, and nothing to give a key to.
+  if (received.offsetBytes === 0) await writeUpload(registry, uploadId, new Uint8Array(0))
+  await publishBlob(registry, { repository, digest: input.digest, sizeBytes: received.offsetBytes, uploadId, actor }, reserved)
+}
+
+/** end-4b: the whole blob in the body of one request; no session. */
+export async function pushWholeBlob(registry: Registry, repository: RepositoryName, actor: Actor, input: WholeBody): Promise<void> {
+  requireWritable(registry)
+  await requireSpace(registry)
+  const { digest } = input
+  const uploadId = registry.context.ports.random.uuid()
+  const existing = await findLiveBlob(registry.metadata.reader, digest)
+  const reserved = existing === undefined ? reserveKey(registry, digest, input.contentLength ?? 0) : undefined
+  const bytes = await bufferSmall(input)
+  if (bytes === undefined) {
+    const sizeBytes = await streamUpload(registry, uploadId, input)
+    return publishBlob(registry, { repository, digest, sizeBytes, uploadId, actor }, reserved)
+  }
+  const upload = { repository, digest, sizeBytes: bytes.length, uploadId, actor }
+  if (existing !== undefined && (await linkIfWhole(registry, upload, existing))) return
+  await writeUpload(registry, uploadId, bytes)
+  await publishBlob(registry, upload, reserved)
+}
+
+/** A client that did not hear the answer to its closing PUT sends it again. */
+async function acceptReplay(registry: Registry, target: UploadTarget, digest: Digest): Promise<void> {
+  try {
+    await statBlob(registry, target.repository, digest, target.actor)
+  } catch (cause) {
+    if (!(cause instanceof RegistryError) || cause.status !== 404) throw cause
+    throw new RegistryError('BLOB_UPLOAD_UNKNOWN', undefined, { cause })
+  }
+}
+
+async function digestOfUpload(
+  registry: Registry,
+  { session, digestSoFar }: OpenUpload,
+  input: { readonly received: Received; readonly digest: Digest; readonly signal: AbortSignal },
+): Promise<Digest> {
+  const algorithm = digestAlgorithm(input.digest)
+  const { hash, offsetBytes } = input.received
+  if (algorithm === session.algorithm) {
+    if (hash !== undefined) return digestOfHash(algorithm, hash)
+    if (digestSoFar !== undefined && offsetBytes === session.offsetBytes) return digestSoFar
+  }
+  return digestOfHash(algorithm, await rehash(registry, session, { algorithm, sizeBytes: offsetBytes, signal: input.signal }))
+}
+
+async function requireSession(registry: Registry, target: UploadTarget): Promise<UploadSession> {
+  const session = await findSession(registry, target)
+  if (session === undefined) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+  return session
+}
+
+function statusOf({ uploadId, offsetBytes, startedAt }: UploadSession): UploadStatus {
+  return { uploadId, offsetBytes, startedAt }
+}

@@ -1,0 +1,87 @@
+/**
+ * Pushing a manifest: parse, prove, ask for admission, and one transaction that makes it true with all that it references
+ * (distribution-spec "Pushing manifests").
+ */
+import { digestAlgorithm, digestOf, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { Manifest } from '#oci/manifest.ts'
+import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { manifestReferences } from './manifest-references.ts'
+import type { Actor, Registry } from './registry.ts'
+import { requireWritable } from './require.ts'
+import { storeManifest } from './store-manifest.ts'
+
+/** The specification asks for ten at least; each is a row with its history. */
+const tagsMax = 100
+
+export interface ManifestPush {
+  readonly repository: RepositoryName
+  /** By digest, with tags or without (end-7b), or by tag alone (end-7a). */
+  readonly reference: { readonly digest?: Digest | undefined; readonly tags: readonly Tag[] }
+  /** The Content-Type without parameters; empty when the client sent none. */
+  readonly mediaType: string
+  readonly bytes: Uint8Array
+  readonly actor: Actor
+  /** Of the digest that is answered when the reference names none. */
+  readonly algorithm?: DigestAlgorithm | undefined
+}
+
+export interface PushedManifest {
+  readonly digest: Digest
+  readonly subject: Digest | undefined
+  readonly tags: readonly Tag[]
+}
+
+/**
+ * end-7a, end-7b. Throws `MANIFEST_INVALID`, `DIGEST_INVALID`, `MANIFEST_TOO_BIG`, what the admission checks throw, and `MANIFEST_BLOB_UNKNOWN` with
+ * all digests that are missing.
+ */
+export async function pushManifest(registry: Registry, push: ManifestPush): Promise<PushedManifest> {
+  requireWritable(registry)
+  const { repository, bytes, reference } = push
+  const tags = [...new Set(reference.tags)]
+  if (bytes.byteLength > registry.options.manifestBytes)
+    throw new RegistryError('MANIFEST_TOO_BIG', { limitBytes: registry.options.manifestBytes })
+  if (tags.length > tagsMax) throw new RegistryError('REQUEST_INVALID', { reason: `more than ${tagsMax} tags` })
+  const digest = proveDigest(push)
+  const manifest = await registry.context.parser.parse(bytes, push.mediaType)
+  const actor = { name: push.actor.name, requestId: push.actor.requestId }
+  for (const check of registry.hooks.admission) {
+    if (check.operations.includes('push')) await check.check({ operation: 'push', repository, digest, tags, manifest, actor })
+  }
+  await store(registry, { repository, digest, tags, manifest, bytes, actor })
+  registry.memory.contents.set(digest, bytes)
+  return { digest, subject: manifest.subject?.digest, tags }
+}
+
+function proveDigest({ reference, bytes, algorithm }: ManifestPush): Digest {
+  if (reference.digest === undefined) return digestOf(bytes, algorithm ?? 'sha256')
+  if (digestOf(bytes, digestAlgorithm(reference.digest)) !== reference.digest)
+    throw new RegistryError('DIGEST_INVALID', { digest: reference.digest })
+  return reference.digest
+}
+
+interface Admitted {
+  readonly repository: RepositoryName
+  readonly digest: Digest
+  readonly tags: readonly Tag[]
+  readonly manifest: Manifest
+  readonly bytes: Uint8Array
+  readonly actor: Actor
+}
+
+async function store(registry: Registry, { manifest, bytes, ...rest }: Admitted): Promise<void> {
+  const now = registry.context.ports.clock.now()
+  await registry.metadata.write(storeManifest, {
+    ...rest,
+    mediaType: manifest.mediaType,
+    artifactType: manifest.artifactType,
+    subject: manifest.subject?.digest,
+    // Only the referrers list shows them without the manifest.
+    annotations: manifest.subject === undefined ? undefined : JSON.stringify(manifest.annotations),
+    payload: bytes,
+    references: manifestReferences(manifest, registry.options),
+    now,
+    reviewAfter: now + registry.options.garbageDelayMs,
+  })
+}

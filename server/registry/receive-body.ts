@@ -1,0 +1,135 @@
+/**
+ * Takes the body of a request into an upload: hashed while it passes, written in order, synced at the end. However the body ends, what came is
+ * durable and counted before anybody is told: a cut body costs the client nothing but the rest of it.
+ */
+import type { Hash } from 'node:crypto'
+import type { BlobWriter } from '#blobs/blob-store.ts'
+import { digestOfHash } from '#oci/digest.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { ByteRange } from '#oci/range.ts'
+import type { Registry } from './registry.ts'
+import { discardUpload, moveOffset, rehash, type OpenUpload } from './upload-session.ts'
+
+/** A body and what its request said of it. */
+export interface UploadBody {
+  readonly body: AsyncIterable<Uint8Array>
+  readonly range?: ByteRange | undefined
+  readonly contentLength?: number | undefined
+  readonly signal: AbortSignal
+}
+
+/** What an upload is after a body: all of it durable. */
+export interface Received {
+  readonly offsetBytes: number
+  /** Undefined when nothing came and the bytes so far were never hashed here. */
+  readonly hash: Hash | undefined
+}
+
+/** Why a body ended too early or too late. */
+export interface Cut {
+  error?: RegistryError
+}
+
+/** Throws `RANGE_INVALID` with the offset that the client should go on from, or `SIZE_INVALID` when its headers contradict each other. */
+export function checkRange(
+  registry: Registry,
+  { session, hash }: OpenUpload,
+  { range, contentLength }: Pick<UploadBody, 'range' | 'contentLength'>,
+): void {
+  const { uploadId, offsetBytes } = session
+  if (range === undefined) return
+  const contradicts = contentLength !== undefined && range.end - range.start + 1 !== contentLength
+  if (range.start === offsetBytes && !contradicts) return
+  // Nothing was taken: the next request goes on with the same hash.
+  if (hash !== undefined) registry.memory.uploads.keep(uploadId, hash, offsetBytes)
+  if (range.start !== offsetBytes) throw new RegistryError('RANGE_INVALID', { offsetBytes })
+  throw new RegistryError('SIZE_INVALID', undefined, { message: 'Content-Range and Content-Length differ' })
+}
+
+/** Appends the body, whose range was checked. Throws after the row has been brought up to date with what came. */
+export async function receiveBody(registry: Registry, upload: OpenUpload, input: UploadBody): Promise<Received> {
+  const cut: Cut = {}
+  const received = await append(registry, upload, { ...input, cut })
+  if (cut.error === undefined) return received
+  await saveProgress(registry, upload, received)
+  throw cut.error
+}
+
+/** Writes the new offset to the row and keeps the running hash for the next request. */
+export async function saveProgress(registry: Registry, upload: OpenUpload, { offsetBytes, hash }: Received): Promise<void> {
+  const { uploadId, algorithm } = upload.session
+  if (offsetBytes !== upload.session.offsetBytes && hash !== undefined) {
+    const digestSoFar = digestOfHash(algorithm, hash.copy())
+    await moveOffset(registry, {
+      uploadId,
+      fromBytes: upload.session.offsetBytes,
+      toBytes: offsetBytes,
+      digestSoFar,
+      now: registry.context.ports.clock.now(),
+    })
+  }
+  if (hash !== undefined) registry.memory.uploads.keep(uploadId, hash, offsetBytes)
+}
+
+async function append(registry: Registry, upload: OpenUpload, input: UploadBody & { readonly cut: Cut }): Promise<Received> {
+  const { session } = upload
+  let { hash } = upload
+  let { offsetBytes } = session
+  let writer: BlobWriter | undefined
+  try {
+    for await (const chunk of untilCut(input)) {
+      hash ??= await rehash(registry, session, { algorithm: session.algorithm, sizeBytes: session.offsetBytes, signal: input.signal })
+      writer ??= await registry.store.openUpload(session.uploadId, session.offsetBytes)
+      hash.update(chunk)
+      offsetBytes += chunk.length
+      await writer.write(chunk)
+    }
+    await writer?.sync()
+    return { offsetBytes, hash }
+  } catch (error) {
+    if (writer !== undefined) await giveUp(registry, upload, { writer, error })
+    throw error
+  } finally {
+    await writer?.[Symbol.asyncDispose]()
+  }
+}
+
+/**
+ * A full disk leaves the upload resumable: the row stands at its last durable byte, and the store tells what else came. Any other failure of a
+ * write or a sync ends the upload, for nobody knows what is on the disk then.
+ */
+async function giveUp(registry: Registry, upload: OpenUpload, { writer, error }: { writer: BlobWriter; error: unknown }): Promise<void> {
+  registry.memory.uploads.drop(upload.session.uploadId)
+  if (error instanceof RegistryError && error.code === 'STORAGE_FULL') return
+  await writer[Symbol.asyncDispose]()
+  try {
+    await discardUpload(registry, upload.session)
+  } catch (failure) {
+    registry.context.log.warn({ err: failure, uploadId: upload.session.uploadId }, 'a failed upload could not be removed')
+  }
+}
+
+/** The chunks that belong to the upload. The end of the iteration says nothing of why: `cut` does. */
+export async function* untilCut(input: UploadBody & { readonly cut: Cut }): AsyncGenerator<Uint8Array> {
+  const expectedBytes = input.contentLength ?? (input.range && input.range.end - input.range.start + 1)
+  let seen = 0
+  try {
+    for await (const chunk of input.body) {
+      input.signal.throwIfAborted()
+      if (chunk.length === 0) continue
+      if (expectedBytes !== undefined && seen + chunk.length > expectedBytes) {
+        input.cut.error = wrongSize(seen + chunk.length, expectedBytes)
+        return
+      }
+      seen += chunk.length
+      yield chunk
+    }
+    if (expectedBytes !== undefined && seen < expectedBytes) input.cut.error = wrongSize(seen, expectedBytes)
+  } catch (error) {
+    input.cut.error = error instanceof RegistryError ? error : wrongSize(seen, expectedBytes, error)
+  }
+}
+
+function wrongSize(receivedBytes: number, expectedBytes: number | undefined, cause?: unknown): RegistryError {
+  return new RegistryError('SIZE_INVALID', { receivedBytes, ...(expectedBytes === undefined ? {} : { expectedBytes }) }, { cause })
+}

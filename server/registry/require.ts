@@ -1,0 +1,20 @@
+/** What the operator's settings allow: asked by every verb that writes, so that no end point can forget it. */
+import { RegistryError } from '#oci/errors.ts'
+import type { Registry } from './registry.ts'
+
+/** Throws `UNSUPPORTED` while the registry is read-only. */
+export function requireWritable(registry: Registry): void {
+  if (registry.options.readOnly) throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only' })
+}
+
+/** Throws `UNSUPPORTED` where deletes are switched off, whatever is to be deleted and however it is named. */
+export function requireDeletes(registry: Registry): void {
+  requireWritable(registry)
+  if (!registry.options.deleteEnabled)
+    throw new RegistryError('UNSUPPORTED', undefined, { message: 'deletes are switched off in this registry' })
+}
+
+/** Throws `STORAGE_FULL` for what is to begin while the store is below its low-water mark; what has begun goes on. */
+export async function requireSpace(registry: Registry): Promise<void> {
+  if (await registry.memory.space.isBelow(registry.options.minimumFreeBytes)) throw new RegistryError('STORAGE_FULL')
+}

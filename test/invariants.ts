@@ -1,0 +1,279 @@
+/**
+ * What must hold whenever nobody writes: one checker for all tests, over the database and the store themselves, not over the verbs that it judges.
+ *
+ * I1 every blob that a manifest needs is there with matching digest · I3 every tag resolves, and its history ends at what it points at ·
+ * I4 every blob and manifest hashes to its digest · I5 the store holds the keys of the rows, those that wait for deletion, and uploads with a row,
+ * nothing else · I7 what is there has its events.
+ */
+import { readdir } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
+import type { Metadata, Reader } from '#metadata/metadata.ts'
+import { createDigestHash, digestAlgorithm, digestFromBytes, digestOf, digestOfHash, parseDigest, type Digest } from '#oci/digest.ts'
+import { isNonDistributable } from '#oci/media-types.ts'
+import { readOpenBlob } from '#registry/read-open-blob.ts'
+
+export interface InvariantsInput {
+  readonly metadata: Pick<Metadata, 'reader'>
+  readonly store: BlobStore
+  /** Of a filesystem store, to find keys that nobody knows. */
+  readonly rootDirectory?: string
+  /** Blobs may be in quarantine: the test damaged them itself. */
+  readonly quarantineIsFine?: boolean
+  /** Uploads of the store may be without a row: a push in one request was killed. */
+  readonly orphanUploadsAreFine?: boolean
+}
+
+/** A sentence for each thing that is wrong; empty when all is well. */
+export async function checkInvariants(input: InvariantsInput): Promise<string[]> {
+  const { reader } = input.metadata
+  const violations: string[] = []
+  const report = (violation: string) => violations.push(violation)
+  await checkBlobs(input, report)
+  await checkManifests(reader, report)
+  await checkReferences(reader, input.quarantineIsFine === true, report)
+  await checkTags(reader, report)
+  await checkKeys(input, report)
+  await checkUploads(input, report)
+  await checkEvents(reader, report)
+  await checkQueue(reader, report)
+  return violations
+}
+
+type Report = (violation: string) => void
+
+async function checkBlobs({ metadata, store }: InvariantsInput, report: Report): Promise<void> {
+  const blobs = await metadata.reader.selectFrom('blobs').selectAll().where('state', '=', 'live').execute()
+  for (const blob of blobs) {
+    const digest = digestFromBytes(blob.digest)
+    if (blob.store !== store.name) report(`I5: blob ${digest} is in a store named ${blob.store}`)
+    const found = await hashOf(store, blob.key, digest)
+    if (found === undefined) report(`I1: blob ${digest} has a live row and no bytes at ${blob.key}`)
+    else if (found.sizeBytes !== blob.size_bytes) report(`I4: blob ${digest} has ${found.sizeBytes} bytes, its row says ${blob.size_bytes}`)
+    else if (found.digest !== digest) report(`I4: blob ${digest} hashes to ${found.digest}`)
+  }
+}
+
+async function hashOf(store: BlobStore, key: string, digest: Digest): Promise<{ digest: Digest; sizeBytes: number } | undefined> {
+  const open = await store.open(key as BlobKey, { direct: true })
+  if (open === undefined) return undefined
+  const algorithm = digestAlgorithm(digest)
+  const hash = createDigestHash(algorithm)
+  let sizeBytes = 0
+  for await (const piece of readOpenBlob(open, new AbortController().signal)) {
+    hash.update(piece)
+    sizeBytes += piece.length
+  }
+  return { digest: digestOfHash(algorithm, hash), sizeBytes }
+}
+
+interface Named {
+  readonly mediaType?: string
+  readonly digest?: string
+  readonly urls?: readonly string[]
+}
+
+interface Document {
+  readonly config?: Named
+  readonly layers?: readonly Named[]
+  readonly manifests?: readonly Named[]
+  readonly subject?: Named
+}
+
+async function checkManifests(reader: Reader, report: Report): Promise<void> {
+  const manifests = await reader.selectFrom('manifests').selectAll().execute()
+  for (const manifest of manifests) {
+    const digest = digestFromBytes(manifest.digest)
+    const actual = digestOf(manifest.payload, digestAlgorithm(digest))
+    if (actual !== digest) report(`I4: manifest ${digest} hashes to ${actual}`)
+    if (manifest.payload.length !== manifest.size_bytes)
+      report(`I4: manifest ${digest} has ${manifest.payload.length} bytes, its row says ${manifest.size_bytes}`)
+    await checkNames(reader, { ...manifest, digest }, report)
+  }
+}
+
+/** Everything that the document names is known by id, or by digest at least. */
+async function checkNames(
+  reader: Reader,
+  manifest: { readonly id: number; readonly digest: Digest; readonly payload: Buffer; readonly subject_digest: Buffer | null },
+  report: Report,
+): Promise<void> {
+  const document = JSON.parse(Buffer.from(manifest.payload).toString()) as Document
+  const { byId, byDigest } = await referencesOf(reader, manifest.id)
+  for (const digest of digestsOf([document.config, ...(document.layers ?? []), ...(document.manifests ?? [])])) {
+    if (!byId.has(digest) && !byDigest.has(digest)) report(`I1: manifest ${manifest.digest} names ${digest}, its references do not`)
+  }
+  const needed = manifest.subject_digest === null ? (document.layers ?? []).filter((layer) => !mayBeElsewhere(layer)) : []
+  for (const digest of digestsOf(needed)) {
+    if (!byId.has(digest)) report(`I1: manifest ${manifest.digest} needs ${digest}, which is not here`)
+  }
+  const subject = manifest.subject_digest === null ? undefined : digestFromBytes(manifest.subject_digest)
+  if (subject !== digestsOf([document.subject])[0]) report(`I1: manifest ${manifest.digest} has another subject than its row`)
+}
+
+function digestsOf(named: readonly (Named | undefined)[]): Digest[] {
+  return named.map((each) => parseDigest(each?.digest ?? '')).filter((digest) => digest !== undefined)
+}
+
+function mayBeElsewhere(layer: Named): boolean {
+  return isNonDistributable(layer.mediaType ?? '') || (layer.urls?.length ?? 0) > 0
+}
+
+async function referencesOf(reader: Reader, manifestId: number): Promise<{ byId: Set<Digest>; byDigest: Set<Digest> }> {
+  const blobs = await reader
+    .selectFrom('manifest_blobs as mb')
+    .innerJoin('blobs as b', 'b.id', 'mb.blob_id')
+    .select('b.digest')
+    .where('mb.manifest_id', '=', manifestId)
+    .execute()
+  const children = await reader.selectFrom('manifest_children').select('child_digest').where('manifest_id', '=', manifestId).execute()
+  return {
+    byId: new Set(blobs.map((row) => digestFromBytes(row.digest))),
+    byDigest: new Set(children.map((row) => digestFromBytes(row.child_digest))),
+  }
+}
+
+async function checkReferences(reader: Reader, quarantineIsFine: boolean, report: Report): Promise<void> {
+  const rows = await reader
+    .selectFrom('manifest_blobs as mb')
+    .innerJoin('manifests as m', 'm.id', 'mb.manifest_id')
+    .leftJoin('blobs as b', 'b.id', 'mb.blob_id')
+    .leftJoin('repository_blobs as rb', (join) =>
+      join.onRef('rb.blob_id', '=', 'mb.blob_id').onRef('rb.repository_id', '=', 'm.repository_id'),
+    )
+    .select(['m.digest', 'mb.blob_id', 'b.state', 'b.id', 'rb.id as link_id'])
+    .execute()
+  for (const row of rows) {
+    const what = `manifest ${digestFromBytes(row.digest)} needs blob #${row.blob_id}`
+    if (row.id === null) report(`I1: ${what}, whose row is gone`)
+    else if (row.state !== 'live' && !quarantineIsFine) report(`I1: ${what}, which is ${row.state}`)
+    if (row.link_id === null) report(`I1: ${what}, which is not in its repository`)
+  }
+}
+
+async function checkTags(reader: Reader, report: Report): Promise<void> {
+  const tags = await reader
+    .selectFrom('tags as t')
+    .leftJoin('manifests as m', 'm.id', 't.manifest_id')
+    .select(['t.name', 't.repository_id', 'm.repository_id as manifest_repository_id', 'm.digest'])
+    .execute()
+  const current = new Map<string, string>()
+  for (const tag of tags) {
+    if (tag.digest === null) report(`I3: tag ${tag.name} points at nothing`)
+    else current.set(`${tag.repository_id} ${tag.name}`, digestFromBytes(tag.digest))
+    if (tag.digest !== null && tag.manifest_repository_id !== tag.repository_id)
+      report(`I3: tag ${tag.name} points into another repository`)
+  }
+  await checkHistory(reader, current, report)
+}
+
+/** Each change of a tag begins where the last one ended, and the last one ends at what the tag points at. */
+async function checkHistory(reader: Reader, current: ReadonlyMap<string, string>, report: Report): Promise<void> {
+  const changes = await reader.selectFrom('tag_history').selectAll().orderBy('id').execute()
+  const last = new Map<string, string | undefined>()
+  for (const change of changes) {
+    const tag = `${change.repository_id} ${change.name}`
+    const previous = change.previous_digest === null ? undefined : digestFromBytes(change.previous_digest)
+    if (last.get(tag) !== previous) report(`I3: the history of tag ${tag} breaks at #${change.id}`)
+    last.set(tag, change.digest === null ? undefined : digestFromBytes(change.digest))
+  }
+  for (const [tag, digest] of current) if (last.get(tag) !== digest) report(`I3: the history of tag ${tag} ends elsewhere`)
+  for (const [tag, digest] of last)
+    if (digest !== undefined && !current.has(tag)) report(`I3: tag ${tag} is gone without a word in its history`)
+}
+
+async function checkKeys({ metadata, store, rootDirectory }: InvariantsInput, report: Report): Promise<void> {
+  const { reader } = metadata
+  const blobs = await reader.selectFrom('blobs').select(['digest', 'key']).where('store', '=', store.name).execute()
+  const leaving = await reader.selectFrom('blob_deletions').select('key').where('store', '=', store.name).execute()
+  const known = new Set([...blobs, ...leaving].map(({ key }) => key))
+  for (const key of await keysIn(rootDirectory)) if (!known.has(key)) report(`I5: nobody knows the key ${key}`)
+}
+
+/** Keys below a filesystem store's own directory; registry:2's beside it stay readable by registry:2, whatever their rows say. */
+async function keysIn(rootDirectory: string | undefined): Promise<string[]> {
+  if (rootDirectory === undefined) return []
+  const entries = await readdir(join(rootDirectory, 'blobs'), { recursive: true, withFileTypes: true }).catch(() => [])
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(rootDirectory, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
+}
+
+async function checkUploads({ metadata, store, orphanUploadsAreFine }: InvariantsInput, report: Report): Promise<void> {
+  const sessions = await metadata.reader.selectFrom('upload_sessions').select('upload_id').execute()
+  const known = new Set(sessions.map((session) => session.upload_id))
+  for await (const { uploadId } of store.listUploads()) {
+    if (!known.has(uploadId) && orphanUploadsAreFine !== true) report(`I5: upload ${uploadId} of the store has no row`)
+  }
+}
+
+async function checkEvents(reader: Reader, report: Report): Promise<void> {
+  const imported = new Set(
+    (await reader.selectFrom('tag_history').select('repository_id').where('actor', 'like', 'system:%').execute()).map(
+      (row) => row.repository_id,
+    ),
+  )
+  const manifests = await reader
+    .selectFrom('manifests as m')
+    .innerJoin('repositories as r', 'r.id', 'm.repository_id')
+    .select(['m.digest', 'm.repository_id', 'r.name'])
+    .select((eb) =>
+      eb
+        .selectFrom('events as e')
+        .select((count) => count.fn.countAll<number>().as('events'))
+        .where('e.action', '=', 'manifest.pushed')
+        .whereRef('e.repository', '=', 'r.name')
+        .whereRef('e.digest', '=', 'm.digest')
+        .as('events'),
+    )
+    .where('r.name', '>=', '0')
+    .execute()
+  for (const row of manifests) {
+    if (Number(row.events) === 0 && !imported.has(row.repository_id))
+      report(`I7: no event tells of manifest ${digestFromBytes(row.digest)} in ${row.name}`)
+  }
+  await checkTagEvents(reader, imported, report)
+}
+
+/** The last event of a tag tells where it points. */
+async function checkTagEvents(reader: Reader, imported: ReadonlySet<number>, report: Report): Promise<void> {
+  const events = await reader
+    .selectFrom('events')
+    .select(['action', 'repository', 'tag', 'digest'])
+    .where('action', 'in', ['tag.moved', 'tag.deleted'])
+    .orderBy('id')
+    .execute()
+  const told = new Map<string, string | undefined>()
+  for (const event of events) {
+    const digest = event.action === 'tag.moved' && event.digest !== null ? digestFromBytes(event.digest) : undefined
+    told.set(`${event.repository}:${event.tag}`, digest)
+  }
+  const tags = await reader
+    .selectFrom('tags as t')
+    .innerJoin('manifests as m', 'm.id', 't.manifest_id')
+    .innerJoin('repositories as r', 'r.id', 't.repository_id')
+    .select(['t.name', 't.repository_id', 'r.name as repository', 'm.digest'])
+    .where('r.name', '>=', '0')
+    .execute()
+  for (const tag of tags) {
+    if (imported.has(tag.repository_id)) continue
+    const digest = digestFromBytes(tag.digest)
+    if (told.get(`${tag.repository}:${tag.name}`) !== digest)
+      report(`I7: no event tells that ${tag.repository}:${tag.name} points at ${digest}`)
+  }
+}
+
+/** What nothing references is on the review queue, or its bytes would stay for ever. */
+async function checkQueue(reader: Reader, report: Report): Promise<void> {
+  const forgotten = await reader
+    .selectFrom('blobs as b')
+    .select(['b.digest'])
+    .where((eb) => eb.not(eb.exists(eb.selectFrom('manifest_blobs as mb').select('mb.id').whereRef('mb.blob_id', '=', 'b.id'))))
+    .where((eb) =>
+      eb.not(
+        eb.exists(eb.selectFrom('garbage_reviews as g').select('g.id').whereRef('g.target_id', '=', 'b.id').where('g.kind', '=', 'blob')),
+      ),
+    )
+    .execute()
+  for (const blob of forgotten) report(`I5: blob ${digestFromBytes(blob.digest)} is unreferenced and nobody will look at it`)
+}
