@@ -1,0 +1,132 @@
+/** One request and its answer, with what is found out about them on the way. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Access } from '#access/access.ts'
+import type { Principal } from '#access/principal.ts'
+import type { Config } from '#config/config.ts'
+import type { Logger } from '#lib/logger.ts'
+import type { Metrics } from '#lib/metrics.ts'
+import type { Ports } from '#lib/ports.ts'
+import type { Actor, Registry } from '#registry/registry.ts'
+import type { AccessLog } from './access-log.ts'
+import { callerOf, type Caller, type TrustedProxies } from './forwarded.ts'
+import type { Health } from './health.ts'
+import type { Target } from './target.ts'
+
+/** What the server is made of. */
+export interface HttpParts {
+  readonly config: Config
+  readonly registry: Registry
+  readonly access: Access
+  readonly metrics: Metrics
+  readonly log: Logger
+  readonly ports: Ports
+}
+
+/** What one server works out once, for all its requests. */
+export interface Site {
+  readonly parts: HttpParts
+  /** Name, value, name, value, …: sent with every answer. */
+  readonly standardHeaders: readonly string[]
+  readonly proxies: TrustedProxies
+  readonly health: Health
+  readonly accessLog: AccessLog
+  readonly state: { isDraining: boolean }
+}
+
+/** Written while the request is handled, read by the access log and the metrics. */
+interface Notes {
+  /** registry:2's name of the route in metrics. */
+  handler: string
+  principal: Principal | undefined
+  errorCode: string | undefined
+  receivedBytes: number
+  sentBytes: number
+  /** The client asked for leave to send its body and has not got it yet. */
+  awaitsContinue: boolean
+}
+
+export interface Exchange {
+  readonly site: Site
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  /** Milliseconds of the monotonic clock. */
+  readonly startedAt: number
+  readonly notes: Notes
+}
+
+/** An exchange whose target made sense. */
+export interface TargetedExchange extends Exchange {
+  readonly target: Target
+}
+
+// Only letters and digits of an id that no log line or header could choke on.
+const saneRequestId = /^[A-Za-z0-9._-]{8,128}$/
+
+/** Takes up a request. An `X-Request-Id` that a trusted proxy sends is kept. */
+export function openExchange(site: Site, request: IncomingMessage, response: ServerResponse): Exchange {
+  const { ports } = site.parts
+  return {
+    site,
+    request,
+    response,
+    requestId: requestIdOf(site, request) ?? ports.random.uuid(),
+    startedAt: ports.clock.monotonic(),
+    notes: { handler: 'none', principal: undefined, errorCode: undefined, receivedBytes: 0, sentBytes: 0, awaitsContinue: false },
+  }
+}
+
+function requestIdOf(site: Site, request: IncomingMessage): string | undefined {
+  const given = request.headers['x-request-id']
+  if (typeof given !== 'string' || !saneRequestId.test(given)) return undefined
+  return callerOf(request, site.proxies).isProxied ? given : undefined
+}
+
+/** Who asks and by which address, as far as the proxies in between are to be believed. */
+export function exchangeCaller(exchange: Exchange): Caller {
+  return callerOf(exchange.request, exchange.site.proxies)
+}
+
+/** Who asks, as the registry's verbs want it. */
+export function actorOf(exchange: Exchange): Actor {
+  const principal = exchange.notes.principal
+  return { name: principal === undefined || principal.isAnonymous ? '' : principal.name, requestId: exchange.requestId }
+}
+
+const signals = new WeakMap<Exchange, AbortSignal>()
+
+/** Aborts when the connection closes before the answer is complete. Made on demand: most requests need none. */
+export function closeSignal(exchange: Exchange): AbortSignal {
+  const known = signals.get(exchange)
+  if (known !== undefined) return known
+  const controller = new AbortController()
+  const { response } = exchange
+  const onClose = () => {
+    if (!response.writableFinished) controller.abort(new ClientGone())
+  }
+  if (response.destroyed) onClose()
+  else response.once('close', onClose)
+  signals.set(exchange, controller.signal)
+  return controller.signal
+}
+
+/** The client went away: nobody is left to answer. Logged as 499. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone'
+
+  constructor() {
+    super('the client closed the connection')
+  }
+}
+
+/** Whether the request announces a body, empty ones left out. */
+export function hasBody(request: IncomingMessage): boolean {
+  const length = request.headers['content-length']
+  return request.headers['transfer-encoding'] !== undefined || (length !== undefined && Number(length) > 0)
+}
+
+/** Content-Length, undefined for a chunked body; 0 when there is none at all. Node's parser has refused anything but digits. */
+export function bodyLength(request: IncomingMessage): number | undefined {
+  if (request.headers['transfer-encoding'] !== undefined) return undefined
+  return Number(request.headers['content-length'] ?? 0)
+}

@@ -1,0 +1,163 @@
+/**
+ * What happens to every request, in order: its target is parsed, its end point found, its sender recognised, their right checked, the verb run;
+ * then the line in the access log and the metrics. Whatever is thrown on the way is answered by `respondError`.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Principal } from '#access/principal.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { clientClosedRequest } from './access-log.ts'
+import { authenticate, refuseSwitchedOff } from './authenticate.ts'
+import type { Endpoint, Method, Operation } from './endpoint.ts'
+import { openExchange, type Exchange, type Site, type TargetedExchange } from './exchange.ts'
+import { respondError } from './respond-error.ts'
+import { parseRoute, type Route } from './router.ts'
+import type { StatusEndpoint } from './status-endpoints.ts'
+import { parseTarget } from './target.ts'
+import { base } from './v2/base.ts'
+import { blob } from './v2/blobs.ts'
+import { catalog } from './v2/catalog.ts'
+import { manifest } from './v2/manifests.ts'
+import { referrers } from './v2/referrers.ts'
+import { repository } from './v2/repositories.ts'
+import { tags } from './v2/tags.ts'
+import { upload, uploads } from './v2/uploads.ts'
+
+/** What one listener serves: end points by exact path, and the registry's API unless it is the debug listener. */
+export interface Listener {
+  readonly site: Site
+  readonly statusEndpoints: ReadonlyMap<string, StatusEndpoint>
+  readonly hasApi: boolean
+}
+
+/** Takes up a request. `awaitsContinue`: the client sends its body only after it has been told to. */
+export function handleRequest(listener: Listener, request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+  const exchange = openExchange(listener.site, request, response)
+  exchange.notes.awaitsContinue = awaitsContinue
+  response.once('close', () => complete(exchange))
+  // What fails after the connection is gone has nobody left to hear of it.
+  response.on('error', () => undefined)
+  answer(listener, exchange)
+    .catch((error: unknown) => respondError(exchange, error))
+    .catch((error: unknown) => {
+      listener.site.parts.log.error({ err: error, requestId: exchange.requestId }, 'an answer could not be sent')
+      response.destroy()
+    })
+}
+
+async function answer(listener: Listener, exchange: Exchange): Promise<void> {
+  const target = parseTarget(exchange.request.url ?? '')
+  const targeted: TargetedExchange = { ...exchange, target }
+  const status = listener.statusEndpoints.get(target.path)
+  if (status !== undefined) {
+    enter(exchange, 'status')
+    if (isRead(exchange)) await status(targeted)
+    else refuseMethod(exchange, ['GET', 'HEAD'])
+    return
+  }
+  const route = listener.hasApi ? parseRoute(target.path, listener.site.parts.config.http.prefix) : undefined
+  if (route === undefined) throw new RegistryError('NOT_FOUND')
+  await answerRoute(targeted, endpointOf(route))
+}
+
+async function answerRoute(exchange: TargetedExchange, endpoint: BoundEndpoint): Promise<void> {
+  enter(exchange, endpoint.name)
+  if (exchange.site.health.failing().size > 0) {
+    throw new RegistryError('UNAVAILABLE', undefined, { message: 'health check failed: please see /debug/health' })
+  }
+  const operation = endpoint.operation(exchange.request.method ?? '')
+  if (operation === undefined) {
+    refuseMethod(exchange, endpoint.methods)
+    return
+  }
+  const principal = await authenticate(exchange, operation)
+  refuseSwitchedOff(exchange, operation.kind)
+  await operation.run(exchange, principal)
+}
+
+function isRead({ request }: Exchange): boolean {
+  return request.method === 'GET' || request.method === 'HEAD'
+}
+
+function refuseMethod(exchange: Exchange, methods: readonly string[]): void {
+  respondError(exchange, new RegistryError('UNSUPPORTED'), ['Allow', methods.join(', ')])
+}
+
+/** An end point together with the route that was parsed for it. */
+interface BoundEndpoint {
+  readonly name: string
+  readonly methods: readonly string[]
+  operation(method: string): BoundOperation | undefined
+}
+
+interface BoundOperation {
+  readonly action: Operation<Route>['action']
+  readonly kind: Operation<Route>['kind']
+  readonly repository: Extract<Route, { repository: unknown }>['repository'] | undefined
+  readonly run: (exchange: TargetedExchange, principal: Principal) => Promise<void> | void
+}
+
+function endpointOf(route: Route): BoundEndpoint {
+  switch (route.kind) {
+    case 'base':
+      return bind(base, route)
+    case 'catalog':
+      return bind(catalog, route)
+    case 'tags':
+      return bind(tags, route)
+    case 'manifest':
+      return bind(manifest, route)
+    case 'blob':
+      return bind(blob, route)
+    case 'uploads':
+      return bind(uploads, route)
+    case 'upload':
+      return bind(upload, route)
+    case 'referrers':
+      return bind(referrers, route)
+    case 'repository':
+      return bind(repository, route)
+  }
+}
+
+function bind<R extends Route>(endpoint: Endpoint<R>, route: R): BoundEndpoint {
+  const methods = Object.keys(endpoint.operations)
+  return {
+    name: endpoint.name,
+    methods,
+    operation(method) {
+      const found = methods.includes(method) ? endpoint.operations[method as Method] : undefined
+      if (found === undefined) return undefined
+      const named = 'repository' in route ? route.repository : undefined
+      return {
+        action: found.action,
+        kind: found.kind,
+        repository: named,
+        run: (exchange, principal) => found.run(exchange, route, principal),
+      }
+    },
+  }
+}
+
+function enter(exchange: Exchange, handler: string): void {
+  exchange.notes.handler = handler
+  exchange.site.parts.metrics.http.begin(handler)
+}
+
+/** Verbs that stand in metrics by their names; any other word that Node's parser lets through counts as one. */
+const knownMethods = new Set(['get', 'head', 'post', 'put', 'patch', 'delete', 'options'])
+
+function complete(exchange: Exchange): void {
+  const { request, response, notes, site, startedAt } = exchange
+  const status = response.writableFinished ? response.statusCode : clientClosedRequest
+  if (notes.handler === 'none') enter(exchange, 'none')
+  const method = request.method?.toLowerCase() ?? ''
+  site.parts.metrics.http.end({
+    handler: notes.handler,
+    method: knownMethods.has(method) ? method : 'other',
+    status,
+    durationSeconds: (site.parts.ports.clock.monotonic() - startedAt) / 1_000,
+    receivedBytes: notes.receivedBytes,
+    sentBytes: notes.sentBytes,
+  })
+  site.accessLog.record(exchange, status)
+}

@@ -1,0 +1,246 @@
+/**
+ * The listener: raw `node:http` with limits that suit a registry.
+ *
+ * The problem: an upload may take hours, a slow attacker must not take a minute; a stop must not cut what is under way; repository names contain slashes, which
+ * routers dislike. The way: no limit on the length of a request, a short one on its head, one on silence and rate in its body (`request-body.ts`), and a
+ * drain that lets requests finish. A request goes through `handle-request.ts`; to add an end point, add a route to `router.ts` and a file to v2/.
+ */
+import * as http from 'node:http'
+import * as https from 'node:https'
+import { connect, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { createAccessLog } from './access-log.ts'
+import { createConnections, type Connections } from './connections.ts'
+import { openDebugServer } from './debug-server.ts'
+import type { HttpParts, Site } from './exchange.ts'
+import { parseTrustedProxies } from './forwarded.ts'
+import { handleRequest, type Listener } from './handle-request.ts'
+import { createHealth, type HealthCheck } from './health.ts'
+import { listeningUrl } from './listening-url.ts'
+import { refuseConnection } from './refuse-connection.ts'
+import { answerAlive, answerGuardedMetrics, answerReady, answerRoot, type StatusEndpoint } from './status-endpoints.ts'
+import { certificateStamp, isClientWelcome, readSecureContext, tlsServerOptions } from './tls.ts'
+
+/** A server that can be started once and stopped once. */
+export interface HttpServer extends AsyncDisposable {
+  /** Begins to listen. Rejects with what the system says (`EADDRINUSE`, a certificate that cannot be read). */
+  listen(): Promise<void>
+  /** Where it listens, for people: `http://127.0.0.1:5000/`, `unix:/run/berth.sock`. Only after `listen`. */
+  readonly url: string
+  /** Where the debug listener is; undefined without one. */
+  readonly debugUrl: string | undefined
+  /**
+   * Orderly end: `/readyz` says 503 at once, no connection is taken any more, idle ones are closed, requests under way finish within
+   * `http.draintimeout` (without limit when it is 0). Resolves when the last connection is closed.
+   */
+  close(): Promise<void>
+}
+
+/** Builds the server without listening. `checks` are this process's own faults, for `/readyz`. */
+export function createHttpServer(parts: HttpParts, checks: readonly HealthCheck[] = []): HttpServer {
+  const site = createSite(parts, checks)
+  const connections = createConnections()
+  const server = createNodeServer({ site, connections })
+  const running = new AsyncDisposableStack()
+  let debugUrl: string | undefined
+  let closing: Promise<void> | undefined
+  const close = () => (closing ??= stop({ site, connections, server }, running))
+  return {
+    async listen() {
+      running.use(site.health)
+      if (server instanceof https.Server) running.use(await loadCertificate(parts, server))
+      await listen(server, parts)
+      site.health.start()
+      const debug = await openDebugServer(site)
+      if (debug === undefined) return
+      running.use(debug)
+      debugUrl = debug.url
+    },
+    get url() {
+      return listeningUrl(server, server instanceof https.Server ? 'https' : 'http')
+    },
+    get debugUrl() {
+      return debugUrl
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function createSite(parts: HttpParts, checks: readonly HealthCheck[]): Site {
+  const configured = Object.entries(parts.config.http.headers).flatMap(([name, values]) => values.flatMap((value) => [name, value]))
+  return {
+    parts,
+    standardHeaders: ['Docker-Distribution-Api-Version', 'registry/2.0', ...configured],
+    proxies: parseTrustedProxies(parts.config.http.trustedProxies),
+    health: createHealth(parts, checks),
+    accessLog: createAccessLog(parts),
+    state: { isDraining: false },
+  }
+}
+
+interface Wiring {
+  readonly site: Site
+  readonly connections: Connections
+}
+
+type NodeServer = http.Server | https.Server
+
+function createNodeServer(wiring: Wiring): NodeServer {
+  const { tls } = wiring.site.parts.config.http
+  const options = nodeOptions(wiring.site)
+  const { headersTimeoutMs } = wiring.site.parts.config.limits
+  const server =
+    tls === undefined
+      ? http.createServer(options)
+      : https.createServer({ ...options, ...tlsServerOptions(tls), handshakeTimeout: headersTimeoutMs })
+  const listener = dataListener(wiring.site)
+  const handle = (awaitsContinue: boolean) => (request: http.IncomingMessage, response: http.ServerResponse) => {
+    const { socket } = request
+    wiring.connections.begin(socket, response)
+    response.once('close', () => wiring.connections.end(socket, response))
+    handleRequest(listener, request, response, awaitsContinue)
+  }
+  server.on('request', handle(false))
+  server.on('checkContinue', handle(true))
+  // RFC 9110 §10.1.1 lets a server pass over an expectation that it does not know.
+  server.on('checkExpectation', handle(false))
+  server.on('clientError', (error, socket) => onClientError(wiring, error, socket as Socket))
+  if (tls === undefined) {
+    server.on('connection', (socket: Socket) => wiring.connections.track(socket))
+  } else {
+    server.on('secureConnection', (socket: TLSSocket) => {
+      wiring.connections.track(socket)
+      if (!isClientWelcome(socket, tls)) socket.destroy()
+    })
+  }
+  return server
+}
+
+/** See operations.md "Node defaults to override": each default of Node that is wrong for a registry is set here. */
+function nodeOptions({ parts }: Site): http.ServerOptions {
+  const { headerBytes, headersTimeoutMs } = parts.config.limits
+  // Node looks at its connections in intervals: with both together a slow head is cut within the limit.
+  const connectionsCheckingInterval = Math.max(50, Math.min(1_000, Math.floor(headersTimeoutMs / 5)))
+  return {
+    maxHeaderSize: headerBytes,
+    headersTimeout: Math.max(1, headersTimeoutMs - connectionsCheckingInterval),
+    connectionsCheckingInterval,
+    // Uploads of hours are fine; request-body.ts watches for clients that stall.
+    requestTimeout: 0,
+    // Above the idle time of usual balancers (60 s), or they meet a connection that has just been closed.
+    keepAliveTimeout: 75_000,
+    noDelay: true,
+    highWaterMark: 64 * 1024,
+    insecureHTTPParser: false,
+  }
+}
+
+function dataListener(site: Site): Listener {
+  const { prefix, debug } = site.parts.config.http
+  const endpoints = new Map<string, StatusEndpoint>([
+    ['/', answerRoot],
+    [prefix, answerRoot],
+    ['/healthz', answerAlive],
+    ['/readyz', answerReady],
+  ])
+  if (debug?.metricsPath === undefined) endpoints.set('/metrics', answerGuardedMetrics)
+  return { site, statusEndpoints: endpoints, hasApi: true }
+}
+
+const refused = new WeakSet<Socket>()
+
+function onClientError({ site, connections }: Wiring, error: NodeJS.ErrnoException, socket: Socket): void {
+  if (refused.has(socket)) return
+  const answers = connections.answering(socket)
+  const [only] = answers
+  // With an answer on its way, another one would be taken for a part of it.
+  const isOrderly = answers.length === 0 || (answers.length === 1 && only?.headersSent === false && !only.req.complete)
+  if (error.code === 'ECONNRESET' || !socket.writable || !isOrderly) {
+    socket.destroy()
+    return
+  }
+  refused.add(socket)
+  refuseConnection(site, socket, error)
+}
+
+async function loadCertificate(parts: HttpParts, server: https.Server): Promise<Disposable> {
+  const { ports, log, config } = parts
+  const { tls } = config.http
+  if (tls === undefined) throw new Error('no TLS configuration')
+  server.setSecureContext(await readSecureContext(ports, tls))
+  let stamp = await certificateStamp(ports, tls)
+  const reload = async () => {
+    const found = await certificateStamp(ports, tls)
+    if (found === stamp) return
+    server.setSecureContext(await readSecureContext(ports, tls))
+    stamp = found
+    log.info('certificate taken up anew')
+  }
+  // A half-written pair fails here and is tried again; the one in use goes on.
+  return ports.timers.every(
+    certificateIntervalMs,
+    () => void reload().catch((error: unknown) => log.error({ err: error }, 'certificate not taken up')),
+  )
+}
+
+const certificateIntervalMs = 10_000
+
+async function listen(server: NodeServer, { config, ports, log }: HttpParts): Promise<void> {
+  const target = config.http.listen
+  try {
+    await listening(server, target)
+  } catch (error) {
+    if (!('path' in target) || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || (await answers(target.path))) throw error
+    // The socket of a process that is gone.
+    await ports.files.unlink(target.path)
+    await listening(server, target)
+  }
+  // A connection that could not be taken (descriptors or buffers ran out) must not end the process.
+  server.on('error', (error) => log.error({ err: error }, 'a connection could not be accepted'))
+}
+
+function listening(server: NodeServer, target: HttpParts['config']['http']['listen']): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen('path' in target ? { path: target.path } : { port: target.port, host: target.host, backlog: 1024 }, () => {
+    server.off('error', reject)
+    resolve()
+  })
+  return promise
+}
+
+function answers(path: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const socket = connect({ path })
+  socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+  return promise.finally(() => socket.destroy())
+}
+
+async function stop(wiring: Wiring & { readonly server: NodeServer }, running: AsyncDisposableStack): Promise<void> {
+  await using _running = running
+  await drain(wiring)
+}
+
+async function drain({ site, connections, server }: Wiring & { readonly server: NodeServer }): Promise<void> {
+  const { config, ports, log } = site.parts
+  site.state.isDraining = true
+  if (!server.listening) return
+  const { promise: closed, resolve } = Promise.withResolvers<void>()
+  server.close(() => resolve())
+  const { drainTimeoutMs } = config.http
+  const timer =
+    drainTimeoutMs === 0
+      ? undefined
+      : ports.timers.after(drainTimeoutMs, () => {
+          log.warn({ drainTimeoutMs }, 'requests were cut: they took longer than http.draintimeout')
+          connections.destroyAll()
+          server.closeAllConnections()
+        })
+  try {
+    await connections.drain()
+    await closed
+  } finally {
+    timer?.[Symbol.dispose]()
+  }
+}

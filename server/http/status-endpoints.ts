@@ -1,0 +1,61 @@
+/** The end points beside /v2: `/`, `/healthz`, `/readyz`, `/metrics`, and those of the debug listener. */
+import { RegistryError } from '#oci/errors.ts'
+import { authenticate } from './authenticate.ts'
+import type { TargetedExchange } from './exchange.ts'
+import { respond, respondJson, type HeaderList } from './respond.ts'
+
+export type StatusEndpoint = (exchange: TargetedExchange) => Promise<void> | void
+
+const plain: HeaderList = ['Content-Type', 'text/plain; charset=utf-8', 'Cache-Control', 'no-store']
+const noStore: HeaderList = ['Cache-Control', 'no-store']
+
+/** `/`: for the person with a browser. */
+export function answerRoot(exchange: TargetedExchange): void {
+  respond(exchange, 200, plain, 'Berth, a container image registry. Its API is below /v2/.\n')
+}
+
+/** `/healthz`: the process lives and its event loop turns. Depends on nothing. */
+export function answerAlive(exchange: TargetedExchange): void {
+  respond(exchange, 200, plain, 'ok\n')
+}
+
+/** `/readyz`: 503 while draining or while a local check fails. `?verbose` tells which, by name; the reasons are in the log. */
+export async function answerReady(exchange: TargetedExchange): Promise<void> {
+  const { health, state } = exchange.site
+  const { isReady, checks } = state.isDraining ? { isReady: false, checks: { drain: 'failed' } } : await health.readiness()
+  const status = isReady ? 200 : 503
+  if (exchange.target.query.has('verbose')) {
+    const headers = ['Content-Type', 'application/json; charset=utf-8', ...noStore]
+    respond(exchange, status, headers, JSON.stringify({ status: isReady ? 'ready' : 'not ready', checks }))
+    return
+  }
+  respond(exchange, status, plain, isReady ? 'ok\n' : 'not ready\n')
+}
+
+/** `/debug/health` as registry:2 has it: `{}`, or 503 with the reasons by name. */
+export function answerDebugHealth(exchange: TargetedExchange): void {
+  const failing = exchange.site.health.failing()
+  const status = failing.size === 0 ? 200 : 503
+  respond(exchange, status, ['Content-Type', 'application/json; charset=utf-8', ...noStore], JSON.stringify(Object.fromEntries(failing)))
+}
+
+/** `/debug/vars`: what Go's expvar shows, as far as it means something here. No command line: it may hold secrets. */
+export function answerDebugVars(exchange: TargetedExchange): void {
+  const memory = process.memoryUsage()
+  const value = { memstats: memory, uptimeSeconds: process.uptime(), version: process.version, resourceUsage: process.resourceUsage() }
+  respondJson(exchange, value, noStore)
+}
+
+/** The page that Prometheus reads. */
+export async function answerMetrics(exchange: TargetedExchange): Promise<void> {
+  const { metrics, registry } = exchange.site.parts
+  metrics.openUploads.set(registry.memory.uploads.size)
+  respond(exchange, 200, ['Content-Type', metrics.registry.contentType, ...noStore], await metrics.registry.metrics())
+}
+
+/** Metrics on the data port: for anyone where the registry is open, else for whoever has credentials. */
+export async function answerGuardedMetrics(exchange: TargetedExchange): Promise<void> {
+  const principal = await authenticate(exchange, { action: 'base', repository: undefined })
+  if (principal.isAnonymous && exchange.site.parts.access.challenge !== undefined) throw new RegistryError('UNAUTHORIZED')
+  await answerMetrics(exchange)
+}

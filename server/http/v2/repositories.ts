@@ -1,0 +1,20 @@
+import type { Endpoint } from '#http/endpoint.ts'
+import { actorOf } from '#http/exchange.ts'
+import { respond } from '#http/respond.ts'
+import type { RepositoryRoute } from '#http/router.ts'
+import { deleteRepository } from '#registry/delete-repository.ts'
+
+/** `/v2/<name>/`: the repository as a whole. Berth's own; the specification has no way to remove one. */
+export const repository: Endpoint<RepositoryRoute> = {
+  name: 'repository',
+  operations: {
+    DELETE: {
+      action: 'delete',
+      kind: 'delete',
+      run: async (exchange, route) => {
+        await deleteRepository(exchange.site.parts.registry, route.repository, actorOf(exchange))
+        respond(exchange, 202, [])
+      },
+    },
+  },
+}
