@@ -1,0 +1,75 @@
+/** What the commands that work on the data share: finding the configuration, opening the rooms, stopping in order, showing progress. */
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { loadConfig } from '#config/load.ts'
+import type { Config } from '#config/config.ts'
+import { open, type Berth } from '#main.ts'
+
+const rootDirectoryVariable = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY'
+const progressIntervalMs = 1_000
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch {
+    return false
+  }
+}
+
+export interface DataOptions {
+  /** Leaves the database of the data alone: nothing is read from it or written to it. */
+  readonly withoutDatabase?: boolean
+}
+
+/** The configuration of a config.yml, or of a data directory with everything else at its default. */
+async function configOf(source: string | undefined, { withoutDatabase = false }: DataOptions): Promise<Config> {
+  const cwd = process.cwd()
+  const isData = source !== undefined && (await isDirectory(source))
+  const environment = isData ? { ...process.env, [rootDirectoryVariable]: resolve(cwd, source) } : process.env
+  const { config, warnings } = await loadConfig({ file: isData ? undefined : source, environment, cwd })
+  for (const warning of warnings) console.error(`warning: ${warning}`)
+  // What the command tells goes to its own output; the log has what went wrong besides.
+  const database = withoutDatabase ? { ...config.database, file: ':memory:' } : config.database
+  return { ...config, database, log: { ...config.log, level: 'error' } }
+}
+
+/**
+ * Opens what `source` names (a config.yml, or a data directory) and runs the command on it. SIGINT and SIGTERM abort the signal, and what was begun ends
+ * in order.
+ */
+export async function withBerth(
+  source: string | undefined,
+  run: (berth: Berth, signal: AbortSignal) => Promise<void>,
+  options: DataOptions = {},
+): Promise<void> {
+  const controller = new AbortController()
+  const stop = () => controller.abort(new Error('stopped; run the same command again to go on'))
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    await using berth = await open(await configOf(source, options))
+    await run(berth, controller.signal)
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop)
+  }
+}
+
+/** A function that prints the line it is given to standard error, once a second at most. */
+export function progressPrinter(): (line: () => string) => void {
+  let printedAt = performance.now()
+  return (line) => {
+    if (performance.now() - printedAt < progressIntervalMs) return
+    printedAt = performance.now()
+    console.error(line())
+  }
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** `12.3 MiB`. */
+export function describeBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), units.length - 1)
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`
+}

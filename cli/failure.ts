@@ -1,0 +1,41 @@
+/** What went wrong, as one or more lines for a person: no stack, the causes in brackets. */
+import { inspect } from 'node:util'
+import { ConfigError } from '#config/problem.ts'
+
+/** More causes than this tell nothing. */
+const maxCauses = 4
+
+export function describeFailure(error: unknown): string {
+  if (error instanceof ConfigError) {
+    const { length } = error.problems
+    return `berth: the configuration has ${length === 1 ? 'a problem' : `${length} problems`}:\n${indent(error.message)}`
+  }
+  const system = systemFailure(error)
+  return `berth: ${system ?? messages(error).join(': ')}`
+}
+
+function indent(text: string): string {
+  return text.replaceAll(/^/gm, '  ')
+}
+
+function messages(error: unknown): readonly string[] {
+  const found: string[] = []
+  for (let at: unknown = error; at !== undefined && found.length < maxCauses; at = at instanceof Error ? at.cause : undefined) {
+    const message = at instanceof Error ? at.message : inspect(at)
+    if (!found.includes(message)) found.push(message)
+  }
+  return found
+}
+
+/** Errors of `listen`, which are common and can be said better than Node says them. */
+function systemFailure(error: unknown): string | undefined {
+  const { code, syscall, address, port } = (error ?? {}) as NodeJS.ErrnoException & { address?: string; port?: number }
+  if (syscall !== 'listen' && syscall !== 'bind') return undefined
+  const place =
+    port === undefined ? (address ?? 'the socket') : `port ${port}${address === undefined || address === '::' ? '' : ` of ${address}`}`
+  if (code === 'EADDRINUSE')
+    return `${place} is in use: stop what listens there, or choose another with http.addr (REGISTRY_HTTP_ADDR=:5001)`
+  if (code === 'EACCES') return `${place} may not be opened by this user: choose one above 1023 with http.addr, or grant the right`
+  if (code === 'EADDRNOTAVAIL') return `${address ?? 'the address'} is no address of this machine: see http.addr`
+  return undefined
+}

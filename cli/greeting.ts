@@ -1,0 +1,37 @@
+/** What a person reads when the registry is up: where it is, how to get in, what to type next. */
+import type { Config } from '#config/config.ts'
+import type { RunningBerth } from '#main.ts'
+
+/** The text, ending with an empty line. */
+export function greeting(config: Config, running: Pick<RunningBerth, 'url' | 'administrator' | 'rootDirectory'>, version: string): string {
+  const lines = [
+    `${version} is ready`,
+    `  address   ${config.http.host ?? running.url}`,
+    `  data      ${running.rootDirectory ?? 'in memory, lost at the end'}`,
+  ]
+  if (config.auth.kind === 'open') lines.push('  access    open: whoever reaches it may push, pull and delete')
+  if (config.auth.kind === 'htpasswd') lines.push(`  access    users of ${config.auth.path}`)
+  const { administrator } = running
+  if (administrator !== undefined) {
+    lines.push(`  user      ${administrator.name}`, `  password  ${administrator.password}`, '            (shown this once; keep it)')
+  }
+  lines.push('next', ...nextCommands(config, running).map((command) => `  ${command}`))
+  return `\n${lines.join('\n')}\n\n`
+}
+
+function nextCommands(config: Config, { url, administrator }: Pick<RunningBerth, 'url' | 'administrator'>): readonly string[] {
+  const host = dockerHost(config, url)
+  if (host === undefined) return ['put a proxy before the socket, docker speaks to no socket']
+  const user = administrator === undefined ? '' : ` -u ${administrator.name}`
+  const first = config.auth.kind === 'open' ? 'docker pull busybox' : `docker login ${host}${user}`
+  return [first, `docker tag busybox ${host}/busybox`, `docker push ${host}/busybox`]
+}
+
+/** As docker names the registry. It speaks plain HTTP to localhost only, so that is what a listener on all addresses is called. */
+function dockerHost(config: Config, url: string): string | undefined {
+  if (config.http.host !== undefined) return new URL(config.http.host).host
+  if ('path' in config.http.listen) return undefined
+  const { hostname, host, port } = new URL(url)
+  const isHere = config.http.listen.host === undefined || hostname === '127.0.0.1' || hostname === '[::1]' || hostname === 'localhost'
+  return isHere && port !== '' ? `localhost:${port}` : host
+}

@@ -1,0 +1,167 @@
+/**
+ * The composition root: builds each room by hand from a {@link Config} and wires them. It alone names concrete drivers.
+ *
+ * {@link open} gives the rooms without a listener, for commands that work on the data; {@link serve} adds the listener, the periodic work and
+ * the orderly end. To add a store or a database, add it to {@link openStore} or {@link openMetadata}; to let a feature have a say in pushes and
+ * pulls, add it to the lists of {@link hooksOf}.
+ */
+import { dirname } from 'node:path'
+import { createAccess, type Access } from '#access/access.ts'
+import { ensureAdministrator, type NewAdministrator } from '#access/administrator.ts'
+import type { BlobStore } from '#blobs/blob-store.ts'
+import { createFilesystemStore } from '#blobs/filesystem.ts'
+import { measureStore } from '#blobs/measured-store.ts'
+import { createMemoryStore } from '#blobs/memory.ts'
+import type { Config } from '#config/config.ts'
+import { createActivityStream, type ActivityStream } from '#events/dispatch.ts'
+import { adoptIfNeeded, adoptRegistry2, type AdoptionOptions, type AdoptionParts, type AdoptionReport } from '#features/adopt.ts'
+import { exportRegistry2 as exportLayout, type ExportOptions, type ExportReport } from '#features/export-registry2.ts'
+import { startHousekeeping } from '#features/housekeeping.ts'
+import { scrub as scrubBlobs, type Scrub, type ScrubReport } from '#features/scrub.ts'
+import { createHttpServer } from '#http/server.ts'
+import type { Logger } from '#lib/logger.ts'
+import { createLogger, flushLog } from '#lib/logging.ts'
+import { createMetrics, type Metrics } from '#lib/metrics.ts'
+import { systemPorts, type Ports } from '#lib/ports.ts'
+import type { Metadata } from '#metadata/metadata.ts'
+import { openSqlite } from '#metadata/sqlite.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { checkLayerUrls } from '#registry/check-layer-urls.ts'
+import { collectGarbage as collect, type GarbageCollection, type GarbageReport } from '#registry/collect-garbage.ts'
+import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
+import type { Registry } from '#registry/registry.ts'
+
+/** The wired rooms of one process. Disposing closes them in the order in which they lean on each other. */
+export interface Berth extends AsyncDisposable {
+  readonly config: Config
+  readonly registry: Registry
+  readonly access: Access
+  /** What happens, in order, after it is true. */
+  readonly activity: ActivityStream
+  readonly metrics: Metrics
+  readonly context: { readonly ports: Ports; readonly log: Logger }
+}
+
+/** Opens stores and rooms without listening. Rejects when a directory cannot be made or a database cannot be read. */
+export async function open(config: Config, ports: Ports = systemPorts): Promise<Berth> {
+  await using stack = new AsyncDisposableStack()
+  const log = createLogger(config.log)
+  stack.defer(() => flushLog(log))
+  const metrics = stack.use(createMetrics())
+  const store = stack.use(measureStore(await openStore(config, ports), ports.clock, (...measured) => metrics.observeStorage(...measured)))
+  const bare = stack.use(await openMetadata(config, ports, log))
+  const activity = stack.use(createActivityStream({ metadata: bare, ports, log }))
+  const metadata = activity.watch(bare)
+  const registry = openRegistry({
+    metadata,
+    store,
+    options: optionsOf(config),
+    hooks: hooksOf(config),
+    ports,
+    log,
+    cacheBytes: config.limits.cacheBytes,
+  })
+  stack.defer(() => closeRegistry(registry))
+  const access = await createAccess(config.auth, { metadata, ports, log })
+  const opened = stack.move()
+  return { config, registry, access, activity, metrics, context: { ports, log }, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+async function openStore({ storage }: Config, { clock, files }: Ports): Promise<BlobStore> {
+  if (storage.rootDirectory === undefined) return createMemoryStore({ clock })
+  await files.mkdir(storage.rootDirectory, { recursive: true })
+  return createFilesystemStore({ rootDirectory: storage.rootDirectory, files })
+}
+
+async function openMetadata({ database }: Config, ports: Ports, log: Logger): Promise<Metadata> {
+  if (database.file !== ':memory:') await ports.files.mkdir(dirname(database.file), { recursive: true })
+  return openSqlite({ file: database.file, ports, log })
+}
+
+function optionsOf({ storage, limits, validation }: Config): Registry['options'] {
+  return {
+    deleteEnabled: storage.deleteEnabled,
+    readOnly: storage.readOnly,
+    minimumFreeBytes: storage.minimumFreeBytes,
+    garbageDelayMs: storage.garbageDelayMs,
+    manifestBytes: limits.manifestBytes,
+    uploadsPerActor: limits.uploadsPerActor,
+    indexPlatforms: validation.indexPlatforms,
+    referrersMayPrecedeBlobs: validation.referrersMayPrecedeBlobs,
+  }
+}
+
+/** Who has a say in a push or a pull, and who may supply what a pull does not find, in the order in which they are asked. */
+function hooksOf({ validation }: Config): Registry['hooks'] {
+  return { admission: [checkLayerUrls({ allow: validation.urlsAllow, deny: validation.urlsDeny })], missingContent: [] }
+}
+
+/** Adopts the data directory of registry:2 that the configuration names, without serving. Rejects for a store without a directory. */
+export async function importRegistry2(berth: Berth, options: AdoptionOptions): Promise<AdoptionReport> {
+  const parts = adoptionParts(berth)
+  if (parts === undefined)
+    throw new RegistryError('UNSUPPORTED', undefined, { message: 'a registry in memory has no data directory to adopt' })
+  return adoptRegistry2(parts, options)
+}
+
+/** Writes everything into a directory that registry:2 can serve. */
+export function exportRegistry2({ config, registry, context }: Berth, options: ExportOptions): Promise<ExportReport> {
+  const { metadata, store } = registry
+  return exportLayout({ metadata, store, rootDirectory: config.storage.rootDirectory, context }, options)
+}
+
+/** Deletes what nothing references any more. */
+export function collectGarbage({ registry }: Berth, options: GarbageCollection): Promise<GarbageReport> {
+  return collect(registry, options)
+}
+
+/** Reads every blob and compares it with its digest. */
+export function scrub({ registry }: Berth, options: Scrub): Promise<ScrubReport> {
+  return scrubBlobs(registry, options)
+}
+
+function adoptionParts({ config, registry, context }: Berth): AdoptionParts | undefined {
+  const { rootDirectory, garbageDelayMs } = config.storage
+  if (rootDirectory === undefined) return undefined
+  const { metadata, store } = registry
+  return { metadata, storeName: store.name, rootDirectory, garbageDelayMs, manifestBytes: config.limits.manifestBytes, context }
+}
+
+/** A registry that answers. */
+export interface RunningBerth extends AsyncDisposable {
+  /** Where it listens, for people. */
+  readonly url: string
+  /** Where its data is; undefined when it is in memory. */
+  readonly rootDirectory: string | undefined
+  /** The account that this start made: its password is shown now or never. */
+  readonly administrator: NewAdministrator | undefined
+  /** Lets requests under way finish, then closes everything. */
+  close(): Promise<void>
+}
+
+/** Opens, adopts a data directory of registry:2 when there is one, and listens. */
+export async function serve(config: Config, ports: Ports = systemPorts): Promise<RunningBerth> {
+  await using stack = new AsyncDisposableStack()
+  const berth = stack.use(await open(config, ports))
+  const { registry, access, metrics } = berth
+  const { log } = berth.context
+  const administrator = config.auth.kind === 'accounts' ? await ensureAdministrator(registry.metadata, ports) : undefined
+  const adoption = adoptionParts(berth)
+  if (adoption !== undefined) await adoptIfNeeded(adoption)
+  stack.use(startHousekeeping(registry, config.storage))
+  const server = stack.use(createHttpServer({ config, registry, access, metrics, log, ports }, localChecks(registry)))
+  await server.listen()
+  const running = stack.move()
+  let closing: Promise<void> | undefined
+  const close = () => (closing ??= running.disposeAsync())
+  const { rootDirectory } = config.storage
+  return { url: server.url, rootDirectory, administrator, close, [Symbol.asyncDispose]: close }
+}
+
+/** Faults of this process alone. */
+function localChecks({ metadata, store }: Registry): Parameters<typeof createHttpServer>[1] {
+  return [
+    { name: 'database', check: () => metadata.ping() },
+    { name: 'storage', check: async () => void (await store.space()) },
+  ]
+}
