@@ -28,7 +28,20 @@ test('no text of any kind leaves a dangerous character or an open quote', () => 
 
 test('query parameters that carry secrets are masked, however they are spelled', () => {
   assert.equal(maskUrl('/v2/?n=1&last=a'), '/v2/?n=1&last=a')
-  for (const name of ['token', 'access_token', 'refresh_token', 'X-Amz-Signature', 'sig', 'password', 'client_secret', 'TOKEN', 't%6Fken', '%FFtoken', 'key', 'code'])
+  for (const name of [
+    'token',
+    'access_token',
+    'refresh_token',
+    'X-Amz-Signature',
+    'sig',
+    'password',
+    'client_secret',
+    'TOKEN',
+    't%6Fken',
+    '%FFtoken',
+    'key',
+    'code',
+  ])
     assert.equal(maskUrl(`/x?a=1&${name}=canary&b=2`), `/x?a=1&${name}=***&b=2`, name)
   assert.equal(maskUrl('http://user:canary@host/x'), 'http://***@host/x')
 })
@@ -41,7 +54,14 @@ test('credentials in free text are masked', () => {
 
 test('masking is linear in the length of hostile text', () => {
   const startedAt = performance.now()
-  for (const text of ['//'.repeat(50_000), '/?'.repeat(50_000), `/?${'&a'.repeat(50_000)}`, 'Basic '.repeat(20_000), 'http://'.repeat(15_000), '@'.repeat(100_000)]) {
+  for (const text of [
+    '//'.repeat(50_000),
+    '/?'.repeat(50_000),
+    `/?${'&a'.repeat(50_000)}`,
+    'Basic '.repeat(20_000),
+    'http://'.repeat(15_000),
+    '@'.repeat(100_000),
+  ]) {
     maskUrl(text)
     maskCredentials(text)
     escapeText(text)

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLogger, flushLog, logLines, type LogFormatter } from './logging.ts'
+import { createLogger, flushLog, logLines, type LoggerOptions } from './logging.ts'
 
-function logger(formatter: LogFormatter, fields: Record<string, unknown> = {}) {
+function logger(formatter: LoggerOptions['formatter'], fields: Record<string, unknown> = {}) {
   const lines: string[] = []
   const calls: string[] = []
-  const sink = { write: (line: string) => void lines.push(line), flush: () => void calls.push('flush'), flushSync: () => void calls.push('flushSync') }
+  const sink = {
+    write: (line: string) => void lines.push(line),
+    flush: () => void calls.push('flush'),
+    flushSync: () => void calls.push('flushSync'),
+  }
   return { log: createLogger({ level: 'info', formatter, fields }, sink), lines, calls }
 }
 
@@ -13,7 +17,10 @@ test('the text formatter writes what logrus writes', () => {
   const { log, lines } = logger('text', { service: 'registry', environment: 'my test' })
   log.info({ b: 1, a: 'x y' }, 'hello "world"')
   log.warn('careful')
-  assert.match(lines[0] ?? '', /^time="\d{4}-\d\d-\d\dT[\d:.]+Z" level=info msg="hello \\"world\\"" a="x y" b=1 environment="my test" service=registry\n$/)
+  assert.match(
+    lines[0] ?? '',
+    /^time="\d{4}-\d\d-\d\dT[\d:.]+Z" level=info msg="hello \\"world\\"" a="x y" b=1 environment="my test" service=registry\n$/,
+  )
   assert.match(lines[1] ?? '', /level=warning msg=careful/)
 })
 
@@ -35,8 +42,18 @@ test('the json and logstash formatters write one object a line, with their own n
 for (const formatter of ['text', 'json', 'logstash'] as const) {
   test(`secrets never reach a ${formatter} line`, () => {
     const { log, lines } = logger(formatter)
-    log.info({ password: 'canary1', headers: { authorization: 'Basic canary2', Cookie: 'canary3' }, deep: { er: { secretKey: 'x', secret: 'can"ary4', access_token: 'canary5' } } }, 'see')
-    log.error({ err: new Error('401 for https://u:canary6@host/ with Bearer canary7canary', { cause: new Error('Basic Y2FuYXJ5OA==') }) }, 'failed')
+    log.info(
+      {
+        password: 'canary1',
+        headers: { authorization: 'Basic canary2', Cookie: 'canary3' },
+        deep: { er: { secretKey: 'x', secret: 'can"ary4', access_token: 'canary5' } },
+      },
+      'see',
+    )
+    log.error(
+      { err: new Error('401 for https://u:canary6@host/ with Bearer canary7canary', { cause: new Error('Basic Y2FuYXJ5OA==') }) },
+      'failed',
+    )
     assert.doesNotMatch(lines.join(''), /canary|Y2FuYXJ5OA|can\\*"ary/)
     assert.equal(lines.length, 2)
   })

@@ -10,7 +10,7 @@ import { pino, symbols, type DestinationStream } from 'pino'
 import type { Logger } from './logger.ts'
 import { jsonLine, logrusValue, maskCredentials } from './log-text.ts'
 
-export type LogFormatter = 'text' | 'json' | 'logstash'
+type LogFormatter = 'text' | 'json' | 'logstash'
 
 export interface LoggerOptions {
   readonly level: 'error' | 'warn' | 'info' | 'debug'
@@ -77,7 +77,14 @@ export function flushLog(log: Logger): void {
 }
 
 function standardOutput(): LineSink {
-  return pino.destination({ dest: 1, sync: false, minLength: bufferBytes, maxWrite: 2 * bufferBytes, maxLength: waitingBytesMax, periodicFlush: flushIntervalMs })
+  return pino.destination({
+    dest: 1,
+    sync: false,
+    minLength: bufferBytes,
+    maxWrite: 2 * bufferBytes,
+    maxLength: waitingBytesMax,
+    periodicFlush: flushIntervalMs,
+  })
 }
 
 function timestampField(formatter: LogFormatter): string {
@@ -86,7 +93,7 @@ function timestampField(formatter: LogFormatter): string {
 }
 
 /** registry:2's names of levels: logrus spells `warning` out. */
-export function logrusLevel(label: string): string {
+function logrusLevel(label: string): string {
   return label === 'warn' ? 'warning' : label
 }
 

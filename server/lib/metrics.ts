@@ -9,7 +9,7 @@ import { Counter, Gauge, Histogram, Registry as PrometheusRegistry, collectDefau
 import { watchEventLoop } from './event-loop-lag.ts'
 
 /** One answered request. `handler` is registry:2's name of the route (`manifest`, `blob_upload`, …), `method` is lower case. */
-export interface AnsweredRequest {
+interface AnsweredRequest {
   readonly handler: string
   readonly method: string
   readonly status: number
@@ -18,7 +18,7 @@ export interface AnsweredRequest {
   readonly sentBytes: number
 }
 
-export interface HttpMetrics {
+interface HttpMetrics {
   /** Counts a request as being answered, until `end`. */
   begin(handler: string): void
   end(request: AnsweredRequest): void

@@ -56,16 +56,21 @@ export async function countDueDeletions(
   return { keys: Number(row.keys), sizeBytes: Number(row.sizeBytes) }
 }
 
-/** Keys of this store whose time has come. */
-export async function dueDeletions(reader: Reader, store: string, now: number, limit: number): Promise<DueDeletion[]> {
+/** Keys of this store whose time has come, in the order of their ids. */
+export async function dueDeletions(
+  reader: Reader,
+  store: string,
+  page: { readonly dueBefore: number; readonly afterId: number; readonly limit: number },
+): Promise<DueDeletion[]> {
   const rows = await reader
     .selectFrom('blob_deletions as d')
     .select(['d.id as deletionId', 'd.key', 'd.size_bytes as sizeBytes'])
     .select((eb) => isInUse(eb).as('inUse'))
     .where('d.store', '=', store)
-    .where('d.delete_after', '<=', now)
-    .orderBy('d.delete_after')
-    .limit(limit)
+    .where('d.delete_after', '<=', page.dueBefore)
+    .where('d.id', '>', page.afterId)
+    .orderBy('d.id')
+    .limit(page.limit)
     .execute()
   return rows.map((row) => ({ ...row, inUse: Boolean(row.inUse) }))
 }

@@ -198,6 +198,19 @@ export async function quarantine(tx: Transactor, blobId: number, key: string): P
   return result.numUpdatedRows > 0n
 }
 
+/** The quarantined blob if it belongs to the repository. */
+export async function findQuarantinedBlob(reader: Reader, repository: RepositoryName, digest: Digest): Promise<BlobPlace | undefined> {
+  return reader
+    .selectFrom('repositories as r')
+    .innerJoin('repository_blobs as rb', 'rb.repository_id', 'r.id')
+    .innerJoin('blobs as b', 'b.id', 'rb.blob_id')
+    .select(['b.id as blobId', 'b.size_bytes as sizeBytes', 'b.store', 'b.key'])
+    .where('r.name', '=', repository)
+    .where('b.digest', '=', digestToBytes(digest))
+    .where('b.state', '=', 'quarantined')
+    .executeTakeFirst()
+}
+
 /** Takes a blob out of quarantine whose bytes, still at `key`, were found right. False when it changed meanwhile. */
 export async function release(tx: Transactor, blobId: number, key: string): Promise<boolean> {
   const result = await tx

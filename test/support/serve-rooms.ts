@@ -1,0 +1,80 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createAccess } from '#access/access.ts'
+import { createFilesystemStore } from '#blobs/filesystem.ts'
+import { createMemoryStore } from '#blobs/memory.ts'
+import type { Config } from '#config/config.ts'
+import { loadConfig } from '#config/load.ts'
+import type { HealthCheck } from '#http/health.ts'
+import { createHttpServer, type HttpServer } from '#http/server.ts'
+import { createLogger } from '#lib/logging.ts'
+import { createMetrics } from '#lib/metrics.ts'
+import { systemPorts, type Ports } from '#lib/ports.ts'
+import { openSqlite } from '#metadata/sqlite.ts'
+import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
+import type { Registry } from '#registry/registry.ts'
+
+export interface ServedRooms extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+  readonly server: HttpServer
+  readonly registry: Registry
+  readonly directory: string
+  /** Every line that was logged, access log included. */
+  readonly lines: readonly string[]
+}
+
+type Sections = { readonly [Section in keyof Config]?: Partial<Config[Section]> }
+
+/** The rooms of one process, wired as main.ts does, listening on port 0: fast, and with a configuration that no file could say. Open, unless it says otherwise. */
+export async function serveRooms(
+  sections: Sections = {},
+  options: { readonly checks?: readonly HealthCheck[]; readonly memory?: boolean; readonly ports?: Ports } = {},
+): Promise<ServedRooms> {
+  await using stack = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'berth-rooms-'))
+  stack.defer(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }))
+  const { config: base } = await loadConfig({ environment: {}, cwd: directory })
+  const open = { ...base, auth: { kind: 'open' }, http: { ...base.http, listen: { host: '127.0.0.1', port: 0 } } } as const
+  const merged: Config = { ...open, ...overlay(open, sections) }
+  const lines: string[] = []
+  const log = createLogger(merged.log, { write: (line) => void lines.push(line) })
+  const ports = options.ports ?? systemPorts
+  const metadata = stack.use(await openSqlite({ file: ':memory:', ports, log }))
+  const rootDirectory = join(directory, 'data')
+  const store = stack.use(
+    options.memory === true ? createMemoryStore({ clock: ports.clock }) : createFilesystemStore({ rootDirectory, files: ports.files }),
+  )
+  const registry = openRegistry({
+    metadata,
+    store,
+    ports,
+    log,
+    cacheBytes: merged.limits.cacheBytes,
+    hooks: { admission: [], missingContent: [] },
+    options: { ...merged.storage, ...merged.limits, ...merged.validation },
+  })
+  stack.defer(() => closeRegistry(registry))
+  const access = await createAccess(merged.auth, { metadata, ports, log })
+  const metrics = stack.use(createMetrics())
+  const server = stack.use(createHttpServer({ config: merged, registry, access, metrics, log, ports }, options.checks))
+  await server.listen()
+  const { url } = server
+  const running = stack.move()
+  return {
+    url,
+    port: Number(url.startsWith('unix:') ? 0 : new URL(url).port),
+    server,
+    registry,
+    directory,
+    lines,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+/** The sections that are laid over, each with its own keys kept where nothing is said. */
+function overlay(config: Config, sections: Sections): Partial<Config> {
+  const pairs = Object.entries(sections).map(([name, section]) => [name, Object.assign({}, config[name as keyof Config], section)])
+  return Object.fromEntries(pairs) as Partial<Config>
+}

@@ -1,0 +1,24 @@
+import { createFilesystemStore } from '#blobs/filesystem.ts'
+import { loadConfig } from '#config/load.ts'
+import { createLogger } from '#lib/logging.ts'
+import { systemPorts } from '#lib/ports.ts'
+import { openSqlite } from '#metadata/sqlite.ts'
+import { checkInvariants, type InvariantsInput } from '../invariants.ts'
+import type { RunningBerth } from './start-berth.ts'
+
+/**
+ * What is wrong with the data of a Berth that runs or is stopped, as sentences. Opens database and directory beside it, and writes to neither.
+ * To be asked while nobody pushes.
+ */
+export async function violationsOf(
+  berth: RunningBerth,
+  leniency: Pick<InvariantsInput, 'quarantineIsFine' | 'orphanUploadsAreFine'> = {},
+): Promise<string[]> {
+  const { config } = await loadConfig({ file: berth.configFile, environment: {}, cwd: '/' })
+  const { rootDirectory } = config.storage
+  if (rootDirectory === undefined) throw new Error('only data on disk can be looked at from outside')
+  const log = createLogger({ ...config.log, level: 'error' })
+  await using metadata = await openSqlite({ file: config.database.file, ports: systemPorts, log })
+  await using store = createFilesystemStore({ rootDirectory, files: systemPorts.files })
+  return await checkInvariants({ metadata, store, rootDirectory, ...leniency })
+}
