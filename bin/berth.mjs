@@ -7,14 +7,17 @@ import { fileURLToPath } from 'node:url'
 import { findNode, isRecentEnough, nodePackage, oldestNode } from './find-node.mjs'
 
 const relaunchedMark = 'BERTH_RELAUNCHED'
-const node = process.env[relaunchedMark] === undefined ? findNode() : process.execPath
+// A process that was relaunched and is old all the same would relaunch for ever.
+const node = process.env[relaunchedMark] === undefined ? findNode() : undefined
 
 if (isRecentEnough(process.versions.node)) run()
-else if (node === undefined || node === process.execPath) refuse()
+else if (node === undefined) refuse()
 else relaunch(node)
 
 async function run() {
   delete process.env[relaunchedMark]
+  // Files are read and written by libuv's threads, and half of them may wait for a slow disk (server/blobs/sync-gate.ts). Read at their first use.
+  process.env.UV_THREADPOOL_SIZE ??= '16'
   // In a directory of this installation: one below /tmp could be another user's. Without write access there is no cache.
   module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/berth/', import.meta.url)))
   const { main } = await import('../cli/main.ts')

@@ -11,7 +11,7 @@ export function describeFailure(error: unknown): string {
     return `berth: the configuration has ${length === 1 ? 'a problem' : `${length} problems`}:\n${indent(error.message)}`
   }
   const system = systemFailure(error)
-  return `berth: ${system ?? messages(error).join(': ')}`
+  return `berth: ${system ?? messages(error ?? new Error('unknown failure')).join(': ')}`
 }
 
 function indent(text: string): string {
@@ -19,12 +19,13 @@ function indent(text: string): string {
 }
 
 function messages(error: unknown): readonly string[] {
-  const found: string[] = []
-  for (let at: unknown = error; at !== undefined && found.length < maxCauses; at = at instanceof Error ? at.cause : undefined) {
-    const message = at instanceof Error ? at.message : inspect(at)
-    if (!found.includes(message)) found.push(message)
+  const found = new Set<string>()
+  let at = error
+  for (let depth = 0; depth <= maxCauses && at !== undefined; depth += 1) {
+    found.add(at instanceof Error ? at.message : inspect(at))
+    at = at instanceof Error ? at.cause : undefined
   }
-  return found
+  return [...found]
 }
 
 /** Errors of `listen`, which are common and can be said better than Node says them. */

@@ -1,4 +1,4 @@
-// Installs what the lockfile names and node_modules lacks, by `npm ci`; says so in one line, and does nothing when all is there.
+// Installs what the lockfile names and node_modules lacks; says so in one line, and does nothing when all is there.
 // What is there, npm itself keeps in node_modules/.package-lock.json, written at the end of a successful install.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -42,17 +42,28 @@ function packagesOf(file) {
 }
 
 function install({ dev, root }) {
-  console.error(`Installing ${dev ? 'all packages' : 'the packages that Berth runs on'} with npm ci …`)
-  const options = ['ci', '--no-audit', '--no-fund', '--ignore-scripts', dev ? '--include=dev' : '--omit=dev', '--include=optional']
+  console.error(`Installing ${dev ? 'all packages' : 'the packages that Berth runs on'} with npm …`)
+  // Not `npm ci`, which refuses a lockfile without the optional packages of other platforms, and a registry may lack some of those. Versions and
+  // checksums are the lockfile's all the same, and --no-save leaves it as it is.
+  const options = [
+    'install',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts',
+    dev ? '--include=dev' : '--omit=dev',
+    '--include=optional',
+  ]
   const { status, stdout, stderr, error } = runNpm(options, root)
-  if (status === 0) return
   if (error !== undefined) throw new Error(`npm could not be started (${error.message}): install npm, which comes with Node.`)
+  if (status === 0 && isComplete({ dev, root })) return
   const output = `${stdout}${stderr}`
-  const offline = /E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH|HOSTUNREACH)|ERR_SOCKET_TIMEOUT|network/.test(output)
-  const advice = offline
-    ? 'The npm registry cannot be reached: check the network, the proxy, and "npm config get registry".'
-    : 'npm ci failed; what it said stands above.'
-  throw new Error(`${output.trim().split('\n').slice(-15).join('\n')}\n${advice}`)
+  const said = output.split('\n').filter((line) => /npm (error|ERR!)/.test(line))
+  const isOffline = /E(NOTFOUND|AI_AGAIN|CONNREFUSED|CONNRESET|TIMEDOUT|NETUNREACH|HOSTUNREACH)|ERR_SOCKET_TIMEOUT/.test(output)
+  const advice = isOffline
+    ? 'The npm registry cannot be reached: check the network, the proxy, and what "npm config get registry" names.'
+    : 'npm could not install what package-lock.json names; what it said stands above.'
+  throw new Error([...said.slice(0, 15), advice].join('\n'))
 }
 
 function runNpm(options, root) {

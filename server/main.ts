@@ -29,6 +29,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { checkLayerUrls } from '#registry/check-layer-urls.ts'
 import { collectGarbage as collect, type GarbageCollection, type GarbageReport } from '#registry/collect-garbage.ts'
 import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
+import { recheckQuarantine } from '#registry/recheck-quarantine.ts'
 import type { Registry } from '#registry/registry.ts'
 
 /** The wired rooms of one process. Disposing closes them in the order in which they lean on each other. */
@@ -52,11 +53,12 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
   const bare = stack.use(await openMetadata(config, ports, log))
   const activity = stack.use(createActivityStream({ metadata: bare, ports, log }))
   const metadata = activity.watch(bare)
+  const hooks = hooksOf(config, { metadata, store, context: { ports, log } })
   const registry = openRegistry({
     metadata,
     store,
     options: optionsOf(config),
-    hooks: hooksOf(config),
+    hooks,
     ports,
     log,
     cacheBytes: config.limits.cacheBytes,
@@ -92,8 +94,11 @@ function optionsOf({ storage, limits, validation }: Config): Registry['options']
 }
 
 /** Who has a say in a push or a pull, and who may supply what a pull does not find, in the order in which they are asked. */
-function hooksOf({ validation }: Config): Registry['hooks'] {
-  return { admission: [checkLayerUrls({ allow: validation.urlsAllow, deny: validation.urlsDeny })], missingContent: [] }
+function hooksOf({ validation }: Config, parts: Parameters<typeof recheckQuarantine>[0]): Registry['hooks'] {
+  return {
+    admission: [checkLayerUrls({ allow: validation.urlsAllow, deny: validation.urlsDeny })],
+    missingContent: [recheckQuarantine(parts)],
+  }
 }
 
 /** Adopts the data directory of registry:2 that the configuration names, without serving. Rejects for a store without a directory. */

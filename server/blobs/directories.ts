@@ -5,6 +5,7 @@
 import { dirname } from 'node:path'
 import type { Files } from '#lib/ports.ts'
 import { isAbsence, systemCode } from './storage-error.ts'
+import type { SyncGate } from './sync-gate.ts'
 
 /** Some network and user-space file systems do not know how to sync a directory; they write names through. */
 const unsyncable = new Set(['EINVAL', 'EBADF', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
@@ -22,15 +23,17 @@ interface Sync {
 export class Directories {
   readonly #files: Files
   readonly #root: string
+  readonly #gate: SyncGate
   readonly #syncs = new Map<string, Sync>()
   readonly #durable = new Set<string>()
   /** How often a directory that others may have relied on was made (again). */
   #remakes = 0
   #rootMade: Promise<void> | undefined
 
-  constructor(files: Files, root: string) {
+  constructor(files: Files, root: string, gate: SyncGate) {
     this.#files = files
     this.#root = root
+    this.#gate = gate
   }
 
   /** Resolves when the entries that the directory has now are durable. Callers that come while a sync runs share the next one. */
@@ -125,7 +128,7 @@ export class Directories {
   async #syncNow(directory: string): Promise<void> {
     await using handle = await this.#files.open(directory, 'r')
     try {
-      await handle.sync()
+      await this.#gate.run(() => handle.sync())
     } catch (error) {
       if (!unsyncable.has(systemCode(error) ?? '')) throw error
     }

@@ -22,6 +22,8 @@ export interface UploadFile {
   /** Open for reading and writing, as long as `offsetBytes`. The writer closes it. */
   readonly handle: FileHandle
   readonly offsetBytes: number
+  /** Makes what was written durable; may wait for its turn. */
+  syncBytes(): Promise<void>
   /** Makes the file's name durable. */
   syncName(): Promise<void>
   /** Called when a sync failed, so that nobody ever takes what the file seems to hold for durable. Does not throw. */
@@ -101,7 +103,7 @@ export class FilesystemWriter implements BlobWriter {
     if (this.#durableBytes === this.#writtenBytes) return
     const syncedBytes = this.#writtenBytes
     try {
-      await Promise.all([this.#file.handle.datasync(), this.#durableBytes === undefined ? this.#file.syncName() : undefined])
+      await Promise.all([this.#file.syncBytes(), this.#durableBytes === undefined ? this.#file.syncName() : undefined])
     } catch (error) {
       await this.#lose(error)
     }
@@ -185,7 +187,7 @@ export class FilesystemWriter implements BlobWriter {
   /** Never rejects. */
   async #syncEarly(): Promise<void> {
     try {
-      await this.#file.handle.datasync()
+      await this.#file.syncBytes()
     } catch (error) {
       await this.#lose(error)
     }

@@ -17,6 +17,7 @@ import { RegistryError } from '#oci/errors.ts'
 import type { BlobKey, BlobStore, BlobWriter, OpenBlob } from './blob-store.ts'
 import { Directories } from './directories.ts'
 import { FilesystemWriter } from './filesystem-writer.ts'
+import { SyncGate } from './sync-gate.ts'
 import { checkKey, checkUploadId, isUploadId } from './names.ts'
 import { isAbsence, storageError } from './storage-error.ts'
 
@@ -40,6 +41,7 @@ class FilesystemStore implements BlobStore {
   readonly #root: string
   readonly #uploads: string
   readonly #directories: Directories
+  readonly #syncs = new SyncGate()
   /** Uploads open for writing; 'opening' until there is a writer. */
   readonly #writers = new Map<string, FilesystemWriter | 'opening'>()
   /** Uploads whose sync failed and whose file could not be removed either. */
@@ -49,7 +51,7 @@ class FilesystemStore implements BlobStore {
     this.#files = files
     this.#root = resolve(rootDirectory)
     this.#uploads = join(this.#root, 'uploads')
-    this.#directories = new Directories(files, this.#root)
+    this.#directories = new Directories(files, this.#root, this.#syncs)
   }
 
   openUpload(uploadId: string, offsetBytes: number): Promise<BlobWriter> {
@@ -59,9 +61,11 @@ class FilesystemStore implements BlobStore {
       assert(!this.#writers.has(uploadId), 'an upload is opened twice')
       this.#writers.set(uploadId, 'opening')
       try {
+        const handle = await this.#openForAppending(path, offsetBytes)
         const writer = new FilesystemWriter({
-          handle: await this.#openForAppending(path, offsetBytes),
+          handle,
           offsetBytes,
+          syncBytes: () => this.#syncs.run(() => handle.datasync()),
           syncName: () => this.#directories.syncEntry(this.#uploads),
           onLost: () => this.#removeLost(uploadId),
           onClose: () => this.#writers.delete(uploadId),
@@ -83,7 +87,7 @@ class FilesystemStore implements BlobStore {
       // The size is taken first: what comes later is not covered by this sync.
       const { size } = await file.stat()
       try {
-        await file.datasync()
+        await this.#syncs.run(() => file.datasync())
         await this.#directories.syncEntry(this.#uploads)
       } catch (error) {
         await this.#removeLost(uploadId)

@@ -26,6 +26,15 @@ export function systemCode(error: unknown): string | undefined {
   return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
+/** The medium gave no bytes, or not those that were written: trying again may help, waiting will not. */
+const unreadable = new Set(['EIO', 'ENODATA', 'EBADMSG', 'EUCLEAN'])
+
+/** Whether the error, or what it came from, says that these bytes cannot be read, rather than that the machine is short of something. */
+export function isUnreadable(error: unknown): boolean {
+  if (unreadable.has(systemCode(error) ?? '')) return true
+  return error instanceof Error && error.cause !== undefined && isUnreadable(error.cause)
+}
+
 /** Whether the error says that there is no such file. */
 export function isAbsence(error: unknown): boolean {
   const code = systemCode(error)

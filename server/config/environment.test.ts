@@ -136,11 +136,11 @@ suite('a REGISTRY_ variable', () => {
   })
 
   test('REGISTRY_AUTH may not be empty, which would open what the file guards', () => {
-    const file = 'auth: {htpasswd: {realm: x, path: y}}'
+    const file = 'auth: {htpasswd: {realm: x, path: /y}}'
     for (const text of ['', ' ', '~', 'null', '# none']) {
       const { value, problems } = apply({ REGISTRY_AUTH: text }, file)
       assert.match(problems.join('\n'), /^auth: .*an empty variable/)
-      assert.deepEqual(value, { auth: { htpasswd: { realm: 'x', path: 'y' } } })
+      assert.deepEqual(value, { auth: { htpasswd: { realm: 'x', path: '/y' } } })
     }
   })
 

@@ -3,7 +3,7 @@
  * order of their names, list entries by index (an index equal to the length appends). A variable replaces what stands there as a whole.
  */
 import type { Problem } from './problem.ts'
-import { isNull, rawMap, type RawMap, type RawValue } from './raw-value.ts'
+import { isEmpty, isNull, rawMap, type RawMap, type RawValue } from './raw-value.ts'
 import { readYaml } from './read-yaml.ts'
 import { childNames, childPath, choices, keys, sections, storageCompanions } from './schema.ts'
 import { nearest } from './suggest.ts'
@@ -35,7 +35,7 @@ export function applyEnvironment(tree: RawMap, environment: Readonly<Record<stri
 
 function readVariable(variable: string, text: string, listener: Listener): RawValue | undefined {
   const value = readYaml(text, variable, listener.problem)
-  if (variable.toUpperCase() === 'REGISTRY_AUTH' && value !== undefined && isNull(value)) {
+  if (variable.toUpperCase() === 'REGISTRY_AUTH' && value !== undefined && isEmpty(value)) {
     // An unset variable of a compose file must not open what the file guards.
     listener.problem({ path: 'auth', expected: 'htpasswd, accounts or none', found: 'an empty variable', origin: variable })
     return undefined
@@ -49,6 +49,7 @@ function resolve(variable: string, listener: Listener): readonly string[] | unde
   let path = ''
   for (const [depth, part] of parts.entries()) {
     const child = childPath(path, part)
+    if (part === '' || part.includes('.')) return unknown(variable, path, part, listener)
     if (keys.has(child)) return parts
     if (!sections.has(child)) return unknown(variable, path, part, listener)
     path = child

@@ -61,7 +61,7 @@ suite('a Go duration', () => {
   test('a megabyte of digits is judged at once', () => {
     const started = performance.now()
     assert.equal(parseDuration(`${'1'.repeat(1_000_000)}x`), undefined)
-    assert.equal(parseDuration('1s'.repeat(300_000)), 300_000_000)
+    assert.equal(parseDuration('1s'.repeat(300_000)), undefined)
     assert.ok(performance.now() - started < 500)
   })
 })

@@ -13,6 +13,8 @@ const millisecondsPerUnit: Readonly<Record<string, number>> = {
 
 const nanosecondsPerMillisecond = 1e6
 
+const maxDurationLength = 100
+
 /** Go keeps a duration in 63 bits of nanoseconds: about 292 years. */
 const longestMs = Number(2n ** 63n / 1_000_000n)
 
@@ -22,8 +24,9 @@ const longestMs = Number(2n ** 63n / 1_000_000n)
  */
 export function parseDuration(text: string): number | undefined {
   if (text === '0' || text === '+0') return 0
+  if (text.length > maxDurationLength) return undefined
   const body = text.startsWith('+') ? text.slice(1) : text
-  const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y
+  const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/y
   let total = 0
   while (part.lastIndex < body.length) {
     const match = part.exec(body)

@@ -89,7 +89,7 @@ suite('hostile YAML', () => {
 
   test('that contains itself is refused', () => refusedQuickly('a: &a [*a]\n'))
   test('of many aliases is refused', () => refusedQuickly(`a: &a x\nb: [${'*a,'.repeat(5000)}]`))
-  test('that is nothing but brackets is refused', () => refusedQuickly('['.repeat(200_000)))
+  test('that is nothing but brackets is refused', () => refusedQuickly('['.repeat(20_000)))
   test('that is nested too deep is refused', () => refusedQuickly('{a: '.repeat(50) + '1' + '}'.repeat(50)))
   test('of a megabyte is refused unread', () => refusedQuickly('a'.repeat(1024 * 1024)))
   test('that is not YAML at all gives few problems', () => refusedQuickly('}]:{[\n'.repeat(1000)))

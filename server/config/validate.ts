@@ -69,7 +69,9 @@ function childrenOf(tree: RawMap, name: string): readonly string[] {
 function walkSection(section: string, map: RawMap, walk: Walk): void {
   for (const [name, raw] of map.entries) {
     const path = childPath(section, name)
-    if (keys.has(path)) walkKey(path, raw, walk)
+    // A dot in a name is no path.
+    if (name.includes('.')) unknownKey(section, name, raw, walk)
+    else if (keys.has(path)) walkKey(path, raw, walk)
     else if (sections.has(path)) walkChild(path, raw, walk)
     else unknownKey(section, name, raw, walk)
   }

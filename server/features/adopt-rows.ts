@@ -5,7 +5,6 @@
 import { digestFromBytes, digestToBytes, type Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { blobsOfRepository } from '#metadata/blobs.ts'
-import { queueForgotten } from '#metadata/garbage.ts'
 import { inChunks } from '#metadata/in-chunks.ts'
 import { insertManifest, insertReferences } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
@@ -219,14 +218,6 @@ export const markBlob = transaction(
       .where('key', '=', input.key)
       .execute()
   },
-)
-
-/** Hands blobs that nothing references to garbage collection, a page at a time; gives where the next page starts. */
-export const queueUnreferenced = transaction(
-  import.meta.url,
-  'adopt-rows/queue-unreferenced',
-  (tx, page: { readonly afterId: number; readonly limit: number; readonly reviewAfter: number }): Promise<number | undefined> =>
-    queueForgotten(tx, 'blob', page),
 )
 
 /** Keeps how far the adoption came. */

@@ -4,10 +4,9 @@ import type { Metadata } from '#metadata/metadata.ts'
 import { fileHasDigest, sizeOfFile, type LayoutSource } from './adopt-files.ts'
 import { layoutRoot } from './adopt-layout.ts'
 import { ProblemCollector, type Problem } from './adopt-report.ts'
-import { markBlob, queueUnreferenced } from './adopt-rows.ts'
+import { markBlob } from './adopt-rows.ts'
 
 const blobsInPage = 50
-const unreferencedInPage = 2_000
 
 export interface VerifyParts {
   readonly metadata: Metadata
@@ -55,13 +54,4 @@ export async function verifyBlobs(
     if (now !== state) await parts.metadata.write(markBlob, { blobId: id, key, state: now, sizeBytes })
   }
   return { afterId: last.id, verified: blobs.length, problems: problems.list() }
-}
-
-/** Hands blobs that no manifest needs to garbage collection, which may take them after `reviewAfter`. */
-export async function queueLeftovers(metadata: Metadata, reviewAfter: number, signal: AbortSignal | undefined): Promise<void> {
-  let afterId: number | undefined = 0
-  while (afterId !== undefined) {
-    signal?.throwIfAborted()
-    afterId = await metadata.write(queueUnreferenced, { afterId, limit: unreferencedInPage, reviewAfter })
-  }
 }

@@ -5,7 +5,8 @@
  * The way: only the small files are read (links, manifests) and become rows; blobs stay where they are, their rows say so, and nothing in the
  * directory is written, so the old registry can serve it still. One run walks the repositories in a fixed order, a few at once, each in batches of
  * one transaction; how far it came is a row, so a killed run goes on where it was, and a second run adds what came since. What is broken is
- * reported and left out, never fatal. What was set in Berth is never overwritten (see adopt-rows.ts).
+ * reported and left out, never fatal. What nothing in Berth references is not queued for garbage collection, for a manifest that was left out may
+ * need it: only an operator's `garbage-collect` takes it. What was set in Berth is never overwritten (see adopt-rows.ts).
  * To adopt one more kind of thing of a repository, add a step to {@link adoptRepository}.
  */
 import { join } from 'node:path'
@@ -31,7 +32,7 @@ import { RepositoryAdoption, type AdoptionRun } from './adopt-run.ts'
 import { newAdoption, readAdoption, writeAdoption, type AdoptionState, type Verification } from './adopt-state.ts'
 import { adoptTags, reportUploads } from './adopt-tags.ts'
 import { databaseTarget, dryTarget } from './adopt-target.ts'
-import { queueLeftovers, verifyBlobs } from './adopt-verify.ts'
+import { verifyBlobs } from './adopt-verify.ts'
 import { walkRepositories } from './adopt-walk.ts'
 
 export interface AdoptionParts {
@@ -164,7 +165,7 @@ class Adoption {
   }
 
   async blobs(): Promise<void> {
-    const { metadata, storeName, garbageDelayMs, context } = this.#parts
+    const { metadata, storeName, context } = this.#parts
     const { signal } = this.#options
     const parts = { metadata, storeName, source: this.#source, signal }
     while (this.state.verify === 'digest') {
@@ -174,7 +175,6 @@ class Adoption {
       await this.#save({ afterBlob: page.afterId })
       this.#tick()
     }
-    await queueLeftovers(metadata, context.ports.clock.now() + garbageDelayMs, signal)
     const finishedAt = context.ports.clock.now()
     await this.#save({ phase: 'finished', finishedAt, firstFinishedAt: this.state.firstFinishedAt ?? finishedAt })
   }

@@ -86,8 +86,8 @@ export async function linkFile(directory: ExportDirectory, name: string, source:
 }
 
 /**
- * Makes everything written durable. Node has no syncfs, and a sync for each of a million links costs a journal commit each (measured: 110 s for
- * 150,000, against 1 s), so the system's `sync -f` does it where there is one.
+ * Makes everything written durable. Node has no syncfs, and a sync of each link costs a journal commit each (measured: an export of 24,500 tags took
+ * 120 s so, and 21 s this way), so the system's `sync -f` does it where there is one.
  */
 export async function syncAll(directory: ExportDirectory, signal: AbortSignal): Promise<void> {
   try {

@@ -56,7 +56,7 @@ export async function pointTag(
 }
 
 /** What the tag points at. */
-export async function tagTarget(
+async function tagTarget(
   tx: Transactor,
   repositoryId: number,
   tag: Tag,

@@ -1,11 +1,17 @@
 /** Reads all bytes of a blob and compares them with what its row says. */
 import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
+import { isUnreadable } from '#blobs/storage-error.ts'
 import type { BlobPlace } from '#metadata/blobs.ts'
 import { createDigestHash, digestAlgorithm, digestOfHash, type Digest } from '#oci/digest.ts'
 import type { QuarantineReason } from './quarantine-blob.ts'
 import { closeOpenBlob, openBlobSize, readOpenBlob } from './read-open-blob.ts'
 
-/** Undefined: the blob is whole. `onPiece` is waited for after each piece. */
+interface Search {
+  readonly signal: AbortSignal
+  readonly onPiece?: (piece: Uint8Array) => Promise<void>
+}
+
+/** Undefined: the blob is whole. `onPiece` is waited for after each piece. Throws what does not speak against the blob. */
 export async function findFault(
   store: BlobStore,
   blob: BlobPlace & { readonly digest: Digest },

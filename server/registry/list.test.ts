@@ -29,6 +29,17 @@ async function tagged(registry: Registry, ...tags: readonly string[]): Promise<v
   await putImage(registry, repositoryA, 'one', ...tags)
 }
 
+/** The quickest of some tries, for other work may have the processor; limits are some ten times what was measured on an idle machine. */
+async function bestOf(tries: number, limitMs: number, run: () => Promise<unknown>): Promise<void> {
+  let best = Infinity
+  for (let time = 0; time < tries; time++) {
+    const startedAt = performance.now()
+    await run()
+    best = Math.min(best, performance.now() - startedAt)
+  }
+  assert.ok(best < limitMs, `took ${best} ms`)
+}
+
 suite('listing tags', () => {
   test('tags come in byte order, page by page', async () => {
     await using place = await openTestRegistry()
@@ -61,24 +72,16 @@ suite('listing tags', () => {
     const repositoryId = rows[0]?.repository_id ?? 0
     await registry.metadata.write(addManyTags, { repositoryId, manifestId: rows[0]?.id ?? 0, from: 0, count: 99_990 })
     await registry.metadata.write(addManyTags, { repositoryId, manifestId: rows[1]?.id ?? 0, from: 99_990, count: 10 })
-    const timed = async (limitMs: number, run: () => Promise<unknown>) => {
-      const startedAt = performance.now()
-      await run()
-      const tookMs = performance.now() - startedAt
-      // Ten times what was measured: another test may have the processor.
-      assert.ok(tookMs < limitMs, `took ${tookMs} ms`)
-    }
-    await listTags(registry, repositoryA, { n: 100 })
-    await timed(50, () => listTags(registry, repositoryA, { n: 100, last: 't050000' }))
+    await bestOf(5, 10, () => listTags(registry, repositoryA, { n: 100, last: 't050000' }))
     let [count, pages] = [0, 0]
     for await (const page of allTags(registry, repositoryA)) {
       pages++
       count += page.length
     }
     assert.deepEqual([count, pages], [100_000, 100])
-    await timed(500, () => deleteTag(registry, repositoryA, 't000500' as Tag, alice))
-    await timed(500, () => deleteManifest(registry, repositoryA, few, alice))
-    await timed(5_000, () => deleteManifest(registry, repositoryA, many, alice))
+    await bestOf(1, 2_000, () => deleteTag(registry, repositoryA, 't000500' as Tag, alice))
+    await bestOf(1, 2_000, () => deleteManifest(registry, repositoryA, few, alice))
+    await bestOf(1, 10_000, () => deleteManifest(registry, repositoryA, many, alice))
     assert.deepEqual(await listTags(registry, repositoryA), { tags: [], more: false })
   })
 })
@@ -104,9 +107,9 @@ suite('listing repositories', () => {
     await putImage(registry, repositoryA, 'one', 'v1')
     const { id: manifestId } = await registry.metadata.reader.selectFrom('manifests').select('id').executeTakeFirstOrThrow()
     await registry.metadata.write(addManyRepositories, { manifestId, count: 10_000 })
-    const startedAt = performance.now()
-    const page = await listRepositories(registry, everything, { n: 100, last: 'r04999' })
-    assert.ok(performance.now() - startedAt < 100)
+    const list = () => listRepositories(registry, everything, { n: 100, last: 'r04999' })
+    await bestOf(5, 10, list)
+    const page = await list()
     assert.deepEqual([page.names[0], page.names.at(-1), page.more], ['r05000', 'r05099', true])
   })
 })

@@ -9,7 +9,7 @@ import { transaction } from '#metadata/transaction.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { Registry } from './registry.ts'
 
-export type QuarantineReason = 'missing' | 'wrong size' | 'wrong digest'
+export type QuarantineReason = 'missing' | 'wrong size' | 'wrong digest' | 'unreadable'
 
 interface Finding {
   readonly blobId: number

@@ -29,7 +29,7 @@ export interface OpenUpload {
   readonly digestSoFar: Digest | undefined
 }
 
-export const advance = transaction(import.meta.url, 'upload-session/advance', (tx, input: UploadAdvance) => advanceUpload(tx, input))
+const advance = transaction(import.meta.url, 'upload-session/advance', (tx, input: UploadAdvance) => advanceUpload(tx, input))
 
 interface Removal {
   readonly uploadId: string

@@ -4,6 +4,7 @@ import { lstat, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Problem } from '#features/adopt-report.ts'
+import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { exportRegistry2, type ExportOptions } from '#features/export-registry2.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -153,6 +154,21 @@ test('a directory with something else in it is refused, unless forced', async ()
   await assert.rejects(lstat(join(path, 'docker')), { code: 'ENOENT' })
   await exportTo(rooms, path, { force: true })
   assert.equal(await readFile(join(path, 'letter'), 'utf8'), 'dear')
+})
+
+test('exporting into the adopted directory itself leaves its files as they are', async () => {
+  await using place = await openPlace()
+  const { directory, metadata, root } = place
+  const image = await directory.image('app', 'adopted')
+  await directory.tag('app', 'v1', image.digest)
+  await place.adopt()
+  const before = await snapshot(directory.path())
+  await using store = createFilesystemStore({ rootDirectory: root, files: systemPorts.files })
+  const parts = { metadata, store, rootDirectory: root, context: { ports: systemPorts, log: silent } }
+  await assert.rejects(exportRegistry2(parts, { directory: root }), /--force/)
+  const { tally } = await exportRegistry2(parts, { directory: root, force: true })
+  assert.deepEqual([tally.blobsKept, tally.blobsLinked, tally.tags], [2, 0, 1])
+  assert.deepEqual(await snapshot(directory.path()), before)
 })
 
 test('a blob whose bytes are gone or cut is reported and the rest is exported', async () => {

@@ -7,7 +7,7 @@ import { digestOfBytes, pushImage, registryClient, type RegistryClient } from '.
 import { startBerth, type RunningBerth } from '../support/start-berth.ts'
 import { closing, startUpload } from '../support/upload.ts'
 import { smallDisk } from './small-disk.ts'
-import { violationsOf } from './violations.ts'
+import { violationsOf } from '../support/violations.ts'
 
 async function stillServes(client: RegistryClient, berth: RunningBerth, repository: string): Promise<void> {
   const { bytes } = await client.pullManifest(repository, 'v1')

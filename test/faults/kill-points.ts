@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { RunningBerth } from '../support/start-berth.ts'
 import { violationsOf } from '../support/violations.ts'
-import { inject } from './inject.ts'
+import { inject, type Injection } from './inject.ts'
 
-/** The calls by which something becomes durable, or goes. A thread that is killed does not make the call at whose entry the signal finds it. */
+/** The calls by which something becomes durable, or goes. */
 const durableCalls = 'pwrite64,pwritev,pwritev2,fdatasync,fsync,rename,mkdir,unlink,rmdir,ftruncate'
 /** Files are written by the threads of libuv, of which there shall be one; the database is written by a thread of its own. */
 const threads = ['libuv-worker', 'database writer']
@@ -24,42 +24,51 @@ export interface Interruptible<State> {
 }
 
 /**
- * Kills the server at the first durable call that a thread makes for `act`, then at the second, and so on until `act` makes no more; the same for each thread.
- * The invariants hold after every restart, and after every check. Returns how many times each thread was killed.
+ * Learns which durable calls each thread makes for `act`. Then kills the server as it enters the first of them, the second, and so on until `act`
+ * makes no more; a call at whose entry a thread is killed is not made. The invariants hold after every restart, and `check` does too.
+ * Returns how many times the server was killed, by thread and call.
  */
 export async function killAtEveryCall<State>(
   berth: RunningBerth,
   { prepare, act, check }: Interruptible<State>,
-): Promise<Readonly<Record<string, number>>> {
-  const kills: Record<string, number> = {}
+): Promise<ReadonlyMap<string, number>> {
+  const kills = new Map<string, number>()
+  const killAt = async (thread: string, call: string, n: number) => {
+    const state = await prepare()
+    const injection = await whileInjected(berth, { thread, inject: `${call}:signal=KILL:when=${n}` }, () => act(state))
+    if (injection.killed()) {
+      await berth.kill9()
+      await berth.restart()
+      assert.deepEqual(await violationsOf(berth), [], `after a kill at ${call} #${n} of ${thread}`)
+      kills.set(`${thread}: ${call}`, n)
+    }
+    await check(state)
+    return injection.killed()
+  }
   for (const thread of threads) {
-    let wasKilled = true
-    for (let n = 1; wasKilled; n++) {
-      assert.ok(n < endless, `${thread} makes no end`)
-      const state = await prepare()
-      wasKilled = await killAt(berth, { thread, n }, () => act(state))
-      if (wasKilled) {
-        kills[thread] = n
-        await berth.kill9()
-        await berth.restart()
-        assert.deepEqual(await violationsOf(berth), [], `after a kill at call ${n} of ${thread}`)
-      }
-      await check(state)
-      assert.deepEqual(await violationsOf(berth), [], `after going on from a kill at call ${n} of ${thread}`)
+    const state = await prepare()
+    const traced = await whileInjected(berth, { thread, inject: `${durableCalls}:delay_enter=1` }, () => act(state))
+    await check(state)
+    for (const call of new Set(Array.from(traced.trace().matchAll(/^(\w+)\(/gmu), ([, name = '']) => name))) {
+      // strace counts each call of each thread by itself.
+      for (let n = 1; await killAt(thread, call, n); n++) assert.ok(n < endless, `${thread} makes no end of ${call}`)
     }
   }
+  assert.deepEqual(await violationsOf(berth), [])
   return kills
 }
 
-/** False when the act was over before the thread made so many calls. */
-async function killAt(berth: RunningBerth, point: { thread: string; n: number }, act: () => Promise<unknown>): Promise<boolean> {
-  const injection = await inject(berth.pid(), { inject: `${durableCalls}:signal=KILL:when=${point.n}`, thread: point.thread })
+async function whileInjected(
+  berth: RunningBerth,
+  tampering: { readonly thread: string; readonly inject: string },
+  act: () => Promise<unknown>,
+): Promise<Injection> {
+  const injection = await inject(berth.pid(), tampering)
   const failure = await act().then(
     () => undefined,
     (error: unknown) => error,
   )
   await injection[Symbol.asyncDispose]()
-  console.log(injection.trace())
   if (failure !== undefined && !injection.killed()) throw failure
-  return injection.killed()
+  return injection
 }

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { suite, test } from 'node:test'
+import { ConfigError } from '#config/problem.ts'
+import { generatedPages, referenceDirectory } from './docs.ts'
+import { describeFailure } from './failure.ts'
+import { greeting } from './greeting.ts'
+import { withVerb } from './main.ts'
+import { createProgram } from './program.ts'
+
+for (const [name, text] of generatedPages(createProgram())) {
+  test(`docs/reference/${name} is what the code says`, () => {
+    assert.equal(readFileSync(new URL(name, referenceDirectory), 'utf8'), text, 'run `npm run docs`')
+  })
+}
+
+test('a file without a verb is served, as by the entry point of registry:2’s image', () => {
+  assert.deepEqual(withVerb(['/etc/docker/registry/config.yml']), ['serve', '/etc/docker/registry/config.yml'])
+  assert.deepEqual(withVerb(['x.yaml', '--help']), ['serve', 'x.yaml', '--help'])
+  assert.deepEqual(withVerb(['garbage-collect', '-m', 'x.yml']), ['garbage-collect', '-m', 'x.yml'])
+  assert.deepEqual(withVerb([]), [])
+})
+
+test('every verb says what it does, and so does each of its arguments and options', () => {
+  const all = (command: ReturnType<typeof createProgram>): readonly ReturnType<typeof createProgram>[] => [
+    command,
+    ...command.commands.flatMap((child) => all(child as typeof command)),
+  ]
+  for (const command of all(createProgram())) {
+    assert.notEqual(command.description(), '', command.name())
+    for (const argument of command.registeredArguments) assert.notEqual(argument.description, '', `${command.name()} ${argument.name()}`)
+    for (const option of command.options) assert.notEqual(option.description, '', `${command.name()} ${option.flags}`)
+  }
+})
+
+suite('a failure', () => {
+  test('of the configuration names all problems', () => {
+    const error = new ConfigError([
+      { path: 'a', expected: 'x' },
+      { path: 'b', expected: 'y', found: '"z"', origin: 'line 3' },
+    ])
+    assert.equal(describeFailure(error), 'berth: the configuration has 2 problems:\n  a: expected x\n  b: expected y, found "z" (line 3)')
+  })
+
+  test('is told with its causes and without a stack', () => {
+    const error = new Error('cannot open the database', { cause: new Error('disk I/O error', { cause: new Error('disk I/O error') }) })
+    assert.equal(describeFailure(error), 'berth: cannot open the database: disk I/O error')
+    assert.equal(describeFailure('just text'), "berth: 'just text'")
+    assert.equal(describeFailure(undefined), 'berth: unknown failure')
+  })
+
+  test('whose cause is itself ends', () => {
+    const error = new Error('round')
+    error.cause = error
+    assert.equal(describeFailure(error), 'berth: round')
+  })
+
+  const listening = (code: string, more: object) => Object.assign(new Error(`listen ${code}`), { code, syscall: 'listen', ...more })
+
+  test('to listen says which key to change', () => {
+    assert.match(describeFailure(listening('EADDRINUSE', { port: 5000, address: '::' })), /^berth: port 5000 is in use: .*http\.addr/)
+    assert.match(describeFailure(listening('EADDRINUSE', { address: '/run/x.sock' })), /^berth: \/run\/x\.sock is in use/)
+    assert.match(
+      describeFailure(listening('EACCES', { port: 80, address: '0.0.0.0' })),
+      /^berth: port 80 of 0\.0\.0\.0 may not be opened by this user/,
+    )
+    assert.match(
+      describeFailure(listening('EADDRNOTAVAIL', { port: 80, address: '10.9.9.9' })),
+      /^berth: 10\.9\.9\.9 is no address of this machine/,
+    )
+    assert.match(describeFailure(listening('EINVAL', {})), /^berth: listen EINVAL/)
+  })
+})
+
+suite('the greeting', () => {
+  type Parts = Parameters<typeof greeting>
+  const config = (http: object, auth: object = { kind: 'accounts', realm: 'Berth' }) =>
+    ({ http: { host: undefined, listen: { host: undefined, port: 5000 }, ...http }, auth }) as Parts[0]
+  const running = (more: object = {}) =>
+    ({ url: 'http://127.0.0.1:5000/', rootDirectory: '/data', administrator: undefined, ...more }) as Parts[1]
+
+  test('names the registry as docker can reach it', () => {
+    assert.match(greeting(config({}), running(), 'berth 1'), /docker login localhost:5000\n.*docker tag busybox localhost:5000\/busybox\n/)
+    assert.match(greeting(config({ host: 'https://r.example.com' }), running(), 'berth 1'), /docker push r\.example\.com\/busybox/)
+    const elsewhere = running({ url: 'https://10.1.2.3:5000/' })
+    assert.match(
+      greeting(config({ listen: { host: '10.1.2.3', port: 5000 } }), elsewhere, 'berth 1'),
+      /docker push 10\.1\.2\.3:5000\/busybox/,
+    )
+  })
+
+  test('of an open registry says so and asks for no login', () => {
+    const text = greeting(config({}, { kind: 'open' }), running(), 'berth 1')
+    assert.match(text, /open: whoever reaches it/)
+    assert.doesNotMatch(text, /login/)
+  })
+
+  test('of one in memory says that all is lost at the end', () => {
+    assert.match(greeting(config({}), running({ rootDirectory: undefined }), 'berth 1'), /in memory, lost at the end/)
+  })
+
+  test('of one behind a socket names no docker command', () => {
+    assert.doesNotMatch(greeting(config({ listen: { path: '/run/x' } }), running({ url: 'unix:/run/x' }), 'berth 1'), /docker push/)
+  })
+})
