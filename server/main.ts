@@ -14,6 +14,7 @@ import { measureStore } from '#blobs/measured-store.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
 import type { Config } from '#config/config.ts'
 import { createActivityStream, type ActivityStream } from '#events/dispatch.ts'
+import type { RecordedEvent } from '#events/event.ts'
 import { adoptIfNeeded, adoptRegistry2, type AdoptionOptions, type AdoptionParts, type AdoptionReport } from '#features/adopt.ts'
 import { exportRegistry2 as exportLayout, type ExportOptions, type ExportReport } from '#features/export-registry2.ts'
 import { startHousekeeping } from '#features/housekeeping.ts'
@@ -154,6 +155,7 @@ export async function serve(config: Config, ports: Ports = systemPorts): Promise
   const adoption = adoptionParts(berth)
   if (adoption !== undefined) await adoptIfNeeded(adoption)
   stack.use(startHousekeeping(registry, config.storage))
+  stack.use(await countDamage(berth))
   const server = stack.use(createHttpServer({ config, registry, access, metrics, log, ports }, localChecks(registry)))
   await server.listen()
   const running = stack.move()
@@ -161,6 +163,14 @@ export async function serve(config: Config, ports: Ports = systemPorts): Promise
   const close = () => (closing ??= running.disposeAsync())
   const { rootDirectory } = config.storage
   return { url: server.url, rootDirectory, administrator, close, [Symbol.asyncDispose]: close }
+}
+
+/** Damage is counted whoever finds it, a scrub in another process included. */
+function countDamage({ activity, metrics }: Berth): Promise<AsyncDisposable> {
+  const count = (event: RecordedEvent) => {
+    if (event.action === 'blob.quarantined') metrics.quarantinedBlobs.inc()
+  }
+  return activity.subscribe(count, { name: 'metrics' })
 }
 
 /** Faults of this process alone. */

@@ -32,6 +32,8 @@ export interface Metrics {
   observeStorage(driver: string, action: string, seconds: number): void
   /** Upload sessions that this process is receiving. */
   readonly openUploads: Gauge
+  /** Blobs that were found damaged since this process began. */
+  readonly quarantinedBlobs: Counter
   /** Stops what measures in the background. */
   [Symbol.dispose](): void
 }
@@ -52,6 +54,11 @@ export function createMetrics(): Metrics {
     registers,
   })
   const openUploads = new Gauge({ name: 'registry_storage_open_uploads', help: 'Blob uploads that this process is receiving', registers })
+  const quarantinedBlobs = new Counter({
+    name: 'registry_storage_quarantined_blobs_total',
+    help: 'Blobs whose bytes were found missing, unreadable or wrong; the next push of each heals it',
+    registers,
+  })
   const lag = createLagGauge(registry)
   const observers = new Map<string, (seconds: number) => void>()
   return {
@@ -65,6 +72,7 @@ export function createMetrics(): Metrics {
       observe(seconds)
     },
     openUploads,
+    quarantinedBlobs,
     [Symbol.dispose]: () => lag[Symbol.dispose](),
   }
 }

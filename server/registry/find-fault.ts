@@ -1,15 +1,10 @@
 /** Reads all bytes of a blob and compares them with what its row says. */
-import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
+import type { BlobKey, BlobStore, OpenBlob } from '#blobs/blob-store.ts'
 import { isUnreadable } from '#blobs/storage-error.ts'
 import type { BlobPlace } from '#metadata/blobs.ts'
-import { createDigestHash, digestAlgorithm, digestOfHash, type Digest } from '#oci/digest.ts'
+import { createDigestHash, digestAlgorithm, digestOfHash, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import type { QuarantineReason } from './quarantine-blob.ts'
 import { closeOpenBlob, openBlobSize, readOpenBlob } from './read-open-blob.ts'
-
-interface Search {
-  readonly signal: AbortSignal
-  readonly onPiece?: (piece: Uint8Array) => Promise<void>
-}
 
 /** Undefined: the blob is whole. `onPiece` is waited for after each piece. Throws what does not speak against the blob. */
 export async function findFault(
@@ -24,11 +19,27 @@ export async function findFault(
     await closeOpenBlob(open)
     return 'wrong size'
   }
-  const algorithm = digestAlgorithm(blob.digest)
+  try {
+    return (await digestOfOpen(open, { algorithm: digestAlgorithm(blob.digest), signal, onPiece })) === blob.digest
+      ? undefined
+      : 'wrong digest'
+  } catch (error) {
+    if (isUnreadable(error)) return 'unreadable'
+    throw error
+  }
+}
+
+interface Reading {
+  readonly algorithm: DigestAlgorithm
+  readonly signal: AbortSignal
+  readonly onPiece: ((piece: Uint8Array) => Promise<void>) | undefined
+}
+
+async function digestOfOpen(open: OpenBlob, { algorithm, signal, onPiece }: Reading): Promise<Digest> {
   const hash = createDigestHash(algorithm)
   for await (const piece of readOpenBlob(open, signal)) {
     hash.update(piece)
     await onPiece?.(piece)
   }
-  return digestOfHash(algorithm, hash) === blob.digest ? undefined : 'wrong digest'
+  return digestOfHash(algorithm, hash)
 }

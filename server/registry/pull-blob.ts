@@ -5,6 +5,8 @@
  * send what it cannot finish. No write on a GET. A HEAD, which lets a client skip an upload, extends the lease of a blob that nothing references.
  */
 import type { BlobKey, OpenBlob } from '#blobs/blob-store.ts'
+import { isUnreadable } from '#blobs/storage-error.ts'
+import { ShortReadError } from '#lib/pooled-read.ts'
 import { extendLease, findBlob, findLeasedBlob, type BlobPlace, type LeasedBlobPlace } from '#metadata/blobs.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { digestAlgorithm, digestOf, type Digest } from '#oci/digest.ts'
@@ -87,8 +89,9 @@ async function openContent(registry: Registry, blob: BlobPlace & { readonly dige
     await quarantineBlob(registry, blob, open === undefined ? 'missing' : 'wrong size')
     return undefined
   }
-  if (open.kind === 'redirect' || blob.sizeBytes > cachedBlobBytes) return contentOf(blob, open)
-  const bytes = await readSmall(open, blob.sizeBytes)
+  if (open.kind === 'redirect' || blob.sizeBytes > cachedBlobBytes) return contentOf(registry, blob, open)
+  const bytes = await readSmall(open, blob.sizeBytes).catch((error: unknown) => reportUnreadable(registry, blob, error))
+  if (bytes === undefined) return undefined
   if (digestOf(bytes, digestAlgorithm(blob.digest)) !== blob.digest) {
     await quarantineBlob(registry, blob, 'wrong digest')
     return undefined
@@ -110,9 +113,29 @@ async function readSmall(open: OpenBlob, sizeBytes: number): Promise<Uint8Array>
 }
 
 function contentInMemory(digest: Digest, bytes: Uint8Array): BlobContent {
-  return { digest, sizeBytes: bytes.byteLength, body: { kind: 'bytes', bytes }, close: async () => undefined }
+  return {
+    digest,
+    sizeBytes: bytes.byteLength,
+    body: { kind: 'bytes', bytes },
+    close: async () => undefined,
+    readFailed: async () => undefined,
+  }
 }
 
-function contentOf(blob: BlobPlace & { readonly digest: Digest }, open: OpenBlob): BlobContent {
-  return { digest: blob.digest, sizeBytes: blob.sizeBytes, body: open, close: () => closeOpenBlob(open) }
+function contentOf(registry: Registry, blob: BlobPlace & { readonly digest: Digest }, open: OpenBlob): BlobContent {
+  return {
+    digest: blob.digest,
+    sizeBytes: blob.sizeBytes,
+    body: open,
+    close: () => closeOpenBlob(open),
+    readFailed: async (error) => {
+      const reason = error instanceof ShortReadError ? 'wrong size' : isUnreadable(error) ? 'unreadable' : undefined
+      if (reason !== undefined) await quarantineBlob(registry, blob, reason)
+    },
+  }
+}
+
+async function reportUnreadable(registry: Registry, blob: BlobPlace & { readonly digest: Digest }, error: unknown): Promise<undefined> {
+  if (!isUnreadable(error)) throw error
+  await quarantineBlob(registry, blob, 'unreadable')
 }

@@ -61,6 +61,8 @@ export interface BlobContent {
     | { readonly kind: 'stream'; readonly read: (start: number, end: number, signal: AbortSignal) => Promise<Readable> }
     | { readonly kind: 'redirect'; readonly url: string }
   close(): Promise<void>
+  /** Told why the bytes could not be read to their end: a blob that is damaged is missing from then on. */
+  readFailed(error: unknown): Promise<void>
 }
 
 /** Settings of the verbs, a part of Config that `main.ts` hands over. Sizes in bytes, durations in milliseconds. */

@@ -39,6 +39,9 @@ async function getBlob(exchange: Exchange, { repository, digest }: BlobRoute): P
     } else {
       await sendBlob(exchange, content, headers)
     }
+  } catch (error) {
+    await content.readFailed(error)
+    throw error
   } finally {
     await content.close()
   }
