@@ -10,6 +10,7 @@ export interface Answer {
   readonly bodyBytes: number
 }
 
+const receiveBytes = 512 << 10
 const endOfHeaders = Buffer.from('\r\n\r\n')
 
 export class HttpConnection {
@@ -21,21 +22,26 @@ export class HttpConnection {
   #head = ''
   #waiting: { resolve: (answer: Answer) => void; reject: (error: Error) => void; hasBody: boolean } | undefined
 
-  private constructor(socket: Socket) {
+  private constructor(open: (receive: (chunk: Buffer) => void) => Socket) {
+    const socket = open((chunk) => this.#receive(chunk))
     this.#socket = socket
     socket.setNoDelay(true)
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
     socket.on('error', (error) => this.#waiting?.reject(error))
     socket.on('close', () => this.#waiting?.reject(new Error('connection closed before the answer was whole')))
   }
 
   static open(port: number): Promise<HttpConnection> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: '127.0.0.1', onread: undefined })
-      socket.once('error', reject)
-      socket.once('connect', () => {
-        socket.off('error', reject)
-        resolve(new HttpConnection(socket))
+      const connection = new HttpConnection((receive) => {
+        // One buffer for all that comes: what is read is measured and thrown away.
+        const onread = {
+          buffer: Buffer.alloc(receiveBytes),
+          callback: (count: number, buffer: Uint8Array) => {
+            receive(Buffer.from(buffer.buffer, buffer.byteOffset, count))
+            return true
+          },
+        }
+        return connect({ port, host: '127.0.0.1', onread }, () => resolve(connection)).once('error', reject)
       })
     })
   }
@@ -67,7 +73,7 @@ export class HttpConnection {
       const text = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
       const end = text.indexOf(endOfHeaders)
       if (end < 0) {
-        this.#pending = text
+        this.#pending = Buffer.from(text)
         return
       }
       this.#pending = Buffer.alloc(0)

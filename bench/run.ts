@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { berth, cpuMs, peerKinds, residentBytes, startPeer, type Peer } from './peers.ts'
-import { record, type Measurement, type PeerFacts } from './report.ts'
+import { median, record, type Measurement, type PeerFacts } from './report.ts'
 import { scenarios, type Scenario } from './scenarios.ts'
 import { seedRegistry2, type Seed } from './seed.ts'
 
@@ -56,19 +56,26 @@ async function startAll(workDirectory: string, seedDirectory: string): Promise<P
   return peers
 }
 
-/** Start to first answer over data that is already there, the median of five. */
-async function startTimes(workDirectory: string): Promise<Map<string, number>> {
-  const times = new Map<string, number>()
+interface Start {
+  /** To the first answer, the median of five. */
+  readonly ms: number
+  readonly idleBytes: number
+}
+
+/** Starts over data that is already there. */
+async function startTimes(workDirectory: string): Promise<Map<string, Start>> {
+  const times = new Map<string, Start>()
   for (const kind of peerKinds) {
     const samples: number[] = []
+    const idle: number[] = []
     for (let i = 0; i < 5; i++) {
       const peer = await startPeer(kind, join(workDirectory, `${kind.name}-data`), workDirectory)
       if (peer === undefined) break
       samples.push(peer.startMs)
+      idle.push(residentBytes(peer).now)
       await peer.stop()
     }
-    samples.sort((a, b) => a - b)
-    if (samples.length > 0) times.set(kind.name, samples[2] ?? 0)
+    if (samples.length > 0) times.set(kind.name, { ms: median(samples), idleBytes: median(idle) })
   }
   return times
 }
@@ -83,7 +90,6 @@ async function main(): Promise<void> {
     console.log('writing the seed: 10,000 tags, 5,000 repositories, a layer of 256 MiB')
     const seed = seedRegistry2(seedDirectory)
     peers = await startAll(workDirectory, seedDirectory)
-    const idle = new Map(peers.map((peer) => [peer.name, residentBytes(peer).now]))
     const results = new Map<string, Map<string, Measurement[]>>()
     for (const scenario of chosen) results.set(scenario.name, await rounds(scenario, peers, seed))
     const peaks = new Map(peers.map((peer) => [peer.name, residentBytes(peer).peak]))
@@ -94,8 +100,8 @@ async function main(): Promise<void> {
       .map((kind) => ({
         name: kind.name,
         version: kind.version(),
-        startMs: starts.get(kind.name) ?? 0,
-        idleBytes: idle.get(kind.name) ?? 0,
+        startMs: starts.get(kind.name)?.ms ?? 0,
+        idleBytes: starts.get(kind.name)?.idleBytes ?? 0,
         peakBytes: peaks.get(kind.name) ?? 0,
       }))
     const units = new Map(chosen.map((scenario) => [scenario.name, scenario.unit]))

@@ -48,7 +48,8 @@ async function rounds(
     open.map(async (connection) => {
       while (started < count && performance.now() - begin < seconds * 1000) {
         const at = performance.now()
-        units += await step(connection, started++)
+        const done = await step(connection, started++)
+        units += done
         latencies.push(performance.now() - at)
       }
     }),

@@ -78,7 +78,11 @@ async function openStore({ storage }: Config, { clock, files }: Ports): Promise<
 
 async function openMetadata({ database }: Config, ports: Ports, log: Logger): Promise<Metadata> {
   if (database.file !== ':memory:') await ports.files.mkdir(dirname(database.file), { recursive: true })
-  return openSqlite({ file: database.file, ports, log })
+  try {
+    return await openSqlite({ file: database.file, ports, log })
+  } catch (cause) {
+    throw new Error(`the database ${database.file} cannot be opened`, { cause })
+  }
 }
 
 function optionsOf({ storage, limits, validation }: Config): Registry['options'] {
@@ -151,13 +155,14 @@ export async function serve(config: Config, ports: Ports = systemPorts): Promise
   const berth = stack.use(await open(config, ports))
   const { registry, access, metrics } = berth
   const { log } = berth.context
-  const administrator = config.auth.kind === 'accounts' ? await ensureAdministrator(registry.metadata, ports) : undefined
   const adoption = adoptionParts(berth)
   if (adoption !== undefined) await adoptIfNeeded(adoption)
   stack.use(startHousekeeping(registry, config.storage))
   stack.use(await countDamage(berth))
   const server = stack.use(createHttpServer({ config, registry, access, metrics, log, ports }, localChecks(registry)))
   await server.listen()
+  // Last of all that can fail: its password is told to the caller now or to nobody.
+  const administrator = config.auth.kind === 'accounts' ? await ensureAdministrator(registry.metadata, ports) : undefined
   const running = stack.move()
   let closing: Promise<void> | undefined
   const close = () => (closing ??= running.disposeAsync())

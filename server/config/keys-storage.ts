@@ -54,7 +54,7 @@ const storageKeys = {
   'storage.minfreespace': acts(
     size(),
     64 * 1024 ** 2,
-    'Berth’s own. Below this much free space new uploads are refused with 507; pulls and deletes go on.',
+    'Berth’s own. Below this much free space new uploads are refused with 507, below a quarter of it those under way too; pulls and deletes go on.',
   ),
   'storage.garbagedelay': acts(
     duration(),

@@ -132,7 +132,8 @@ function watchPatience(exchange: Exchange, fail: (reason: Error) => void): Patie
     const silentMs = ports.clock.monotonic() - waitingSince
     if (bodyIdleTimeoutMs > 0 && silentMs >= bodyIdleTimeoutMs) fail(tooSlow('nothing was sent for too long'))
     const totalMs = waitedMs + silentMs
-    if (totalMs > graceMs && (exchange.notes.receivedBytes / totalMs) * 1_000 < bodyBytesPerSecond)
+    // Before its first byte a client may still be preparing what it sends: that is for the limit on silence.
+    if (exchange.notes.receivedBytes > 0 && totalMs > graceMs && (exchange.notes.receivedBytes / totalMs) * 1_000 < bodyBytesPerSecond)
       fail(tooSlow('the body comes too slowly'))
   }
   const intervalMs = bodyIdleTimeoutMs > 0 ? Math.max(10, Math.min(checkIntervalMs, bodyIdleTimeoutMs / 4)) : checkIntervalMs

@@ -18,6 +18,7 @@ import type { Migrations } from './migrations/all.ts'
 import type { Database } from './schema.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 import { kyselyOn } from './sqlite-dialect.ts'
+import { translateSqliteError } from './sqlite-errors.ts'
 import { runGroup, type GroupRunner } from './sqlite-group.ts'
 import { closeWriter, openMemoryDatabase, openReader, openWriter } from './sqlite-open.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -43,9 +44,13 @@ export async function openSqlite(options: SqliteOptions): Promise<Metadata> {
 
 async function openFile(options: SqliteOptions): Promise<Metadata> {
   const { file, log, ports, busyTimeoutMs = defaultBusyTimeoutMs } = options
-  await migrateFile(file, busyTimeoutMs, options.migrations)
-  const connection = new SqliteConnection(openReader(file))
-  return new SqliteMetadata(connection, new WriteQueue(new WriterThread({ file, busyTimeoutMs, ports, log }), log))
+  try {
+    await migrateFile(file, busyTimeoutMs, options.migrations)
+    const connection = new SqliteConnection(openReader(file))
+    return new SqliteMetadata(connection, new WriteQueue(new WriterThread({ file, busyTimeoutMs, ports, log }), log))
+  } catch (error) {
+    throw translateSqliteError(error)
+  }
 }
 
 async function migrateFile(file: string, busyTimeoutMs: number, migrations: Migrations | undefined): Promise<void> {

@@ -8,6 +8,7 @@ import { digestOfHash } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { ByteRange } from '#oci/range.ts'
 import type { Registry } from './registry.ts'
+import { requireReserve } from './require.ts'
 import { discardUpload, moveOffset, rehash, type OpenUpload } from './upload-session.ts'
 
 /** A body and what its request said of it. */
@@ -80,6 +81,7 @@ async function append(registry: Registry, upload: OpenUpload, input: UploadBody 
     for await (const chunk of untilCut(input)) {
       hash ??= await rehash(registry, session, { algorithm: session.algorithm, sizeBytes: session.offsetBytes, signal: input.signal })
       writer ??= await registry.store.openUpload(session.uploadId, session.offsetBytes)
+      await requireReserve(registry, chunk.length)
       hash.update(chunk)
       offsetBytes += chunk.length
       await writer.write(chunk)

@@ -14,6 +14,12 @@ export function requireDeletes(registry: Registry): void {
     throw new RegistryError('UNSUPPORTED', undefined, { message: 'deletes are switched off in this registry' })
 }
 
+/** Throws `STORAGE_FULL` for an upload that takes so many bytes more when what is left is the database's. */
+export async function requireReserve({ memory, options }: Registry, bytes: number): Promise<void> {
+  const isSpent = memory.space.isSpent(bytes, options.minimumFreeBytes)
+  if (isSpent !== false && (await isSpent)) throw new RegistryError('STORAGE_FULL')
+}
+
 /** Throws `STORAGE_FULL` for what is to begin while the store is below its low-water mark; what has begun goes on. */
 export async function requireSpace(registry: Registry): Promise<void> {
   if (await registry.memory.space.isBelow(registry.options.minimumFreeBytes)) throw new RegistryError('STORAGE_FULL')

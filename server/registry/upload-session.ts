@@ -84,11 +84,11 @@ export async function moveOffset(registry: Registry, input: UploadAdvance): Prom
   if (!(await registry.metadata.write(advance, input))) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
 }
 
-/** Ends the upload: row first, then bytes (without a row the janitor finds them). */
+/** Ends the upload: bytes first, for on a full disk their room is what lets the row go. A row without bytes is an upload at its beginning. */
 export async function discardUpload(registry: Registry, session: Pick<UploadSession, 'uploadId' | 'repositoryId'>): Promise<void> {
   registry.memory.uploads.drop(session.uploadId)
-  await registry.metadata.write(removeSession, { uploadId: session.uploadId, repositoryId: session.repositoryId })
   await dropBytes(registry, session.uploadId)
+  await registry.metadata.write(removeSession, { uploadId: session.uploadId, repositoryId: session.repositoryId })
 }
 
 /** Removes an upload's bytes; what fails is left to the janitor. */

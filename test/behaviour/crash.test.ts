@@ -5,6 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { digestOfBytes, pushImage, registryClient } from '../support/registry-client.ts'
 import { startBerth } from '../support/start-berth.ts'
 import { closing, offsetOf, openPatch, startUpload } from '../support/upload.ts'
+import { violationsOf } from '../support/violations.ts'
+import { freePort } from '../support/free-port.ts'
+import { sendRequest } from '../support/http-client.ts'
 import { until } from '../support/until.ts'
 
 test('an upload killed in the middle of a PATCH goes on from its durable bytes after a restart', async () => {
@@ -39,25 +42,32 @@ test('what was acknowledged is there after kill -9', async () => {
   await berth.kill9()
   await berth.restart()
   assert.equal(await client.digestOf('crash/image', 'v1'), image.descriptor.digest)
-  for (const { digest } of [image.config, ...image.layers]) assert.equal(digestOfBytes(await client.pullBlob('crash/image', digest)), digest)
+  for (const { digest } of [image.config, ...image.layers])
+    assert.equal(digestOfBytes(await client.pullBlob('crash/image', digest)), digest)
+  assert.deepEqual(await violationsOf(berth), [])
 })
 
-test('SIGTERM lets a PATCH in flight finish, answers readyz with 503 meanwhile, and ends with status 0', async () => {
-  await using berth = await startBerth()
+test('SIGTERM lets a PATCH in flight finish, takes nothing new, says that it is not ready, and ends with status 0', async () => {
+  const debugPort = await freePort()
+  await using berth = await startBerth({ config: { http: { debug: { addr: `127.0.0.1:${debugPort}` } } } })
   const client = registryClient(berth.url)
+  const readiness = () => sendRequest(`http://127.0.0.1:${debugPort}/readyz`)
+  assert.equal((await readiness()).status, 200)
   const bytes = randomBytes(1 << 20)
   const upload = await startUpload(client, berth.url, 'crash/drain')
   const patch = openPatch(upload)
   patch.request.write(bytes.subarray(0, 1 << 19))
-  await sleep(300)
+  await sleep(200)
   const stopped = berth.stop()
-  await sleep(300)
+  await until('it is not ready', async () => (await readiness()).status === 503)
+  await assert.rejects(client.send('/v2/'), /ECONNREFUSED|ECONNRESET|socket hang up/u)
   patch.request.end(bytes.subarray(1 << 19))
   const answer = await patch.outcome
   assert.ok(!(answer instanceof Error) && answer.status === 202, String(answer))
   assert.equal(await stopped, 0)
   await berth.restart()
   assert.equal((await client.send(closing(upload, digestOfBytes(bytes)), { method: 'PUT', body: '' })).status, 201)
+  assert.deepEqual(await violationsOf(berth), [])
 })
 
 test('an upload survives a restart between each of its requests', async () => {
@@ -96,4 +106,29 @@ test('a client that goes away in the middle of a blob leaves the upload where it
   const headers = { 'content-range': `${offset}-${bytes.length - 1}` }
   assert.equal((await client.send(upload, { method: 'PATCH', body: bytes.subarray(offset), headers })).status, 202)
   assert.equal((await client.send(closing(upload, digestOfBytes(bytes)), { method: 'PUT', body: '' })).status, 201)
+})
+
+test('a server killed in the middle of many pushes has every image that it acknowledged, and nothing by halves', async () => {
+  await using berth = await startBerth()
+  const client = registryClient(berth.url)
+  const acknowledged = new Map<string, string>()
+  const pushing = Array.from({ length: 6 }, async (_, lane) => {
+    for (let round = 0; ; round++) {
+      const tag = `v${round}`
+      const repository = `crash/lane${lane}`
+      const image = await pushImage(client, repository, tag)
+      acknowledged.set(`${repository}:${tag}`, image.descriptor.digest)
+    }
+  })
+  const ended = Promise.allSettled(pushing)
+  await until('some images are there', () => acknowledged.size > 20)
+  await berth.kill9()
+  await ended
+  await berth.restart()
+  for (const [name, digest] of acknowledged) {
+    const [repository = '', tag = ''] = name.split(':')
+    assert.equal(await client.digestOf(repository, tag), digest)
+  }
+  // A push in one request has no session whose row would tell of its bytes.
+  assert.deepEqual(await violationsOf(berth, { orphanUploadsAreFine: true }), [])
 })

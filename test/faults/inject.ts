@@ -31,7 +31,14 @@ export async function inject(pid: number, { inject: injection, thread, path }: T
       // Without `-f` the one thread alone.
       ...(thread === undefined ? ['-f'] : []),
       ...(path === undefined ? [] : ['-P', path]),
-      ...['-p', String(target), '-s', '0', '-e', `trace=${calls}`, '-e', `inject=${injection}`],
+      '-p',
+      String(target),
+      '-s',
+      '0',
+      '-e',
+      `trace=${calls}`,
+      '-e',
+      `inject=${injection}`,
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )

@@ -16,11 +16,11 @@ export const countable = { env: { UV_THREADPOOL_SIZE: '1' } }
 /** Something that a crash may interrupt anywhere. */
 export interface Interruptible<State> {
   /** Before the calls are counted. */
-  prepare(): Promise<State>
+  readonly prepare: () => Promise<State>
   /** What is interrupted. Fails when it gets no answer. */
-  act(state: State): Promise<unknown>
+  readonly act: (state: State) => Promise<unknown>
   /** What must be true afterwards, on a server that runs again. */
-  check(state: State): Promise<void>
+  readonly check: (state: State) => Promise<void>
 }
 
 /**
@@ -64,11 +64,12 @@ async function whileInjected(
   act: () => Promise<unknown>,
 ): Promise<Injection> {
   const injection = await inject(berth.pid(), tampering)
-  const failure = await act().then(
-    () => undefined,
-    (error: unknown) => error,
-  )
+  try {
+    await act()
+  } catch (error) {
+    await injection[Symbol.asyncDispose]()
+    if (!injection.killed()) throw error
+  }
   await injection[Symbol.asyncDispose]()
-  if (failure !== undefined && !injection.killed()) throw failure
   return injection
 }
