@@ -63,7 +63,7 @@ test('SIGTERM lets a PATCH in flight finish, takes nothing new, says that it is 
   await assert.rejects(client.send('/v2/'), /ECONNREFUSED|ECONNRESET|socket hang up/u)
   patch.request.end(bytes.subarray(1 << 19))
   const answer = await patch.outcome
-  assert.ok(!(answer instanceof Error) && answer.status === 202, String(answer))
+  assert.ok(!(answer instanceof Error) && answer.status === 202, JSON.stringify(answer))
   assert.equal(await stopped, 0)
   await berth.restart()
   assert.equal((await client.send(closing(upload, digestOfBytes(bytes)), { method: 'PUT', body: '' })).status, 201)

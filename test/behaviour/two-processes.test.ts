@@ -35,25 +35,3 @@ test('two processes on one directory share uploads, tags and blobs: each request
   assert.equal((await second.send(`/v2/shared/app/blobs/${digest}`)).status, 404)
   assert.deepEqual(await violationsOf(one), [])
 })
-
-test('two processes that write to one upload at once never make a blob of mixed bytes', async () => {
-  await using directory = await temporaryDirectory('mixed')
-  await using one = await startBerth({ dataDir: directory.path })
-  await using other = await startBerth({ dataDir: directory.path })
-  const client = registryClient(one.url)
-  for (let round = 0; round < 5; round++) {
-    const upload = await startUpload(client, one.url, 'mixed/app')
-    const [mine, yours] = [randomBytes(4 << 20), randomBytes(4 << 20)]
-    const answers = await Promise.all([
-      client.send(closing(upload, digestOfBytes(mine)), { method: 'PUT', body: mine }),
-      client.send(closing(upload.replace(one.url, other.url), digestOfBytes(yours)), { method: 'PUT', body: yours }),
-    ])
-    for (const [at, bytes] of [mine, yours].entries()) {
-      const found = await client.send(`/v2/mixed/app/blobs/${digestOfBytes(bytes)}`)
-      const { status } = answers[at] ?? { status: 0 }
-      if (status === 201) assert.equal(digestOfBytes(found.body), digestOfBytes(bytes))
-      else assert.notEqual(found.status, 200, `refused with ${status}, and yet there`)
-    }
-  }
-  assert.deepEqual(await violationsOf(one), [])
-})

@@ -7,93 +7,18 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { newBlobKey, type BlobKey, type BlobStore } from '#blobs/blob-store.ts'
 import { systemPorts } from '#lib/ports.ts'
-import { digestOf, parseDigest, type Digest } from '#oci/digest.ts'
+import { parseDigest, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
-
-/** A fresh store, and how to end it. `leftovers` names what lies in it that is no upload and no blob (empty directories, temporary files). */
-export interface OpenStore {
-  readonly store: BlobStore
-  readonly leftovers?: () => Promise<readonly string[]>
-  readonly cleanup: () => Promise<void>
-}
-
-const hostileIds = ['', '.', '..', '../x', '../../etc/passwd', '/etc/passwd', 'a/b', 'a\\b', 'a\0b', '-rf', '.hidden', 'é', 'a'.repeat(129), 'a b', 'a\n']
-const hostileKeys = ['', 'blobs', '/etc/passwd', 'blobs/../../x', 'blobs/./x', 'blobs//x', 'blobs/x/', 'blobs/x\0y/z', 'blobs\\..\\x/y', '../x/y', 'uploads/x', `blobs/${'a'.repeat(1100)}`]
-
-/** The key of some bytes, as the registry makes it. */
-export function keyOf(bytes: Uint8Array): BlobKey {
-  return newBlobKey(digestOf(bytes), systemPorts.random)
-}
-
-/** Writes, syncs and closes; the upload is ready for its commit. */
-export async function upload(store: BlobStore, chunks: readonly Uint8Array[], uploadId: string = randomUUID()): Promise<string> {
-  await using writer = await store.openUpload(uploadId, 0)
-  for (const chunk of chunks) await writer.write(chunk)
-  await writer.sync()
-  return uploadId
-}
-
-/** Stores the bytes under a key of their own. */
-export async function put(store: BlobStore, bytes: Uint8Array, key: BlobKey = keyOf(bytes)): Promise<BlobKey> {
-  await store.commitUpload(await upload(store, [Uint8Array.from(bytes)]), key)
-  return key
-}
-
-/** Reads a blob to its end, whatever kind the store hands out; undefined when absent. */
-export async function bytesOf(store: BlobStore, key: BlobKey, range?: { start: number; end: number }): Promise<Buffer | undefined> {
-  const blob = await store.open(key, { direct: true })
-  if (blob === undefined) return undefined
-  switch (blob.kind) {
-    case 'bytes':
-      return Buffer.from(blob.bytes).subarray(range?.start ?? 0, (range?.end ?? blob.bytes.length) + 1)
-    case 'file': {
-      await using handle = blob.handle
-      const start = range?.start ?? 0
-      const bytes = Buffer.alloc((range?.end ?? blob.sizeBytes - 1) - start + 1)
-      for (let at = 0; at < bytes.length; ) {
-        const { bytesRead } = await handle.read(bytes, at, bytes.length - at, start + at)
-        assert.ok(bytesRead > 0, 'a file is as long as its store says')
-        at += bytesRead
-      }
-      return bytes
-    }
-    case 'stream': {
-      const { start, end } = range ?? { start: 0, end: blob.sizeBytes - 1 }
-      const chunks: Buffer[] = []
-      for await (const chunk of await blob.read(start, end, new AbortController().signal)) chunks.push(Buffer.from(chunk as Uint8Array))
-      return Buffer.concat(chunks)
-    }
-    case 'redirect':
-      throw new Error('a store asked for a direct answer redirects')
-  }
-}
-
-async function uploadIds(store: BlobStore): Promise<string[]> {
-  const ids: string[] = []
-  for await (const { uploadId } of store.listUploads()) ids.push(uploadId)
-  return ids
-}
-
-async function uploadBytes(store: BlobStore, uploadId: string): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  // A chunk is valid until the next one is asked for, hence the copy.
-  for await (const chunk of store.readUpload(uploadId)) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks)
-}
-
-/** Throws unless the store is as empty as when it was made, but for the blobs named. */
-export async function assertNoLeftovers({ store, leftovers }: OpenStore): Promise<void> {
-  assert.deepEqual(await uploadIds(store), [], 'uploads are left over')
-  assert.deepEqual((await leftovers?.()) ?? [], [], 'files or directories are left over')
-}
+import { hostileIds, hostileKeys } from './hostile-names.ts'
+import { assertNoLeftovers, bytesOf, keyOf, put, upload, uploadBytes, uploadIds, type OpenStore } from './store-fixture.ts'
 
 const withCode = (code: string) => (error: unknown) => error instanceof RegistryError && error.code === code
 const invariant = { name: 'AssertionError' }
 
 /** Runs the contract against the stores that `open` makes, a fresh one for each test. */
 export function blobStoreSuite(name: string, open: () => Promise<OpenStore>): void {
-  const check = (behaviour: string, run: (store: BlobStore, opened: OpenStore) => Promise<void>) =>
-    test(behaviour, async () => {
+  const check: Check = (behaviour, run) =>
+    void test(behaviour, async () => {
       const opened = await open()
       try {
         await run(opened.store, opened)
@@ -137,7 +62,10 @@ function uploadClauses(check: Check): void {
 
   check('keeps a body of very many very small chunks', async (store) => {
     const bytes = randomBytes(200_000)
-    const uploadId = await upload(store, Array.from({ length: 20_000 }, (_, index) => Uint8Array.from(bytes.subarray(index * 10, index * 10 + 10))))
+    const uploadId = await upload(
+      store,
+      Array.from({ length: 20_000 }, (_, index) => Uint8Array.from(bytes.subarray(index * 10, index * 10 + 10))),
+    )
     assert.ok(bytes.equals(await uploadBytes(store, uploadId)))
     await store.abortUpload(uploadId)
   })
@@ -395,14 +323,25 @@ function blobClauses(check: Check): void {
     assert.equal(reread.digest('hex'), expected)
     const key = newBlobKey(parseDigest(`sha256:${expected}`)!, systemPorts.random)
     await store.commitUpload(uploadId, key)
-    assert.equal(createHash('sha256').update((await bytesOf(store, key))!).digest('hex'), expected)
+    assert.equal(
+      createHash('sha256')
+        .update((await bytesOf(store, key))!)
+        .digest('hex'),
+      expected,
+    )
     await store.delete([key])
   })
 
   check('parts of a large blob are the right ones', async (store) => {
     const bytes = randomBytes(3_000_000)
     const key = await put(store, bytes)
-    for (const [start, end] of [[0, 0], [0, 2_999_999], [2_999_999, 2_999_999], [65_535, 65_536], [1_048_576, 2_000_000]] as const) {
+    for (const [start, end] of [
+      [0, 0],
+      [0, 2_999_999],
+      [2_999_999, 2_999_999],
+      [65_535, 65_536],
+      [1_048_576, 2_000_000],
+    ] as const) {
       assert.ok(bytes.subarray(start, end + 1).equals((await bytesOf(store, key, { start, end }))!), `${start}-${end}`)
     }
     await store.delete([key])

@@ -9,15 +9,17 @@ import { createMemoryStore } from '#blobs/memory.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { assertNoLeftovers, blobStoreSuite, bytesOf, put, upload, type OpenStore } from './blob-store.suite.ts'
+import { blobStoreSuite } from './blob-store.suite.ts'
+import { assertNoLeftovers, bytesOf, put, upload, type OpenStore } from './store-fixture.ts'
 
 async function openFilesystem(): Promise<OpenStore & { readonly root: string }> {
   const directory = await temporaryDirectory('blobs')
   const root = join(directory.path, 'made', 'when', 'missing')
   const store = createFilesystemStore({ rootDirectory: root, files: systemPorts.files })
   // An empty store has these two directories at most.
-  const leftovers = async () => (await readdir(root, { recursive: true }).catch(() => [])).filter((name) => name !== 'uploads' && name !== 'blobs')
-  return { store, root, leftovers, cleanup: () => directory[Symbol.asyncDispose]() }
+  const leftovers = async () =>
+    (await readdir(root, { recursive: true }).catch(() => [])).filter((name) => name !== 'uploads' && name !== 'blobs')
+  return { store, root, leftovers, cleanup: async () => directory[Symbol.asyncDispose]() }
 }
 
 blobStoreSuite('filesystem', openFilesystem)
@@ -42,7 +44,12 @@ suite('the filesystem store', () => {
     assert.deepEqual(await opened.store.stat(key), { sizeBytes: 7 })
     await opened.store.delete([key])
     assert.equal(await opened.store.stat(key), undefined)
-    assert.deepEqual((await readdir(opened.root, { recursive: true })).toSorted(), ['docker', 'docker/registry', 'docker/registry/v2', 'docker/registry/v2/blobs'])
+    assert.deepEqual((await readdir(opened.root, { recursive: true })).toSorted(), [
+      'docker',
+      'docker/registry',
+      'docker/registry/v2',
+      'docker/registry/v2/blobs',
+    ])
     await opened.cleanup()
   })
 
@@ -114,7 +121,10 @@ suite('the filesystem store', () => {
     await writeFile(join(directory.path, 'file'), '')
     const store = createFilesystemStore({ rootDirectory: join(directory.path, 'file', 'root'), files: systemPorts.files })
     for (const attempt of [() => store.openUpload('a', 0), () => store.space()]) {
-      await assert.rejects(attempt, (error) => error instanceof RegistryError && error.status >= 500 && !error.message.includes(directory.path))
+      await assert.rejects(
+        attempt,
+        (error) => error instanceof RegistryError && error.status >= 500 && !error.message.includes(directory.path),
+      )
     }
     await directory[Symbol.asyncDispose]()
   })

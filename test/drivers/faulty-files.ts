@@ -24,6 +24,9 @@ export interface FaultyFiles {
 
 export function faultyFiles(base: Files = systemPorts.files): FaultyFiles {
   const calls = new Map<string, number>()
+  /** Without the opens that found nothing. */
+  let opened = 0
+  let closed = 0
   const faults: FaultyFiles['faults'] = { handle: {}, files: {} }
   const count = (name: string) => calls.set(name, (calls.get(name) ?? 0) + 1)
   const wrap = (handle: FileHandle, path: string) =>
@@ -31,32 +34,34 @@ export function faultyFiles(base: Files = systemPorts.files): FaultyFiles {
       const fault = faults.handle[name as keyof HandleFaults]
       return (...args: never[]) => {
         count(`handle.${name}`)
+        if (name === 'close' || name === 'asyncDispose') closed++
         return fault === undefined ? call(...args) : fault(handle, args, path)
       }
     })
   const files = interceptCalls(base, (name, call) => async (...args: never[]) => {
     count(name)
     const result = await (faults.files[name as keyof Files] ?? call)(...args)
-    return name === 'open' ? wrap(result as FileHandle, String(args[0])) : result
+    if (name !== 'open') return result
+    opened += 1
+    return wrap(result as FileHandle, String(args[0]))
   })
-  const openHandles = () => (calls.get('open') ?? 0) - closed(calls)
+  const openHandles = () => opened - closed
   return { files, calls, faults, openHandles }
-}
-
-function closed(calls: ReadonlyMap<string, number>): number {
-  return (calls.get('handle.close') ?? 0) + (calls.get('handle.asyncDispose') ?? 0)
 }
 
 type Call = (...args: never[]) => Promise<unknown>
 
 /** An object whose functions are replaced by what `replace` makes of them. */
 export function interceptCalls<T extends object>(target: T, replace: (name: string, call: Call) => Call): T {
-  return new Proxy({ ...target }, {
-    get(_, property) {
-      const value: unknown = Reflect.get(target, property, target)
-      if (typeof value !== 'function') return value
-      const name = property === Symbol.asyncDispose ? 'asyncDispose' : String(property)
-      return replace(name, value.bind(target) as Call)
+  return new Proxy(
+    { ...target },
+    {
+      get(_, property) {
+        const value: unknown = Reflect.get(target, property, target)
+        if (typeof value !== 'function') return value
+        const name = property === Symbol.asyncDispose ? 'asyncDispose' : String(property)
+        return replace(name, value.bind(target) as Call)
+      },
     },
-  })
+  )
 }

@@ -4,7 +4,7 @@ import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { systemPorts, type Files } from '#lib/ports.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { bytesOf, keyOf, put, upload } from './blob-store.suite.ts'
+import { bytesOf, keyOf, put, upload } from './store-fixture.ts'
 import { crashFiles, restore, type CrashFiles, type DiskImage } from './crash-files.ts'
 import { faultyFiles } from './faulty-files.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, symlink } from 'node:fs/promises'
+import { mkdir, readFile, symlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { suite, test } from 'node:test'
@@ -9,7 +9,7 @@ import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
-import { bytesOf, keyOf, put, upload } from './blob-store.suite.ts'
+import { bytesOf, keyOf, put, upload } from './store-fixture.ts'
 import { faultyFiles, systemError, type FaultyFiles } from './faulty-files.ts'
 
 interface Fixture extends FaultyFiles {
@@ -51,21 +51,29 @@ const swallow = async (_: unknown, args: readonly never[]) => {
 }
 
 suite('when a write fails', () => {
-  for (const [systemCode, code] of [['ENOSPC', 'STORAGE_FULL'], ['EDQUOT', 'STORAGE_FULL'], ['EIO', 'UNAVAILABLE'], ['EFBIG', 'UNKNOWN']] as const) {
-    check(`${systemCode} is ${code}: nothing is acknowledged, and every later call fails alike without touching the file`, async ({ store, faults, calls }) => {
-      const uploadId = await upload(store, [randomBytes(100_000)], 'one')
-      const writer = await store.openUpload(uploadId, 100_000)
-      faults.handle = { write: refuse(systemCode, 'write'), writev: refuse(systemCode, 'writev') }
-      await writer.write(randomBytes(70_000)).catch(() => undefined)
-      await assert.rejects(writer.sync(), translated(code))
-      const before = new Map(calls)
-      await assert.rejects(writer.write(randomBytes(70_000)), translated(code))
-      await assert.rejects(writer.sync(), translated(code))
-      assert.deepEqual(calls, before)
-      await assert.rejects(store.commitUpload(uploadId, keyOf(randomBytes(1))), { name: 'AssertionError' })
-      await writer[Symbol.asyncDispose]()
-      assert.equal(calls.get('handle.datasync'), 1, 'only the sync of the first upload')
-    })
+  for (const [systemCode, code] of [
+    ['ENOSPC', 'STORAGE_FULL'],
+    ['EDQUOT', 'STORAGE_FULL'],
+    ['EIO', 'UNAVAILABLE'],
+    ['EFBIG', 'UNKNOWN'],
+  ] as const) {
+    check(
+      `${systemCode} is ${code}: nothing is acknowledged, and every later call fails alike without touching the file`,
+      async ({ store, faults, calls }) => {
+        const uploadId = await upload(store, [randomBytes(100_000)], 'one')
+        const writer = await store.openUpload(uploadId, 100_000)
+        faults.handle = { write: refuse(systemCode, 'write'), writev: refuse(systemCode, 'writev') }
+        await writer.write(randomBytes(70_000)).catch(() => undefined)
+        await assert.rejects(writer.sync(), translated(code))
+        const before = new Map(calls)
+        await assert.rejects(writer.write(randomBytes(70_000)), translated(code))
+        await assert.rejects(writer.sync(), translated(code))
+        assert.deepEqual(calls, before)
+        await assert.rejects(store.commitUpload(uploadId, keyOf(randomBytes(1))), { name: 'AssertionError' })
+        await writer[Symbol.asyncDispose]()
+        assert.equal(calls.get('handle.datasync'), 1, 'only the sync of the first upload')
+      },
+    )
   }
 
   check('a full disk leaves what was durable, and the upload goes on when there is room again', async ({ store, faults }) => {
@@ -73,7 +81,10 @@ suite('when a write fails', () => {
     const uploadId = await upload(store, [Uint8Array.from(bytes.subarray(0, 100_000))])
     faults.handle = { write: refuse('ENOSPC', 'write'), writev: refuse('ENOSPC', 'writev') }
     const writer = await store.openUpload(uploadId, 100_000)
-    await assert.rejects(writer.write(Uint8Array.from(bytes.subarray(100_000))).then(() => writer.sync()), translated('STORAGE_FULL'))
+    await assert.rejects(
+      writer.write(Uint8Array.from(bytes.subarray(100_000))).then(() => writer.sync()),
+      translated('STORAGE_FULL'),
+    )
     await writer[Symbol.asyncDispose]()
     faults.handle = {}
     assert.deepEqual(await store.statUpload(uploadId), { sizeBytes: 100_000 })
@@ -114,12 +125,12 @@ suite('when a write fails', () => {
 
   check('short writes are continued with the bytes that are missing', async ({ store, faults }) => {
     let length = 1
-    const short = async (handle: import('node:fs/promises').FileHandle, args: readonly never[]) => {
+    const short = async (handle: FileHandle, args: readonly never[]) => {
       const [buffer, , , position] = args as unknown as [Uint8Array, number, number, number]
       length = (length * 7 + 11) % 30_011
       return handle.write(buffer, 0, Math.min(buffer.length, length + 1), position)
     }
-    const shortVector = async (handle: import('node:fs/promises').FileHandle, args: readonly never[]) => {
+    const shortVector = async (handle: FileHandle, args: readonly never[]) => {
       const [buffers, position] = args as unknown as [Uint8Array[], number]
       length = (length * 7 + 11) % 90_011
       const joined = Buffer.concat(buffers)
@@ -155,23 +166,30 @@ suite('when a write fails', () => {
 })
 
 suite('when a sync fails', () => {
-  for (const [systemCode, code] of [['EIO', 'UNAVAILABLE'], ['ENOSPC', 'STORAGE_FULL'], ['EDQUOT', 'STORAGE_FULL']] as const) {
-    check(`${systemCode} is ${code}; it is not tried again, and the file is removed: what it seems to hold may not be on the disk`, async ({ store, faults, calls }) => {
-      faults.handle = { datasync: refuse(systemCode, 'fdatasync') }
-      const writer = await store.openUpload('one', 0)
-      await writer.write(randomBytes(100_000))
-      await assert.rejects(writer.sync(), translated(code))
-      await assert.rejects(writer.sync(), translated(code))
-      await assert.rejects(writer.write(randomBytes(1)), translated(code))
-      faults.handle = {}
-      await assert.rejects(writer.sync(), translated(code))
-      await writer[Symbol.asyncDispose]()
-      assert.equal(calls.get('handle.datasync'), 1)
-      assert.equal(await store.statUpload('one'), undefined)
-      const absent = (error: unknown) => error instanceof RegistryError && error.code === 'BLOB_UPLOAD_UNKNOWN'
-      await assert.rejects(store.openUpload('one', 100_000), absent)
-      await assert.rejects(store.commitUpload('one', keyOf(randomBytes(1))), absent)
-    })
+  for (const [systemCode, code] of [
+    ['EIO', 'UNAVAILABLE'],
+    ['ENOSPC', 'STORAGE_FULL'],
+    ['EDQUOT', 'STORAGE_FULL'],
+  ] as const) {
+    check(
+      `${systemCode} is ${code}; it is not tried again, and the file is removed: what it seems to hold may not be on the disk`,
+      async ({ store, faults, calls }) => {
+        faults.handle = { datasync: refuse(systemCode, 'fdatasync') }
+        const writer = await store.openUpload('one', 0)
+        await writer.write(randomBytes(100_000))
+        await assert.rejects(writer.sync(), translated(code))
+        await assert.rejects(writer.sync(), translated(code))
+        await assert.rejects(writer.write(randomBytes(1)), translated(code))
+        faults.handle = {}
+        await assert.rejects(writer.sync(), translated(code))
+        await writer[Symbol.asyncDispose]()
+        assert.equal(calls.get('handle.datasync'), 1)
+        assert.equal(await store.statUpload('one'), undefined)
+        const absent = (error: unknown) => error instanceof RegistryError && error.code === 'BLOB_UPLOAD_UNKNOWN'
+        await assert.rejects(store.openUpload('one', 100_000), absent)
+        await assert.rejects(store.commitUpload('one', keyOf(randomBytes(1))), absent)
+      },
+    )
   }
 
   check('and the file cannot be removed either, nobody gets at it until it is aborted', async ({ store, faults }) => {
@@ -245,7 +263,10 @@ suite('while a large upload is written', () => {
     await sending
     await writer.sync()
     assert.equal(most, 1)
-    assert.equal(sizes.reduce((sum, size) => sum + size), 256 * 32_768)
+    assert.equal(
+      sizes.reduce((sum, size) => sum + size),
+      256 * 32_768,
+    )
     for (const size of sizes.slice(0, -1)) assert.ok(size >= 65_536 && size <= 262_144, `a piece of ${size}`)
     gate = Promise.withResolvers()
     await writer[Symbol.asyncDispose]()
@@ -330,7 +351,10 @@ suite('when a commit fails', () => {
 
 suite('when other calls fail', () => {
   check('an upload that could not be opened can be opened later', async ({ store, faults }) => {
-    for (const [name, fault] of [['files', { open: refuse('EMFILE', 'open') }], ['handle', { stat: refuse('EIO', 'fstat') }]] as const) {
+    for (const [name, fault] of [
+      ['files', { open: refuse('EMFILE', 'open') }],
+      ['handle', { stat: refuse('EIO', 'fstat') }],
+    ] as const) {
       await upload(store, [randomBytes(10)], 'one')
       Object.assign(faults, { [name]: fault })
       await assert.rejects(store.openUpload('one', 5), translated('UNAVAILABLE'))
@@ -351,7 +375,10 @@ suite('when other calls fail', () => {
     }
     await assert.rejects(store.delete(keys), translated('UNAVAILABLE'))
     const left = await Promise.all(keys.map((key) => store.stat(key)))
-    assert.deepEqual(left.map((facts) => facts !== undefined), [false, false, true, false, false, false])
+    assert.deepEqual(
+      left.map((facts) => facts !== undefined),
+      [false, false, true, false, false, false],
+    )
     faults.files = {}
     await store.delete(keys)
     assert.equal(await store.stat(keys[2]!), undefined)
@@ -361,7 +388,12 @@ suite('when other calls fail', () => {
     const key = await put(store, Buffer.from('abc'))
     faults.handle = { stat: refuse('EIO', 'fstat') }
     await assert.rejects(store.open(key), translated('UNAVAILABLE'))
-    faults.files = { open: refuse('EMFILE', 'open'), stat: refuse('EIO', 'stat'), statfs: refuse('EIO', 'statfs'), opendir: refuse('EIO', 'opendir') }
+    faults.files = {
+      open: refuse('EMFILE', 'open'),
+      stat: refuse('EIO', 'stat'),
+      statfs: refuse('EIO', 'statfs'),
+      opendir: refuse('EIO', 'opendir'),
+    }
     await assert.rejects(store.open(key), translated('UNAVAILABLE'))
     await assert.rejects(store.stat(key), translated('UNAVAILABLE'))
     await assert.rejects(store.space(), translated('UNAVAILABLE'))
