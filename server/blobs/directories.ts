@@ -57,7 +57,8 @@ export class Directories {
         await this.#make(directory)
         return await create()
       } catch (error) {
-        if (systemCode(error) !== 'ENOENT' || attempt === attemptsMax) throw error
+        // Node's recursive mkdir says ENOTDIR when what it met is gone again before it looks what it was.
+        if (!isAbsence(error) || attempt === attemptsMax) throw error
       }
     }
   }

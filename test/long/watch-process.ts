@@ -9,10 +9,8 @@ const mebibyte = 1 << 20
 export interface Watched {
   /** The most memory that it ever had resident, its start included. */
   peakBytes(): number
-  /** The longest time that its event loop was held since the watch began, from its own metric. */
-  longestStallMs(): number
-  /** Both, for people. */
-  summary(): string
+  /** That, and the longest time that its event loop was held since the watch began, from its own metric; for people. */
+  summary(): Promise<string>
 }
 
 /** Asks a running server every second how it is, until disposed of. What it did before, its start, does not count as a stall. */
@@ -20,17 +18,22 @@ export async function watchProcess(berth: RunningBerth): Promise<Watched & Async
   const stop = new AbortController()
   await stallMs(berth)
   let longest = 0
+  const look = async () => {
+    longest = Math.max(longest, await stallMs(berth))
+  }
   const watching = (async () => {
     while (!stop.signal.aborted) {
       await sleep(1000, undefined, { signal: stop.signal }).catch(() => undefined)
-      longest = Math.max(longest, await stallMs(berth))
+      await look()
     }
   })()
   const peakBytes = () => Number(/VmHWM:\s+(\d+)/u.exec(readFileSync(`/proc/${berth.pid()}/status`, 'utf8'))?.[1]) * 1024
   return {
     peakBytes,
-    longestStallMs: () => longest,
-    summary: () => `peak memory ${(peakBytes() / mebibyte).toFixed(0)} MiB; longest stall of the event loop ${longest.toFixed(1)} ms`,
+    summary: async () => {
+      await look()
+      return `peak memory ${(peakBytes() / mebibyte).toFixed(0)} MiB; longest stall of the event loop ${longest.toFixed(1)} ms`
+    },
     [Symbol.asyncDispose]: async () => {
       stop.abort()
       await watching
