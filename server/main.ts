@@ -26,6 +26,7 @@ import { createMetrics, type Metrics } from '#lib/metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { openSqlite } from '#metadata/sqlite.ts'
+import { lockForServing } from '#metadata/sqlite-lock.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { checkLayerUrls } from '#registry/check-layer-urls.ts'
 import { collectGarbage as collect, type GarbageCollection, type GarbageReport } from '#registry/collect-garbage.ts'
@@ -152,6 +153,10 @@ export interface RunningBerth extends AsyncDisposable {
 /** Opens, adopts a data directory of registry:2 when there is one, and listens. */
 export async function serve(config: Config, ports: Ports = systemPorts): Promise<RunningBerth> {
   await using stack = new AsyncDisposableStack()
+  if (config.database.file !== ':memory:') {
+    await ports.files.mkdir(dirname(config.database.file), { recursive: true })
+    stack.use(lockDatabase(config.database.file))
+  }
   const berth = stack.use(await open(config, ports))
   const { registry, access, metrics } = berth
   const { log } = berth.context
@@ -168,6 +173,12 @@ export async function serve(config: Config, ports: Ports = systemPorts): Promise
   const close = () => (closing ??= running.disposeAsync())
   const { rootDirectory } = config.storage
   return { url: server.url, rootDirectory, administrator, close, [Symbol.asyncDispose]: close }
+}
+
+function lockDatabase(file: string): Disposable {
+  const lock = lockForServing(file)
+  if (lock !== undefined) return lock
+  throw new Error(`another Berth serves the database ${file}: stop it first, or give this one a database and a data directory of its own`)
 }
 
 /** Damage is counted whoever finds it, a scrub in another process included. */

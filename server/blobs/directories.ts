@@ -4,6 +4,7 @@
  */
 import { dirname } from 'node:path'
 import type { Files } from '#lib/ports.ts'
+import { allEnded } from './all-ended.ts'
 import { isAbsence, systemCode } from './storage-error.ts'
 import type { SyncGate } from './sync-gate.ts'
 
@@ -68,7 +69,7 @@ export class Directories {
     const names: string[] = []
     const remakes = this.#remakes
     for (let child = directory; child !== this.#root && !this.#durable.has(child); child = dirname(child)) names.push(child)
-    await Promise.all([this.sync(directory), ...names.map((name) => this.sync(dirname(name)))])
+    await allEnded([this.sync(directory), ...names.map((name) => this.sync(dirname(name)))])
     if (remakes === this.#remakes) for (const name of names) this.#remember(name, directory)
   }
 

@@ -7,6 +7,7 @@
  */
 import assert from 'node:assert'
 import type { FileHandle } from 'node:fs/promises'
+import { allEnded } from './all-ended.ts'
 import type { BlobWriter } from './blob-store.ts'
 import { ChunkQueue } from './chunk-queue.ts'
 import { storageError } from './storage-error.ts'
@@ -103,7 +104,7 @@ export class FilesystemWriter implements BlobWriter {
     if (this.#durableBytes === this.#writtenBytes) return
     const syncedBytes = this.#writtenBytes
     try {
-      await Promise.all([this.#file.syncBytes(), this.#durableBytes === undefined ? this.#file.syncName() : undefined])
+      await allEnded([this.#file.syncBytes(), ...(this.#durableBytes === undefined ? [this.#file.syncName()] : [])])
     } catch (error) {
       await this.#lose(error)
     }

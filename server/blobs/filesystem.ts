@@ -117,7 +117,8 @@ class FilesystemStore implements BlobStore {
       assert(writer !== 'opening', 'an upload is committed while it is being opened')
       writer?.seal()
       const directory = dirname(target)
-      if (await this.#isThere(source)) {
+      const isFirst = await this.#isThere(source)
+      if (isFirst) {
         assert(!(await this.#isThere(target)), 'a blob key is used twice')
         await this.#rename(source, target)
       } else if (!(await this.#isThere(target))) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
@@ -125,7 +126,7 @@ class FilesystemStore implements BlobStore {
       try {
         await this.#directories.syncEntry(directory)
       } catch (error) {
-        await this.#removeQuietly(target)
+        if (isFirst) await this.#removeQuietly(target)
         throw error
       }
     })

@@ -34,6 +34,7 @@ test('the lag of the event loop, the open uploads and the process itself are tol
   metrics.openUploads.set(3)
   const page = await metrics.registry.metrics()
   assert.match(page, /registry_storage_open_uploads 3/)
+  assert.match(page, /registry_storage_quarantined_blobs_total 0/)
   assert.match(page, /registry_event_loop_lag_seconds\{quantile="1"\} \d/)
   assert.match(page, /process_resident_memory_bytes \d/)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, open, rm, type FileHandle } from 'node:fs/promises'
 import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BufferPool } from './buffer-pool.ts'
 import { buffersInUse, readFileRange, sendFile, sendFileRange, ShortReadError, type FileRange } from './pooled-read.ts'
 
 const mebibyte = 1024 * 1024
@@ -292,6 +291,20 @@ suite('sending a file to a client', () => {
     await allReturned()
   })
 
+  test('a receiver that closes without a word about its last write is gone too', async () => {
+    const receiver = Object.assign(new EventEmitter(), { destroyed: false, write: () => true })
+    const sending = sendFile(
+      receiver,
+      madeUpFile(async (length) => length),
+      { start: 0, end: mebibyte },
+    )
+    await until('a write', () => buffersInUse().first === 2)
+    receiver.emit('close')
+    assert.equal(await sending, 'gone')
+    assert.equal(receiver.listenerCount('close'), 0)
+    await allReturned()
+  })
+
   test('a response that is closed already is gone', async () => {
     await using file = await temporaryFile(10)
     const outcome = Promise.withResolvers<string>()
@@ -397,39 +410,5 @@ suite('sending a file to a client', () => {
     assert.ok(grown < 24 * mebibyte, `${grown} bytes for 20 clients`)
     for (const client of clients) client.destroy()
     await allReturned()
-  })
-})
-
-suite('a buffer pool', () => {
-  const pool = () => new BufferPool({ bufferBytes: 16, maximumIdle: 2, maximumLeased: 3 })
-
-  test('hands a released buffer out again, once however often it is released', () => {
-    const buffers = pool()
-    const first = buffers.lease()
-    first.release()
-    first.release()
-    assert.deepEqual([buffers.leased, buffers.idle], [0, 1])
-    const [second, third] = [buffers.lease(), buffers.lease()]
-    assert.equal(second.buffer, first.buffer)
-    assert.notEqual(third.buffer, second.buffer)
-  })
-
-  test('keeps no more idle buffers than it is told to, and refuses a polite lease beyond its bound', () => {
-    const buffers = pool()
-    const leases = [buffers.tryLease(), buffers.tryLease(), buffers.tryLease()]
-    assert.equal(buffers.tryLease(), undefined)
-    assert.equal(buffers.lease().buffer.length, 16)
-    for (const lease of leases) lease?.release()
-    assert.deepEqual([buffers.leased, buffers.idle], [1, 2])
-  })
-
-  test('an abandoned buffer does not count, and comes back only when it is released', () => {
-    const buffers = pool()
-    const lease = buffers.lease()
-    lease.abandon()
-    lease.abandon()
-    assert.deepEqual([buffers.leased, buffers.idle], [0, 0])
-    lease.release()
-    assert.deepEqual([buffers.leased, buffers.idle], [0, 1])
   })
 })

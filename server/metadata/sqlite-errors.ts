@@ -35,6 +35,11 @@ export function translateSqliteError(error: unknown): Error {
   }
 }
 
+/** Whether another connection holds the lock. */
+export function isBusy(error: unknown): boolean {
+  return ((resultCode(error) ?? 0) & 0xff) === result.busy
+}
+
 /** The database is closed, or its writer cannot be started. */
 export function unavailable(cause?: unknown): RegistryError {
   return new RegistryError('UNAVAILABLE', undefined, { cause, retryAfterSeconds })

@@ -101,6 +101,16 @@ suite('after a power failure', () => {
       assert.deepEqual([...blobsOf(crash.image())], [])
     }))
 
+  test('a blob is there whose directories were removed by a delete and made again', () =>
+    withDisk(async ({ store, crash }) => {
+      const keys = ['1', '2', '3'].map((generation) => `blobs/sha256/00/${'0'.repeat(64)}/${generation}` as BlobKey)
+      for (const key of keys) {
+        await put(store, Buffer.from(key), key)
+        assert.deepEqual(crash.image().get(key), Buffer.from(key))
+        await store.delete([key])
+      }
+    }))
+
   test('an empty blob is there too', () =>
     withDisk(async ({ store, crash }) => {
       const key = await put(store, new Uint8Array())

@@ -219,6 +219,20 @@ suite('when a sync fails', () => {
     await assert.rejects(writer.sync(), translated('UNAVAILABLE'))
   })
 
+  check('it is told only when nothing is under way any more', async ({ store, faults }) => {
+    let isSyncingName = false
+    const sync = async () => {
+      isSyncingName = true
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      isSyncingName = false
+    }
+    faults.handle = { datasync: refuse('EIO', 'fdatasync'), sync }
+    await using writer = await store.openUpload('one', 0)
+    await writer.write(randomBytes(10))
+    await assert.rejects(writer.sync(), translated('UNAVAILABLE'))
+    assert.equal(isSyncingName, false)
+  })
+
   check('that asks what is there, the answer is not made of unsynced bytes', async ({ store, faults }) => {
     await upload(store, [randomBytes(10)], 'one')
     faults.handle = { datasync: refuse('EIO', 'fdatasync') }
