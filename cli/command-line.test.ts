@@ -72,10 +72,28 @@ suite('a failure', () => {
   })
 })
 
+suite('a data directory that cannot be made', () => {
+  const failure = (code: string) => Object.assign(new Error(`${code}: mkdir '/data'`), { code, syscall: 'mkdir', path: '/data' })
+
+  for (const [code, expected] of [
+    ['EACCES', /^berth: \/data may not be written by this user: .*storage\.filesystem\.rootdirectory/],
+    ['EEXIST', /^berth: \/data is, or lies below, a file/],
+    ['ENOSPC', /^berth: \/data cannot be made, the disk is full/],
+    ['ELOOP', /^berth: ELOOP: mkdir '\/data'/],
+  ] as const) {
+    test(`for ${code} is told with what to do`, () => assert.match(describeFailure(failure(code)), expected))
+  }
+})
+
 suite('the greeting', () => {
   type Parts = Parameters<typeof greeting>
+  let [readOnly, deleteEnabled] = [false, true]
   const config = (http: object, auth: object = { kind: 'accounts', realm: 'Berth' }) =>
-    ({ http: { host: undefined, listen: { host: undefined, port: 5000 }, ...http }, auth }) as Parts[0]
+    ({
+      http: { host: undefined, listen: { host: undefined, port: 5000 }, ...http },
+      auth,
+      storage: { readOnly, deleteEnabled },
+    }) as Parts[0]
   const running = (more: object = {}) =>
     ({ url: 'http://127.0.0.1:5000/', rootDirectory: '/data', administrator: undefined, ...more }) as Parts[1]
 
@@ -93,6 +111,23 @@ suite('the greeting', () => {
     const text = greeting(config({}, { kind: 'open' }), running(), 'berth 1')
     assert.match(text, /open: whoever reaches it/)
     assert.doesNotMatch(text, /login/)
+  })
+
+  test('of an open registry promises no more than it lets in', () => {
+    const text = () => greeting(config({}, { kind: 'open' }), running(), 'berth 1')
+    assert.match(text(), /may push, pull and delete\n/)
+    deleteEnabled = false
+    assert.match(text(), /may push and pull\n/)
+    readOnly = true
+    assert.match(text(), /may pull \(read-only\)\n/)
+    assert.doesNotMatch(text(), /docker push/)
+    readOnly = false
+    deleteEnabled = true
+  })
+
+  test('names an IPv6 listener by its address', () => {
+    const listener = running({ url: 'http://[::1]:5000/' })
+    assert.match(greeting(config({ listen: { host: '::1', port: 5000 } }), listener, 'berth 1'), /docker login \[::1\]:5000\n/)
   })
 
   test('of one in memory says that all is lost at the end', () => {

@@ -31,6 +31,7 @@ function messages(error: unknown): readonly string[] {
 /** Errors of `listen`, which are common and can be said better than Node says them. */
 function systemFailure(error: unknown): string | undefined {
   const { code, syscall, address, port } = (error ?? {}) as NodeJS.ErrnoException & { address?: string; port?: number }
+  if (syscall === 'mkdir' || syscall === 'open') return directoryFailure(error as NodeJS.ErrnoException)
   if (syscall !== 'listen' && syscall !== 'bind') return undefined
   const place =
     port === undefined ? (address ?? 'the socket') : `port ${port}${address === undefined || address === '::' ? '' : ` of ${address}`}`
@@ -38,5 +39,17 @@ function systemFailure(error: unknown): string | undefined {
     return `${place} is in use: stop what listens there, or choose another with http.addr (REGISTRY_HTTP_ADDR=:5001)`
   if (code === 'EACCES') return `${place} may not be opened by this user: choose one above 1023 with http.addr, or grant the right`
   if (code === 'EADDRNOTAVAIL') return `${address ?? 'the address'} is no address of this machine: see http.addr`
+  return undefined
+}
+
+/** Errors of making the directory of the data, or the database in it. */
+function directoryFailure({ code, path = 'a directory' }: NodeJS.ErrnoException): string | undefined {
+  const keys = 'storage.filesystem.rootdirectory, database.file'
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return `${path} may not be written by this user: grant the right, or choose another place (${keys})`
+  if (code === 'EEXIST' || code === 'ENOTDIR')
+    return `${path} is, or lies below, a file where a directory is needed: choose another place (${keys})`
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return `${path} cannot be made, the disk is full: free space, or choose another place (${keys})`
   return undefined
 }

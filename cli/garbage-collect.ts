@@ -10,6 +10,8 @@ interface GarbageFlags {
   readonly now?: boolean
 }
 
+type GarbageReport = Awaited<ReturnType<typeof collectGarbage>>
+
 async function runGarbageCollect(source: string | undefined, { dryRun = false, deleteUntagged, quiet, now }: GarbageFlags): Promise<void> {
   await withBerth(source, async (berth, signal) => {
     const { manifests, blobs, keys, freedBytes } = await collectGarbage(berth, {
@@ -23,11 +25,20 @@ async function runGarbageCollect(source: string | undefined, { dryRun = false, d
     const verb = dryRun ? 'would delete' : 'deleted'
     console.log(`${verb} ${plural(manifests, 'manifest')} and ${plural(blobs, 'blob')}`)
     console.log(`${dryRun ? 'would free' : 'freed'} ${describeBytes(freedBytes)} in ${plural(keys, 'file')}`)
-    if (!dryRun && keys < blobs)
-      console.log(
-        'the bytes of the others go when no request can still be reading them: within an hour, by the running server or the next collection',
-      )
+    if (now !== true)
+      console.log(waitingLine(await collectGarbage(berth, { signal, deleteUntagged, dryRun: true, immediately: true }), dryRun))
   })
+}
+
+/** What nothing references and is kept for a while all the same, with the reason and the way around it. */
+function waitingLine({ manifests, blobs, keys, freedBytes }: GarbageReport, isDryRun: boolean): string {
+  if (manifests + blobs + keys === 0) return 'nothing else waits to be deleted'
+  const of = isDryRun ? ' (what would go now included)' : ''
+  return (
+    `${plural(manifests, 'manifest')}, ${plural(blobs, 'blob')} and ${plural(keys, 'file')} of ${describeBytes(freedBytes)} wait${of}: a push under way may rely on what lost ` +
+    `its last reference less than storage.garbagedelay ago, a pull on files until an hour later. Blobs and files then go by themselves while Berth ` +
+    `serves, untagged manifests by the next -m; --now takes all at once, while no server runs`
+  )
 }
 
 /** Adds the command to the program. */

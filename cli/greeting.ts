@@ -9,7 +9,8 @@ export function greeting(config: Config, running: Pick<RunningBerth, 'url' | 'ad
     `  address   ${config.http.host ?? running.url}`,
     `  data      ${running.rootDirectory ?? 'in memory, lost at the end'}`,
   ]
-  if (config.auth.kind === 'open') lines.push('  access    open: whoever reaches it may push, pull and delete')
+  if (config.auth.kind === 'open') lines.push(`  access    open: whoever reaches it may ${openRights(config.storage)}`)
+  else if (config.storage.readOnly) lines.push('  access    read-only')
   if (config.auth.kind === 'htpasswd') lines.push(`  access    users of ${config.auth.path}`)
   const { administrator } = running
   if (administrator !== undefined) {
@@ -19,9 +20,15 @@ export function greeting(config: Config, running: Pick<RunningBerth, 'url' | 'ad
   return `\n${lines.join('\n')}\n\n`
 }
 
+function openRights({ readOnly, deleteEnabled }: Config['storage']): string {
+  if (readOnly) return 'pull (read-only)'
+  return deleteEnabled ? 'push, pull and delete' : 'push and pull'
+}
+
 function nextCommands(config: Config, { url, administrator }: Pick<RunningBerth, 'url' | 'administrator'>): readonly string[] {
   const host = dockerHost(config, url)
   if (host === undefined) return ['put a proxy before the socket, docker speaks to no socket']
+  if (config.storage.readOnly) return [`docker pull ${host}/NAME:TAG`]
   const user = administrator === undefined ? '' : ` -u ${administrator.name}`
   const first = config.auth.kind === 'open' ? 'docker pull busybox' : `docker login ${host}${user}`
   return [first, `docker tag busybox ${host}/busybox`, `docker push ${host}/busybox`]
@@ -32,6 +39,6 @@ function dockerHost(config: Config, url: string): string | undefined {
   if (config.http.host !== undefined) return new URL(config.http.host).host
   if ('path' in config.http.listen) return undefined
   const { hostname, host, port } = new URL(url)
-  const isHere = config.http.listen.host === undefined || hostname === '127.0.0.1' || hostname === '[::1]' || hostname === 'localhost'
+  const isHere = config.http.listen.host === undefined || hostname === '127.0.0.1' || hostname === 'localhost'
   return isHere && port !== '' ? `localhost:${port}` : host
 }

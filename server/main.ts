@@ -121,9 +121,11 @@ export function exportRegistry2({ config, registry, context }: Berth, options: E
   return exportLayout({ metadata, store, rootDirectory: config.storage.rootDirectory, context }, options)
 }
 
-/** Deletes what nothing references any more. */
-export function collectGarbage({ registry }: Berth, options: GarbageCollection): Promise<GarbageReport> {
-  return collect(registry, options)
+/** Deletes what nothing references any more. `immediately` waits for nobody, and so rejects while a server runs on the data. */
+export async function collectGarbage({ config, registry }: Berth, options: GarbageCollection): Promise<GarbageReport> {
+  const waitsForNobody = options.immediately === true && options.dryRun !== true
+  using _lock = waitsForNobody && config.database.file !== ':memory:' ? lockDatabase(config.database.file) : undefined
+  return await collect(registry, options)
 }
 
 /** Reads every blob and compares it with its digest. */

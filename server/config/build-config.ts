@@ -109,7 +109,7 @@ function buildAuth(values: Values, { file, cwd }: Source, { problem, warn }: Lis
   if (kind === 'none') {
     const where = values.origin('auth') ?? 'no auth in the file'
     warn(
-      `auth: this registry is open: whoever reaches it may push, pull and delete (${where}); add auth.htpasswd or auth: accounts to close it`,
+      `auth: this registry is open: whoever reaches it may use it without an account (${where}); add auth.htpasswd or auth: accounts to close it`,
     )
   }
   return { kind: 'open' }
