@@ -16,6 +16,7 @@ async function isDirectory(path: string): Promise<boolean> {
   }
 }
 
+/** What a command needs of the data that it works on. */
 export interface DataOptions {
   /** Leaves the database of the data alone: nothing is read from it or written to it. */
   readonly withoutDatabase?: boolean
@@ -63,6 +64,7 @@ export function progressPrinter(): (line: () => string) => void {
   }
 }
 
+/** `1 blob`, `2,000 blobs`. */
 export function plural(count: number, noun: string): string {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
 }

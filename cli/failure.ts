@@ -5,6 +5,7 @@ import { ConfigError } from '#config/problem.ts'
 /** More causes than this tell nothing. */
 const maxCauses = 4
 
+/** The text for standard error: a sentence that says what to do where that is known, a list for a configuration with problems. */
 export function describeFailure(error: unknown): string {
   if (error instanceof ConfigError) {
     const { length } = error.problems

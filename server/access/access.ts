@@ -24,6 +24,7 @@ import { RememberedCredentials } from './remembered-credentials.ts'
 /** What may be asked for; `base` is GET /v2/. */
 export type AccessAction = 'pull' | 'push' | 'delete' | 'catalog' | 'base'
 
+/** Judges each request's Authorization header, and says what its principal may do and see. Made once at the start. */
 export interface Access {
   /**
    * Who sent this Authorization header. Throws UNAUTHORIZED without one (unless the registry is open) and with a wrong one, TOOMANYREQUESTS and
@@ -37,6 +38,7 @@ export interface Access {
   readonly challenge: string | undefined
 }
 
+/** What every kind of authentication is made from; `metadata` is asked for accounts only. */
 export interface AccessParts {
   readonly metadata: Metadata
   readonly ports: Ports

@@ -5,6 +5,7 @@ import { transaction } from '#metadata/transaction.ts'
 import { hasUsers, insertFirstAdministrator } from '#metadata/users.ts'
 import { generatePassword, hashPassword } from './password.ts'
 
+/** The account that was just made, with its generated password in plain text, for the operator's eyes. */
 export interface NewAdministrator {
   readonly name: string
   /** Nowhere stored in this form: show it now. */

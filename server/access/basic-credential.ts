@@ -1,5 +1,6 @@
 /** The `Authorization: Basic` header (RFC 7617) and the challenge that asks for it. */
 
+/** User id and password of RFC 7617, decoded from UTF-8. Neither is empty, neither holds a control character. */
 export interface BasicCredential {
   readonly name: string
   readonly password: string

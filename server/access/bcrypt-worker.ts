@@ -2,6 +2,7 @@
 import bcrypt from 'bcryptjs'
 import { serveTasks } from '#lib/worker-task.ts'
 
+/** One task of the thread: `verify` answers with a boolean, `hash` with a modular crypt string. `cost` is the base-2 logarithm of the rounds. */
 export type BcryptTask =
   | { readonly verb: 'verify'; readonly password: string; readonly hash: string }
   | { readonly verb: 'hash'; readonly password: string; readonly cost: number }

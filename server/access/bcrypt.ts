@@ -5,6 +5,7 @@
 import { createWorkerPool, type WorkerPool } from '#lib/worker-pool.ts'
 import type { BcryptTask } from './bcrypt-worker.ts'
 
+/** Checks and makes bcrypt hashes without holding the event loop. `cost` is the base-2 logarithm of the rounds. */
 export interface Bcrypt {
   readonly kind: 'native' | 'worker'
   /** Also for `$2y$`; only the first 72 bytes of a password count, as everywhere with bcrypt. */

@@ -19,6 +19,7 @@ const retryAfterSeconds = 5
 /** Of a file that is no htpasswd file at all, every line is wrong. */
 const maxLoggedFaults = 20
 
+/** The users in force after one reading of the file: name → bcrypt hash. */
 export interface HtpasswdUsers {
   readonly hashes: ReadonlyMap<string, string>
   /** Checked for a name that is not there. */

@@ -1,5 +1,6 @@
 /** The text of an htpasswd file: bcrypt entries, and what is wrong with the others. */
 
+/** A parsed file. Lines that do not count leave the others in force. */
 export interface Htpasswd {
   /** Name → bcrypt hash. */
   readonly hashes: ReadonlyMap<string, string>

@@ -54,6 +54,7 @@ export interface BlobWriter extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** Bytes under keys that are each used once. Safe for concurrent callers; two writers on one upload are the caller's to prevent. */
 export interface BlobStore extends AsyncDisposable {
   /** Stands in the `store` column of a blob's row and in metrics: `filesystem`, `memory`. */
   readonly name: string

@@ -21,6 +21,7 @@ import { SyncGate } from './sync-gate.ts'
 import { checkKey, checkUploadId, isUploadId } from './names.ts'
 import { isAbsence, storageError } from './storage-error.ts'
 
+/** Where the store lives, and the file system that it goes through (a simulator hands in its own). */
 export interface FilesystemStoreOptions {
   /** Made when missing. */
   readonly rootDirectory: string

@@ -10,6 +10,7 @@ import type { BlobKey, BlobStore, BlobWriter, OpenBlob } from './blob-store.ts'
 import { ChunkQueue } from './chunk-queue.ts'
 import { checkKey, checkUploadId } from './names.ts'
 
+/** Settings of a store in memory; `clock` gives uploads the time of their last change. */
 export interface MemoryStoreOptions {
   readonly clock: Clock
   /** Bytes of all blobs and uploads together; without it the memory of the process is the limit. */

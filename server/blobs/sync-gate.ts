@@ -8,6 +8,7 @@
 /** Half of the threads that the launcher asks libuv for. */
 const syncsAtOnce = 8
 
+/** First come, first served; the queue has no limit of its own, as each open upload or directory waits here once at most. */
 export class SyncGate {
   readonly #limit: number
   #running = 0

@@ -16,6 +16,7 @@ export interface Config {
   readonly validation: ValidationConfig
 }
 
+/** `log.*`: what is logged and in which of registry:2's formats. `fields` stand in every line. */
 export interface LogConfig {
   readonly level: 'error' | 'warn' | 'info' | 'debug'
   readonly formatter: 'text' | 'json' | 'logstash'
@@ -23,6 +24,7 @@ export interface LogConfig {
   readonly accessLog: boolean
 }
 
+/** `storage.*`: which blob store, what may be done with it, and when its janitors act. */
 export interface StorageConfig {
   readonly driver: 'filesystem' | 'memory'
   /** Absolute. The memory driver has none. */
@@ -36,12 +38,14 @@ export interface StorageConfig {
   readonly garbageDelayMs: number
 }
 
+/** `database.*`: where repositories, tags, manifests and accounts are kept. */
 export interface DatabaseConfig {
   readonly driver: 'sqlite'
   /** Absolute path, or `:memory:`. */
   readonly file: string
 }
 
+/** `http.tls.*`. Certificate, key and authorities are absolute paths of PEM files. */
 export interface TlsConfig {
   readonly certificate: string
   readonly key: string
@@ -52,6 +56,7 @@ export interface TlsConfig {
   readonly cipherSuites: readonly string[] | undefined
 }
 
+/** `http.*`: the listeners, and how URLs and clients' addresses are told. */
 export interface HttpConfig {
   /** Where to listen. `path` for a unix socket. */
   readonly listen: { readonly host: string | undefined; readonly port: number } | { readonly path: string }
@@ -69,6 +74,7 @@ export interface HttpConfig {
   readonly trustedProxies: readonly string[]
 }
 
+/** `auth.*`: exactly one kind. `realm` stands in the WWW-Authenticate challenge. */
 export type AuthConfig =
   /** Anyone may do anything, as a registry:2 config without `auth` says. */
   | { readonly kind: 'open' }
@@ -76,6 +82,7 @@ export type AuthConfig =
   /** Accounts of the database, with the first-start administrator. */
   | { readonly kind: 'accounts'; readonly realm: string }
 
+/** `health.*`: the checks behind /debug/health. A check counts as failed after `threshold` failures in a row. */
 export interface HealthConfig {
   readonly storageDriver: { readonly enabled: boolean; readonly intervalMs: number; readonly threshold: number }
   readonly file: readonly { readonly file: string; readonly intervalMs: number }[]
@@ -90,6 +97,7 @@ export interface HealthConfig {
   readonly tcp: readonly { readonly addr: string; readonly timeoutMs: number; readonly intervalMs: number; readonly threshold: number }[]
 }
 
+/** `limits.*` and the page sizes of lists: how much one client, or all of them, may take. */
 export interface LimitsConfig {
   readonly manifestBytes: number
   /** Bodies of manifests and blobs up to this size that are kept in memory, by digest. */
@@ -107,6 +115,7 @@ export interface LimitsConfig {
   readonly uploadsPerActor: number
 }
 
+/** `validation.*`: what a pushed manifest must fulfil beyond its form. */
 export interface ValidationConfig {
   /** Whether all children of an index must be in the repository: `all`, `none`, or only those of listed platforms. */
   readonly indexPlatforms: 'all' | 'none' | readonly { readonly os: string; readonly architecture: string }[]

@@ -16,6 +16,7 @@ export const configurationPathVariable = 'REGISTRY_CONFIGURATION_PATH'
 /** What Kubernetes and docker's links put in the environment of every container beside a service named `registry…`. */
 const serviceVariable = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?|ENV_\w+|NAME)$/
 
+/** Where reading a configuration reports: a problem stops the start, a warning does not. */
 export interface Listener {
   readonly problem: (problem: Problem) => void
   readonly warn: (text: string) => void

@@ -18,6 +18,7 @@ import {
 
 const anyInteger = integer(Number.MIN_SAFE_INTEGER)
 
+/** Every map that the keys of this file stand in, by dotted path, those that Berth ignores included. */
 export const generalSections = {
   log: { doc: 'The log, on standard output.' },
   'log.accesslog': { doc: 'The line for each request.' },

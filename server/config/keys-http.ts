@@ -4,6 +4,7 @@ import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { acts, inert, optional, type Section } from './key.ts'
 import { boolean, duration, longestTimerMs, listOf, mapOf, oneOf, text, textLike } from './value-types.ts'
 
+/** Every map that the keys of this file stand in, by dotted path, those that Berth ignores or refuses included. */
 export const httpSections = {
   http: { doc: 'The listener and what it tells of itself.' },
   'http.tls': { doc: 'TLS. Without `certificate` Berth speaks plain HTTP.' },

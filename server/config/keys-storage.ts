@@ -4,6 +4,7 @@ import { boolean, duration, integer, longestTimerMs, oneOf, size, text, anything
 
 const hourMs = 3_600_000
 
+/** Every map that the keys of this file stand in, by dotted path, those that Berth ignores or refuses included. */
 export const storageSections = {
   storage: { doc: 'Where the bytes are. Exactly one driver; a bare word (`storage: inmemory`) is a driver without parameters.' },
   'storage.filesystem': { doc: 'The driver for a directory.' },

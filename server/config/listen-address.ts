@@ -1,5 +1,6 @@
 /** `host:port`, as Go's `net.Listen` takes it. */
 
+/** Where a TCP listener binds; an IPv6 address stands without its brackets. */
 export interface TcpAddress {
   /** Undefined: all addresses. */
   readonly host: string | undefined

@@ -10,6 +10,7 @@ import { describeFound, rawMap, type RawMap } from './raw-value.ts'
 import { readYaml } from './read-yaml.ts'
 import { validate, type Values } from './validate.ts'
 
+/** Where to read from. `environment` and `cwd` are handed in, so that nothing here reads the process. */
 export interface ConfigSource {
   /** Relative to `cwd`. Without it the variable REGISTRY_CONFIGURATION_PATH is asked, then Berth runs without a file. */
   readonly file?: string | undefined
@@ -17,6 +18,7 @@ export interface ConfigSource {
   readonly cwd: string
 }
 
+/** A configuration without problems, as it is used and as it was written. */
 export interface LoadedConfig {
   readonly config: Config
   /** What an operator should know, each a sentence that begins with the key. */

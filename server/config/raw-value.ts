@@ -12,18 +12,21 @@ export interface RawScalar {
   readonly origin: string
 }
 
+/** A YAML sequence. `items` may grow: variables append to it. */
 export interface RawList {
   readonly kind: 'list'
   readonly items: RawValue[]
   readonly origin: string
 }
 
+/** A YAML mapping in the order it was written. `entries` may change: variables replace and add. */
 export interface RawMap {
   readonly kind: 'map'
   readonly entries: Map<string, RawValue>
   readonly origin: string
 }
 
+/** A map of its own, empty by default. `origin` is the place that a problem names. */
 export function rawMap(origin: string, entries: Iterable<readonly [string, RawValue]> = []): RawMap {
   return { kind: 'map', entries: new Map(entries), origin }
 }

@@ -15,6 +15,7 @@ import { allStorageKeys, storageSections } from './keys-storage.ts'
 /** The keys by dotted path, with the type of each. */
 export const typedKeys = { ...allStorageKeys, ...allHttpKeys, ...allGeneralKeys }
 
+/** Dotted path of a key with a type, such as `http.tls.key`. */
 export type KeyPath = keyof typeof typedKeys
 
 /** What a key's value is once it is read: its default where it has one, else possibly undefined. */
@@ -51,6 +52,7 @@ export function parentPath(path: string): string {
   return path.includes('.') ? path.slice(0, path.lastIndexOf('.')) : ''
 }
 
+/** The inverse of {@link parentPath}: `http.tls` and `key` → `http.tls.key`; below the empty path, the name alone. */
 export function childPath(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`
 }

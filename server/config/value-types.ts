@@ -14,6 +14,7 @@ export interface Place {
   readonly warn: (text: string) => void
 }
 
+/** How a key's value is read and shown. `parse` never throws: what is wrong goes to its {@link Place}. */
 export interface ValueType<T> {
   /** One or two words, for the documentation. */
   readonly name: string
@@ -59,6 +60,7 @@ export function textLike(expected: string, accepts: (value: string) => boolean):
   return scalarType('text', expected, (written) => (accepts(written) ? written : undefined), String)
 }
 
+/** `true` or `false` unquoted, as YAML reads it; a quoted word is a text and is refused. */
 export const boolean: ValueType<boolean> = scalarType(
   'boolean',
   'true or false',

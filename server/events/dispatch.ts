@@ -13,8 +13,13 @@ import { eventsAfter, newestEventId } from '#metadata/events.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { eventFromRow, type RecordedEvent } from './event.ts'
 
+/**
+ * Gets one event at a time, in id order. When it throws, that is logged and the event is lost to it; `signal` aborts when the subscription is
+ * disposed.
+ */
 export type EventHandler = (event: RecordedEvent, signal: AbortSignal) => Promise<void> | void
 
+/** Who subscribes, and from which event on. */
 export interface SubscribeOptions {
   /** For the log. */
   readonly name: string
@@ -22,6 +27,7 @@ export interface SubscribeOptions {
   readonly after?: number
 }
 
+/** Fans committed events out to the subscribers of this process. Disposing ends all of them. */
 export interface ActivityStream extends AsyncDisposable {
   /** Resolves when the subscriber has its place. Disposing waits for the call that runs, whose signal is aborted. */
   subscribe(handler: EventHandler, options: SubscribeOptions): Promise<AsyncDisposable>
@@ -35,12 +41,14 @@ const pageRows = 100
 /** How soon events are seen that another process wrote. */
 const pollMs = 2000
 
+/** What the stream reads from, and the timer by which it sees what other processes wrote. */
 export interface ActivityOptions {
   readonly metadata: Metadata
   readonly ports: Pick<Ports, 'timers'>
   readonly log: Logger
 }
 
+/** Begins to poll at once. Writes of this process are seen without waiting when they go through {@link ActivityStream.watch}. */
 export function createActivityStream({ metadata, ports, log }: ActivityOptions): ActivityStream {
   const subscribers = new Set<Subscriber>()
   const wake = () => {

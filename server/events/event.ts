@@ -56,6 +56,7 @@ export interface Circumstances {
   readonly requestId: string
 }
 
+/** What is recorded and told: one of the known happenings, by whom and when. `action` tells them apart. */
 export type Event = Happening & Circumstances
 
 /** An event with its place in the order of commits. */

@@ -2,6 +2,7 @@
 import type { Reader } from '#metadata/metadata.ts'
 import { digestFromBytes, type Digest } from '#oci/digest.ts'
 
+/** What an import leaves out because it was deleted in Berth: whole repositories by name, and single contents. */
 export interface Deletions {
   readonly repositories: ReadonlySet<string>
   /** {@link deletionKey} of manifests and blobs. */
@@ -11,6 +12,7 @@ export interface Deletions {
 const eventsInPage = 1_000
 const actions = ['manifest.deleted', 'blob.deleted', 'repository.deleted']
 
+/** `<repository>@<digest>`, one text for a set to hold. */
 export function deletionKey(repository: string, digest: Digest): string {
   return `${repository}@${digest}`
 }

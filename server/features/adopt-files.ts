@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import type { Files } from '#lib/ports.ts'
 import { createDigestHash, digestAlgorithm, digestOfHash, parseDigest, type Digest } from '#oci/digest.ts'
 
+/** The data directory that is read, through the port of the file system. */
 export interface LayoutSource {
   readonly files: Files
   /** Absolute; `docker/registry/v2` is below it. */

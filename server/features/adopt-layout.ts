@@ -9,6 +9,7 @@ import type { RepositoryName, Tag } from '#oci/reference.ts'
 /** What every path of the layout starts with. */
 export const layoutRoot = 'docker/registry/v2'
 
+/** Holds a directory for each repository, one level for each component of its name. */
 export const repositoriesRoot = `${layoutRoot}/repositories`
 
 /** Where registry:2 keeps the bytes of a digest, manifests and layers alike; as a key it stands in the rows of adopted blobs. */
@@ -17,6 +18,7 @@ export function layoutBlobKey(digest: Digest): BlobKey {
   return `${layoutRoot}/blobs/${digestAlgorithm(digest)}/${hex.slice(0, 2)}/${hex}/data` as BlobKey
 }
 
+/** Directory of a repository: `_layers`, `_manifests` and `_uploads` are below it, and so are repositories whose names go on. */
 export function repositoryPath(name: string): string {
   return `${repositoriesRoot}/${name}`
 }
@@ -45,6 +47,7 @@ export function tagIndexPath(name: RepositoryName, tag: Tag): string {
   return `${repositoryPath(name)}/_manifests/tags/${tag}/index`
 }
 
+/** Link file of one value that the tag has or had: `_manifests/tags/<tag>/index/<algorithm>/<hex>/link`. */
 export function tagIndexLinkPath(name: RepositoryName, tag: Tag, digest: Digest): string {
   return `${tagIndexPath(name, tag)}/${digestPath(digest)}/link`
 }

@@ -25,6 +25,7 @@ const problemTexts = {
   'tag-moving': 'tags moved all the while: export again for their last values',
 } as const
 
+/** The closed set of what can be wrong; each kind has its sentence for the operator. */
 export type ProblemKind = keyof typeof problemTexts
 
 /** One kind of problem in one repository. */
@@ -91,6 +92,7 @@ export interface AdoptionTally {
   readonly blobsVerified: number
 }
 
+/** Where counting starts: zero of everything. */
 export const emptyTally: AdoptionTally = {
   repositories: 0,
   links: 0,
@@ -105,14 +107,17 @@ export const emptyTally: AdoptionTally = {
   blobsVerified: 0,
 }
 
+/** The sum, member by member; what `other` lacks counts as zero. */
 export function addTally(one: AdoptionTally, other: Partial<AdoptionTally>): AdoptionTally {
   const sum: Record<string, number> = { ...one }
   for (const [key, value] of Object.entries(other)) sum[key] = (sum[key] ?? 0) + value
   return sum as unknown as AdoptionTally
 }
 
+/** How often each kind was found over all repositories; a kind that was not found is absent. */
 export type ProblemTotals = Readonly<Partial<Record<ProblemKind, number>>>
 
+/** The totals with these problems counted in; `totals` stays as it is. */
 export function addProblems(totals: ProblemTotals, problems: readonly Problem[]): ProblemTotals {
   const sum: Partial<Record<ProblemKind, number>> = { ...totals }
   for (const { kind, count } of problems) sum[kind] = (sum[kind] ?? 0) + count

@@ -22,6 +22,7 @@ export interface FoundBlob {
   readonly isChecked: boolean
 }
 
+/** A manifest of the directory, parsed and proved by its digest. `modifiedAt` is its link's, in milliseconds. */
 export interface FoundManifest {
   readonly digest: Digest
   readonly mediaType: string
@@ -125,6 +126,7 @@ async function linkBlobs(tx: Transactor, repositoryId: number, input: { blobIds:
   }
 }
 
+/** One batch of blobs for one repository, all of one store. Instants are milliseconds. */
 export interface BlobsInput {
   readonly repository: RepositoryName
   readonly store: string
@@ -172,6 +174,7 @@ export const addBlobs = transaction(
   },
 )
 
+/** One batch of manifests for one repository. `now` is in milliseconds. */
 export interface ManifestsInput {
   readonly repository: RepositoryName
   readonly now: number

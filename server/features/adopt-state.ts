@@ -7,6 +7,7 @@ import { saveAdoption } from './adopt-rows.ts'
 /** Whether only sizes of blobs are compared, or all their bytes are read. Manifests are always proved by digest. */
 export type Verification = 'size' | 'digest'
 
+/** What a run needs to go on where the last one stopped, and what both counted. Instants are milliseconds. */
 export interface AdoptionState {
   readonly phase: 'repositories' | 'blobs' | 'finished'
   readonly verify: Verification
@@ -35,6 +36,7 @@ export async function readAdoption(metadata: Metadata): Promise<AdoptionState | 
   return (await findSetting(metadata.reader, settingName)) as AdoptionState | undefined
 }
 
+/** Replaces the row; durable when it resolves. Throws as {@link Metadata.write} does. */
 export async function writeAdoption(metadata: Metadata, state: AdoptionState): Promise<void> {
   await metadata.write(saveAdoption, { name: settingName, value: state })
 }

@@ -7,6 +7,7 @@ import type { Transactor } from '#metadata/metadata.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { importActor, repositoryOf } from './adopt-rows.ts'
 
+/** A tag of the directory: where it points, since when (milliseconds), and where it pointed before. */
 export interface FoundTag {
   readonly name: Tag
   readonly digest: Digest
@@ -63,12 +64,14 @@ async function currentTags(
   return tags
 }
 
+/** One batch of tags for one repository. `now` is in milliseconds. */
 export interface TagsInput {
   readonly repository: RepositoryName
   readonly now: number
   readonly tags: readonly FoundTag[]
 }
 
+/** How many tags were new, moved, or left as Berth has them; `dangling` names those whose manifest is not in the repository. */
 export interface TagsOutput {
   readonly added: number
   readonly moved: number

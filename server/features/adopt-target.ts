@@ -8,6 +8,7 @@ import type { RepositoryName } from '#oci/reference.ts'
 import { addBlobs, addManifests, type FoundBlob, type FoundManifest, type MissingReference } from './adopt-rows.ts'
 import { addTags, type FoundTag, type TagsOutput } from './adopt-tag-rows.ts'
 
+/** Takes what was found, batch by batch, and says what of it is new and what is missing here. */
 export interface AdoptionTarget {
   /** Those that are known and whose bytes were found wrong before. */
   quarantined(digests: readonly Digest[]): Promise<ReadonlySet<Digest>>
@@ -21,6 +22,7 @@ export interface AdoptionTarget {
   addTags(repository: RepositoryName, tags: readonly FoundTag[]): Promise<TagsOutput>
 }
 
+/** What it takes to write rows. An adopted blob is leased for `garbageDelayMs`. */
 export interface DatabaseTargetParts {
   readonly metadata: Metadata
   /** Name of the blob store over the directory, for the rows. */

@@ -8,6 +8,7 @@ import { markBlob } from './adopt-rows.ts'
 
 const blobsInPage = 50
 
+/** Whose blobs are read (the rows of store `storeName`), from where, and what stops the reading. */
 export interface VerifyParts {
   readonly metadata: Metadata
   readonly storeName: string

@@ -35,6 +35,7 @@ import { databaseTarget, dryTarget } from './adopt-target.ts'
 import { verifyBlobs } from './adopt-verify.ts'
 import { walkRepositories } from './adopt-walk.ts'
 
+/** The rooms and limits of an adoption. A manifest larger than `manifestBytes` is reported and left out. */
 export interface AdoptionParts {
   readonly metadata: Metadata
   /** Name of the blob store over `rootDirectory`. */
@@ -46,6 +47,7 @@ export interface AdoptionParts {
   readonly context: { readonly ports: Ports; readonly log: Logger }
 }
 
+/** What one run does and whom it tells. An abort leaves what is committed; the next run goes on from there. */
 export interface AdoptionOptions {
   readonly verify: Verification
   /** Looks and reports, writes nothing. */
@@ -57,11 +59,13 @@ export interface AdoptionOptions {
   readonly onProblems?: (problems: readonly Problem[]) => void
 }
 
+/** How far a run is: its phase, and the numbers since the first of the runs that it continues. */
 export interface AdoptionProgress {
   readonly phase: AdoptionState['phase']
   readonly tally: AdoptionTally
 }
 
+/** What came of it. The numbers include those of the runs that this one continued; `durationMs` is of this run alone. */
 export interface AdoptionReport {
   readonly tally: AdoptionTally
   readonly problems: ProblemTotals

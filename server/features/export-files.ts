@@ -21,6 +21,7 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? ''
 }
 
+/** The directory that is written; `random` names the temporary files in it. */
 export interface ExportDirectory {
   readonly ports: Pick<Ports, 'files' | 'random'>
   /** Absolute. */

@@ -21,6 +21,7 @@ import { exportMark, syncAll, writeBytes, type ExportDirectory } from './export-
 import { exportManifests, exportTags, newestManifest } from './export-manifests.ts'
 import { addExportTally, emptyExportTally, type ExportedRepository, type ExportRun, type ExportTally } from './export-run.ts'
 
+/** What is exported: the rows, and the store that has their bytes. */
 export interface ExportParts {
   readonly metadata: Metadata
   readonly store: BlobStore
@@ -29,6 +30,7 @@ export interface ExportParts {
   readonly context: { readonly ports: Ports; readonly log: Logger }
 }
 
+/** Where to, and whom to tell. An abort leaves whole files only; exporting again into the directory goes on. */
 export interface ExportOptions {
   /** Absolute. Absent, empty, or of an earlier export. */
   readonly directory: string
@@ -40,6 +42,7 @@ export interface ExportOptions {
   readonly onProblems?: (problems: readonly Problem[]) => void
 }
 
+/** What was written and what was wrong, over all repositories. */
 export interface ExportReport {
   readonly tally: ExportTally
   readonly problems: ProblemTotals

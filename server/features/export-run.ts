@@ -5,6 +5,7 @@ import type { Reader } from '#metadata/metadata.ts'
 import type { ProblemCollector } from './adopt-report.ts'
 import type { ExportDirectory } from './export-files.ts'
 
+/** What every step of one export gets. `count` adds to the tally of the run. */
 export interface ExportRun {
   readonly reader: Reader
   readonly store: BlobStore
@@ -16,6 +17,7 @@ export interface ExportRun {
   count(more: Partial<ExportTally>): void
 }
 
+/** The repository at hand: its row id and name, and where its problems are collected. */
 export interface ExportedRepository {
   readonly run: ExportRun
   readonly id: number
@@ -36,6 +38,7 @@ export interface ExportTally {
   readonly blobsKept: number
 }
 
+/** Where counting starts: zero of everything. */
 export const emptyExportTally: ExportTally = {
   repositories: 0,
   manifests: 0,
@@ -47,6 +50,7 @@ export const emptyExportTally: ExportTally = {
   blobsKept: 0,
 }
 
+/** The sum, member by member; what `other` lacks counts as zero. */
 export function addExportTally(one: ExportTally, other: Partial<ExportTally>): ExportTally {
   const sum: Record<string, number> = { ...one }
   for (const [key, value] of Object.entries(other)) sum[key] = (sum[key] ?? 0) + value

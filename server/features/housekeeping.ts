@@ -7,6 +7,7 @@ import { collectGarbage } from '#registry/collect-garbage.ts'
 import { purgeUploads } from '#registry/purge-uploads.ts'
 import type { Registry } from '#registry/registry.ts'
 
+/** What of housekeeping an operator decides: `storage.maintenance.uploadpurging` of the configuration. */
 export interface HousekeepingOptions {
   readonly uploadPurging: { readonly enabled: boolean; readonly ageMs: number; readonly intervalMs: number; readonly dryRun: boolean }
 }

@@ -13,6 +13,7 @@ import type { Registry } from '#registry/registry.ts'
 
 const pageRows = 100
 
+/** How one pass goes: how fast, from where, and what stops it. */
 export interface Scrub {
   readonly signal: AbortSignal
   /** Average rate of reading; undefined or 0: as fast as it goes. */
@@ -22,6 +23,7 @@ export interface Scrub {
   readonly onProgress?: (report: ScrubReport) => void
 }
 
+/** What a pass has read and found so far; also given while it runs. */
 export interface ScrubReport {
   readonly blobs: number
   readonly bytes: number

@@ -1,6 +1,7 @@
 /** How long the event loop was held: the longest and the usual delay since somebody last asked. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
+/** A running measurement; disposing ends it. */
 export interface EventLoopLag extends Disposable {
   /** Seconds since the last call, or since the start; the next call begins anew. */
   take(): { readonly p50: number; readonly p99: number; readonly max: number }
@@ -9,6 +10,7 @@ export interface EventLoopLag extends Disposable {
 /** The timer's own period: what is measured beyond it is lag. */
 const resolutionMs = 10
 
+/** Measures from now on, by Node's own histogram of a timer's delays. */
 export function watchEventLoop(): EventLoopLag {
   const histogram = monitorEventLoopDelay({ resolution: resolutionMs })
   histogram.enable()

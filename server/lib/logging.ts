@@ -12,6 +12,7 @@ import { jsonLine, logrusValue, maskCredentials } from './log-text.ts'
 
 type LogFormatter = 'text' | 'json' | 'logstash'
 
+/** `log.level`, `log.formatter` and `log.fields` of the configuration, as registry:2 has them. */
 export interface LoggerOptions {
   readonly level: 'error' | 'warn' | 'info' | 'debug'
   readonly formatter: LogFormatter

@@ -4,6 +4,7 @@ import assert from 'node:assert'
 /** An entry costs about 200 bytes of its own, which `sizeOf` does not see; many empty values must not fill the memory. */
 const entriesMax = 65_536
 
+/** Bounds of a cache: bytes of its values, and how many there may be. */
 export interface ByteLruOptions<V> {
   /** Bound of the values together; 0 switches the cache off. */
   readonly maximumBytes: number

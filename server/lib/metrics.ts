@@ -24,6 +24,7 @@ interface HttpMetrics {
   end(request: AnsweredRequest): void
 }
 
+/** Every series of the process. Made once; rooms get the member that they count with. */
 export interface Metrics {
   /** prom-client's registry: `metrics()` is the page that Prometheus reads. */
   readonly registry: PrometheusRegistry
@@ -43,6 +44,7 @@ const durationBuckets = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 
 /** 1 KiB to 4 GiB in steps of four. */
 const sizeBuckets = Array.from({ length: 12 }, (_, step) => 1024 * 4 ** step)
 
+/** Makes all series in a registry of their own (nothing global, so tests may have many) and begins to measure process and event loop. */
 export function createMetrics(): Metrics {
   const registry = new PrometheusRegistry()
   const registers = [registry]

@@ -8,6 +8,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import * as fs from 'node:fs/promises'
 
+/** The time, in milliseconds. */
 export interface Clock {
   /** Milliseconds since the epoch, for what is stored and shown. */
   now(): number
@@ -15,11 +16,13 @@ export interface Clock {
   monotonic(): number
 }
 
+/** What keys, ids and passwords are made from, so outside of a simulator nobody can guess it. `uuid` is a version 4 (RFC 9562). */
 export interface Random {
   bytes(count: number): Buffer
   uuid(): string
 }
 
+/** Waiting, in milliseconds. */
 export interface Timers {
   /** Calls `callback` once after `delayMs`; disposing cancels it. A pending timer does not keep the process alive. */
   after(delayMs: number, callback: () => void): Disposable
@@ -49,6 +52,7 @@ export type Files = Pick<
   | 'copyFile'
 >
 
+/** All ports together. A function asks for those that it uses: `Pick<Ports, 'clock'>`. */
 export interface Ports {
   readonly clock: Clock
   readonly random: Random

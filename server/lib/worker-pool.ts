@@ -10,6 +10,7 @@ import { Worker, type ResourceLimits, type Transferable } from 'node:worker_thre
 import { systemPorts, type Timers } from './ports.ts'
 import type { TaskAnswer, ThrownData } from './worker-task.ts'
 
+/** Runs tasks in threads. Disposing rejects what waits or runs as 'closed' and ends the threads. */
 export interface WorkerPool extends AsyncDisposable {
   /**
    * Hands `input` to a worker by structured clone (`transfer` moves instead) and resolves with its output; rejects with
@@ -18,6 +19,7 @@ export interface WorkerPool extends AsyncDisposable {
   run<I, O>(input: I, signal?: AbortSignal, transfer?: readonly Transferable[]): Promise<O>
 }
 
+/** Limits of a pool; each has a default. */
 export interface WorkerPoolOptions {
   readonly timers?: Timers
   /** From the hand-over to the thread, its start included. */
@@ -37,6 +39,9 @@ const defaults = {
   resourceLimits: { maxOldGenerationSizeMb: 256 },
 }
 
+/**
+ * 'thrown': the task's own error; 'deadline': it took too long; 'crashed': its thread ended; 'busy': the queue is full; 'closed': the pool is.
+ */
 export type WorkerFailure = 'thrown' | 'deadline' | 'crashed' | 'busy' | 'closed'
 
 /** Why a task has no output. `thrown` holds what the worker's code threw, for the caller to revive. */

@@ -28,6 +28,7 @@ export async function cancelDeletion(tx: Transactor, deletionId: number): Promis
   return result.numDeletedRows > 0n
 }
 
+/** A key whose time has come, as {@link dueDeletions} gives it. `sizeBytes` is what its removal frees. */
 export interface DueDeletion {
   readonly deletionId: number
   readonly key: string
@@ -75,6 +76,7 @@ export async function dueDeletions(
   return rows.map((row) => ({ ...row, inUse: Boolean(row.inUse) }))
 }
 
+/** Takes the rows off, once the keys' bytes are gone or found to be needed. Unknown ids are fine. */
 export async function deleteDeletions(tx: Transactor, ids: readonly number[]): Promise<void> {
   for (const chunk of inChunks(ids)) await tx.deleteFrom('blob_deletions').where('id', 'in', chunk).execute()
 }

@@ -132,6 +132,7 @@ export async function linkBlob(
     .execute()
 }
 
+/** Adds a live blob that no repository has yet, and gives its id. Throws when there is a row of the digest. Instants are milliseconds. */
 export async function insertBlob(
   tx: Transactor,
   blob: {
@@ -223,6 +224,7 @@ export async function release(tx: Transactor, blobId: number, key: string): Prom
   return result.numUpdatedRows > 0n
 }
 
+/** A blob as scrub meets it: where its bytes should be, and what they should hash to. */
 export interface StoredBlob extends BlobPlace {
   readonly digest: Digest
   readonly isQuarantined: boolean

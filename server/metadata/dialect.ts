@@ -1,6 +1,7 @@
 /** What the two databases write differently, each difference once. */
 import { PostgresAdapter, sql, type Kysely, type RawBuilder } from 'kysely'
 
+/** The databases whose SQL Berth speaks. */
 export type DialectName = 'sqlite' | 'postgres'
 
 /** Which database `db` (a reader, a transaction or a migration's handle) speaks to. */
@@ -38,6 +39,7 @@ const columnTypes: Readonly<Record<DialectName, ColumnTypes>> = {
   },
 }
 
+/** The column types for the database that a migration runs on. */
 export function columnTypesOf(db: Pick<Kysely<unknown>, 'getExecutor'>): ColumnTypes {
   return columnTypes[dialectOf(db)]
 }

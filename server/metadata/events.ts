@@ -4,6 +4,7 @@ import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
 import type { EventsTable } from './schema.ts'
 
+/** An event as it is stored: `at` in milliseconds, digests as bytes, `detail` as JSON text. `eventFromRow` of the room `events` reads it. */
 export type EventRow = Selectable<EventsTable>
 
 /** Adds the event to the caller's transaction and gives its id. */

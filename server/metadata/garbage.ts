@@ -5,6 +5,7 @@ import { inChunks } from './in-chunks.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import type { Database, ManifestsTable } from './schema.ts'
 
+/** The table that a review's `target_id` is an id of: `blobs` or `manifests`. */
 export type ReviewKind = 'blob' | 'manifest'
 
 /** Has garbage collection look at the row then (a review that waits already moves to that time). */
@@ -127,6 +128,7 @@ export async function dueReviews(reader: Reader | Transactor, kind: ReviewKind, 
     .execute()
 }
 
+/** Takes reviews off the queue, whatever they came to. Unknown ids are fine. */
 export async function deleteReviews(tx: Transactor, reviewIds: readonly number[]): Promise<void> {
   for (const chunk of inChunks(reviewIds)) await tx.deleteFrom('garbage_reviews').where('id', 'in', chunk).execute()
 }

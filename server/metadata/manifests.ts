@@ -89,6 +89,7 @@ export async function manifestsOfRepository(
   return found
 }
 
+/** What {@link insertManifest} stores. `now` is in milliseconds. */
 export interface NewManifest {
   readonly repositoryId: number
   readonly digest: Digest
@@ -208,6 +209,7 @@ export async function deleteManifestRow(tx: Transactor, manifestId: number): Pro
   await tx.deleteFrom('manifests').where('id', '=', manifestId).execute()
 }
 
+/** Which referrers: those of one subject in one repository, all or of one artifact type. */
 export interface ReferrerQuery {
   readonly repositoryId: number
   readonly subject: Digest

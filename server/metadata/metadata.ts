@@ -16,6 +16,7 @@ export type Reader = Kysely<Database>
 /** Inside one transaction. */
 export type Transactor = KyselyTransaction<Database>
 
+/** A transaction by name, so that another thread can find and run it. `run` depends on nothing but `tx` and its input. */
 export interface TransactionDefinition<Input, Output> {
   /** Unique over the whole program: `<file>/<verb>`. */
   readonly name: string
@@ -24,6 +25,7 @@ export interface TransactionDefinition<Input, Output> {
   readonly run: (tx: Transactor, input: Input) => Promise<Output>
 }
 
+/** The database as rooms see it. Disposing waits for the writes under way. */
 export interface Metadata extends AsyncDisposable {
   readonly dialect: 'sqlite' | 'postgres'
   readonly reader: Reader

@@ -1,6 +1,7 @@
 /** Queries on `projects`. */
 import type { Reader, Transactor } from './metadata.ts'
 
+/** A project. Exactly one is the default, which takes the repositories that no other project's name fits. */
 export interface ProjectRow {
   readonly id: number
   readonly name: string

@@ -41,6 +41,7 @@ export async function insertRepository(tx: Transactor, row: { name: RepositoryNa
   return id
 }
 
+/** A page of a list of names, in byte order. */
 export interface NamePage {
   /** How many names at most. */
   readonly n: number

@@ -13,6 +13,7 @@ export interface ProjectsTable {
   created_at: number
 }
 
+/** Repositories by name, which is unique over all projects; also those that are being deleted, under a tombstone's name. */
 export interface RepositoriesTable {
   id: Generated<number>
   project_id: number
@@ -42,6 +43,7 @@ export interface RepositoryBlobsTable {
   created_at: number
 }
 
+/** Manifests with their bytes. One digest in two repositories is two rows. */
 export interface ManifestsTable {
   id: Generated<number>
   repository_id: number
@@ -71,6 +73,7 @@ export interface ManifestChildrenTable {
   child_digest: Buffer
 }
 
+/** Where each tag points now; where it pointed before is in `tag_history`. */
 export interface TagsTable {
   id: Generated<number>
   repository_id: number
@@ -91,6 +94,7 @@ export interface TagHistoryTable {
   actor: string
 }
 
+/** Uploads that may go on. A row says what is durable; the bytes are the store's. */
 export interface UploadSessionsTable {
   id: Generated<number>
   upload_id: string
@@ -124,6 +128,7 @@ export interface GarbageReviewsTable {
   review_after: number
 }
 
+/** The accounts that Berth itself keeps; users of an htpasswd file are not here. */
 export interface UsersTable {
   id: Generated<number>
   name: string
@@ -156,6 +161,7 @@ export interface SettingsTable {
   value: string
 }
 
+/** All tables by name, for Kysely. */
 export interface Database {
   projects: ProjectsTable
   repositories: RepositoriesTable

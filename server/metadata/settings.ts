@@ -28,6 +28,7 @@ export async function insertSetting(tx: Transactor, name: string, value: unknown
   return row !== undefined
 }
 
+/** Forgets the setting; an absent one is fine. */
 export async function deleteSetting(tx: Transactor, name: string): Promise<void> {
   await tx.deleteFrom('settings').where('name', '=', name).execute()
 }

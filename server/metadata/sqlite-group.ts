@@ -13,12 +13,14 @@ import type { SqliteConnection } from './sqlite-connection.ts'
 import { unavailable } from './sqlite-errors.ts'
 import { findTransaction, type AnyTransaction } from './transaction.ts'
 
+/** One transaction to run, by name and defining module. `input` is of {@link encodeValue}. */
 export interface WriteRequest {
   readonly moduleUrl: string
   readonly name: string
   readonly input: Uint8Array
 }
 
+/** What a transaction returned, of {@link encodeValue}, or why nothing of it was written. */
 export type WriteAnswer = { readonly output: Uint8Array } | { readonly error: WriteError }
 
 /** An error as it crosses threads. */
@@ -38,7 +40,9 @@ export interface GroupRunner extends AsyncDisposable {
   run(requests: readonly WriteRequest[]): Promise<readonly WriteAnswer[]>
 }
 
+/** Structured clone as bytes (`v8.serialize`). Throws for what cannot be cloned, such as functions. */
 export const encodeValue = (value: unknown): Uint8Array => serialize(value)
+/** The value of {@link encodeValue}'s bytes. The caller knows its type. */
 export const decodeValue = (bytes: Uint8Array): unknown => deserialize(bytes) as unknown
 
 /** Runs the requests as one commit on the writing connection. Never rejects. */
@@ -106,6 +110,7 @@ function rollBack(connection: SqliteConnection): void {
   }
 }
 
+/** A `RegistryError` as a refusal with its code and detail, anything else as a fault; the stack includes those of the causes. */
 export function encodeError(error: unknown): WriteError {
   if (error instanceof RegistryError) {
     const { code, message, detail, retryAfterSeconds } = error

@@ -2,6 +2,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { matchesGlob, parseGlob, type RepositoryGlob } from './repository-glob.ts'
 
+/** Which database, and how long its writer waits for another process in milliseconds. */
 export interface OpenOptions {
   readonly file: string
   readonly busyTimeoutMs: number

@@ -24,6 +24,7 @@ import { closeWriter, openMemoryDatabase, openReader, openWriter } from './sqlit
 import { WriteQueue } from './write-queue.ts'
 import { WriterThread } from './writer-thread.ts'
 
+/** Which file, and how patiently. Times are milliseconds. */
 export interface SqliteOptions {
   /** Absolute path, or `:memory:`. Its directory exists. */
   readonly file: string

@@ -4,6 +4,7 @@ import type { RepositoryName } from '#oci/reference.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
 
+/** An upload under way, as its row says: the first `offsetBytes` bytes are durable. Instants are milliseconds. */
 export interface UploadSession {
   readonly uploadId: string
   readonly repositoryId: number
@@ -70,6 +71,7 @@ export async function findUpload(reader: Reader, repository: RepositoryName, upl
   return row && sessionOf(row)
 }
 
+/** Begins a session at offset 0. Throws when the id is taken. `now` is in milliseconds. */
 export async function insertUpload(
   tx: Transactor,
   session: {
@@ -111,6 +113,7 @@ export async function hasUploads(tx: Transactor, actor: string, limit: number): 
   return row !== undefined
 }
 
+/** What one request added: the offset it found, the offset it leaves, and the digest of all bytes up to there. */
 export interface UploadAdvance {
   readonly uploadId: string
   readonly fromBytes: number

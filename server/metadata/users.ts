@@ -2,6 +2,7 @@
 import type { Reader, Transactor } from './metadata.ts'
 import { insertSetting } from './settings.ts'
 
+/** An account, with what a password is checked against. */
 export interface UserRow {
   readonly id: number
   readonly name: string
@@ -10,6 +11,7 @@ export interface UserRow {
   readonly isAdmin: boolean
 }
 
+/** By the exact name, upper and lower case told apart; undefined when there is none. */
 export async function findUser(reader: Reader | Transactor, name: string): Promise<UserRow | undefined> {
   const row = await reader
     .selectFrom('users')
@@ -24,6 +26,7 @@ export async function hasUsers(reader: Reader | Transactor): Promise<boolean> {
   return (await reader.selectFrom('users').select('id').limit(1).executeTakeFirst()) !== undefined
 }
 
+/** What an account begins with. `passwordHash` is a PHC string, `at` is in milliseconds. */
 export interface UserInput {
   readonly name: string
   readonly passwordHash: string

@@ -16,11 +16,13 @@ const firstRestartDelayMs = 100
 const longestRestartDelayMs = 10_000
 const patientRestarts = 4
 
+/** How the thread opens the database; clock and timers space its restarts. */
 export interface WriterThreadOptions extends OpenOptions {
   readonly ports: Pick<Ports, 'clock' | 'timers'>
   readonly log: Logger
 }
 
+/** The writing connection in a thread of its own. One group at a time; an idle thread does not keep the process alive. */
 export class WriterThread implements GroupRunner {
   readonly #options: WriterThreadOptions
   #worker: Worker | undefined

@@ -4,6 +4,7 @@ import { RegistryError } from './errors.ts'
 import { excerpt } from './json.ts'
 import { mediaTypeMaxLength } from './media-types.ts'
 
+/** What an image runs on (image-spec image-index.md, "platform"), as far as the registry uses it. */
 export interface Platform {
   /** Empty where the document names none. */
   readonly os: string
@@ -11,6 +12,7 @@ export interface Platform {
   readonly variant?: string
 }
 
+/** A descriptor whose parts were checked. Members that the registry does not use are not kept. */
 export interface Descriptor {
   readonly mediaType: string
   readonly digest: Digest

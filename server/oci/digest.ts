@@ -7,6 +7,7 @@ import { createHash, type Hash } from 'node:crypto'
 /** The text form, known to be of a registered algorithm and of its exact length, in lower case. */
 export type Digest = string & { readonly __brand: 'Digest' }
 
+/** The registered algorithms (image-spec descriptor.md, "Registered algorithms") that the registry takes. */
 export type DigestAlgorithm = 'sha256' | 'sha512'
 
 interface AlgorithmFacts {
@@ -22,6 +23,7 @@ const algorithms: Readonly<Record<DigestAlgorithm, AlgorithmFacts>> = {
 
 const lowerHex = /^[0-9a-f]+$/
 
+/** Undefined for an algorithm that the registry does not take. */
 export function parseDigestAlgorithm(text: string): DigestAlgorithm | undefined {
   return text === 'sha256' || text === 'sha512' ? text : undefined
 }
@@ -34,10 +36,12 @@ export function parseDigest(text: string): Digest | undefined {
   return hex.length === algorithms[algorithm].hexLength && lowerHex.test(hex) ? (text as Digest) : undefined
 }
 
+/** The part before the colon. */
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.startsWith('sha512') ? 'sha512' : 'sha256'
 }
 
+/** The part after the colon, in lower case. */
 export function digestHex(digest: Digest): string {
   return digest.slice(7)
 }
@@ -47,10 +51,12 @@ export function createDigestHash(algorithm: DigestAlgorithm): Hash {
   return createHash(algorithm)
 }
 
+/** The digest of what the hash was fed with. Ends the hash: it cannot be fed afterwards. */
 export function digestOfHash(algorithm: DigestAlgorithm, hash: Hash): Digest {
   return `${algorithm}:${hash.digest('hex')}` as Digest
 }
 
+/** Hashes on the calling thread, so for bytes that are few; streams use {@link createDigestHash}. */
 export function digestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): Digest {
   return digestOfHash(algorithm, createHash(algorithm).update(bytes))
 }

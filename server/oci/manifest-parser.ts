@@ -13,6 +13,7 @@ const inlineMaxBytes = 65_536
 /** Two, so that one slow document does not stop the others. */
 const workerCount = 2
 
+/** Parses manifests of any size that the registry takes. Disposing ends its threads. */
 export interface ManifestParser extends AsyncDisposable {
   /** As `parseManifest`; throws `UNAVAILABLE` as well, when too many large documents wait or one exceeds the limits of its thread. */
   parse(bytes: Uint8Array, contentType: string): Promise<Manifest>

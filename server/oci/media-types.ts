@@ -1,8 +1,12 @@
 /** Media types that the registry itself knows (image-spec media-types.md, Docker "Image Manifest V 2, Schema 2"). Every other one is stored unread. */
 
+/** An image manifest (image-spec manifest.md). */
 export const ociManifest = 'application/vnd.oci.image.manifest.v1+json'
+/** An image index (image-spec image-index.md). */
 export const ociIndex = 'application/vnd.oci.image.index.v1+json'
+/** Docker's manifest of one image, version 2, schema 2. */
 export const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json'
+/** Docker's list of manifests by platform, the model of the image index. */
 export const dockerManifestList = 'application/vnd.docker.distribution.manifest.list.v2+json'
 
 /** The type of the two bytes `{}`, a place holder where a descriptor is required and there is nothing to describe. */

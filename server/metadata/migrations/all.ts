@@ -2,8 +2,10 @@
 import type { Migration } from 'kysely/migration'
 import { createRegistryTables } from './0001-registry.ts'
 
+/** Migrations by name. Kysely runs them in the order of their names and stores each name in the database. */
 export type Migrations = Readonly<Record<string, Migration>>
 
+/** The schema of this program: what a database has when all of these ran. */
 export const allMigrations: Migrations = {
   '0001-registry': { up: createRegistryTables },
 }
