@@ -19,6 +19,7 @@ export async function openDebugServer(site: Site): Promise<DebugServer | undefin
     headersTimeout: headersTimeoutMs,
     requestTimeout: headersTimeoutMs,
     keepAliveTimeout: headersTimeoutMs,
+    requireHostHeader: false,
   })
   const listener = debugListener(site, debug.metricsPath)
   server.on('request', (request, response) => handleRequest(listener, request, response, false))

@@ -44,8 +44,15 @@ export function handleRequest(listener: Listener, request: IncomingMessage, resp
     })
 }
 
+/** What a drain still answers on the data port: the questions of balancers and supervisors. */
+const probes = new Set(['/healthz', '/readyz'])
+
 async function answer(listener: Listener, exchange: Exchange): Promise<void> {
+  requireHost(exchange)
   const target = parseTarget(exchange.request.url ?? '')
+  if (listener.site.state.isDraining && listener.hasApi && !probes.has(target.path)) {
+    throw new RegistryError('UNAVAILABLE', undefined, { message: 'this server is shutting down' })
+  }
   const targeted: TargetedExchange = { ...exchange, target }
   const status = listener.statusEndpoints.get(target.path)
   if (status !== undefined) {
@@ -55,7 +62,8 @@ async function answer(listener: Listener, exchange: Exchange): Promise<void> {
     return
   }
   const route = listener.hasApi ? parseRoute(target.path, listener.site.parts.config.http.prefix) : undefined
-  if (route === undefined) throw new RegistryError('NOT_FOUND')
+  // A path of a repository exists for deleting it alone: anyone else has mistaken the path, not the method.
+  if (route === undefined || (route.kind === 'repository' && exchange.request.method !== 'DELETE')) throw new RegistryError('NOT_FOUND')
   await answerRoute(targeted, endpointOf(route))
 }
 
@@ -72,6 +80,12 @@ async function answerRoute(exchange: TargetedExchange, endpoint: BoundEndpoint):
   const principal = await authenticate(exchange, operation)
   refuseSwitchedOff(exchange, operation.kind)
   await operation.run(exchange, principal)
+}
+
+/** RFC 9112 §3.2. Node is told not to look, because its own answer is bare. */
+function requireHost({ request }: Exchange): void {
+  if (request.headers.host === undefined && request.httpVersion !== '1.0')
+    throw new RegistryError('REQUEST_INVALID', 'a Host header is required')
 }
 
 function isRead({ request }: Exchange): boolean {

@@ -48,6 +48,7 @@ test('every resource is found behind names of any depth', () => {
     })
     assert.deepEqual(parseRoute(`${base}/referrers/${digest}`, '/'), { kind: 'referrers', repository, subject: digest })
     assert.deepEqual(parseRoute(`${base}/`, '/'), { kind: 'repository', repository })
+    assert.deepEqual(parseRoute(base, '/'), { kind: 'repository', repository })
   }
   assert.deepEqual(parseRoute('/v2/_catalog', '/'), { kind: 'catalog' })
 })
@@ -153,10 +154,22 @@ test('an upload id that nobody gave out is unknown', () => {
 
 test('what is no resource is not found', () => {
   for (const path of [
-    '/v2/a',
+    '/v2/A',
+    '/v2/a//',
     '/v2/a/tags',
+    '/v2/a/tags/',
     '/v2/a/tags/all',
-    '/v2/a/b/c',
+    '/v2/a/tags/list/',
+    '/v2/a/manifests',
+    '/v2/a/manifests/',
+    '/v2/a/manifests/v1/',
+    '/v2/a/blobs',
+    '/v2/a/blobs/',
+    '/v2/a/blobs/uploads/0a-1b/',
+    '/v2/a/referrers/',
+    '/v2/blobs/uploads/',
+    '/v2/blobs/uploads/0a-1b/',
+    '/v2/tags',
     '/v2/tags/list',
     '/v2/manifests/v1',
     '/v2/_catalog/x',

@@ -47,6 +47,7 @@ export interface ReferrersRoute {
   readonly repository: RepositoryName
   readonly subject: Digest
 }
+/** A repository as a whole, which can only be deleted: `handle-request.ts` finds nothing here for any other method. */
 export interface RepositoryRoute {
   readonly kind: 'repository'
   readonly repository: RepositoryName
@@ -72,7 +73,7 @@ export function parseRoute(path: string, prefix: string): Route | undefined {
   const rest = path.slice(base.length + 1)
   if (rest === '') return { kind: 'base' }
   if (rest === '_catalog') return { kind: 'catalog' }
-  return parseUploads(rest) ?? parseResource(rest)
+  return parseUploads(rest) ?? parseResource(rest) ?? parseRepository(rest)
 }
 
 const slash = 47
@@ -93,9 +94,8 @@ function parseUploads(rest: string): Route | undefined {
 function parseResource(rest: string): Route | undefined {
   const lastAt = rest.lastIndexOf('/')
   const last = rest.slice(lastAt + 1)
-  if (last === '') return { kind: 'repository', repository: nameOf(rest.slice(0, -1)) }
   const wordAt = rest.lastIndexOf('/', lastAt - 1)
-  if (lastAt <= 0 || wordAt <= 0) return undefined
+  if (last === '' || lastAt <= 0 || wordAt <= 0) return undefined
   const name = rest.slice(0, wordAt)
   switch (rest.slice(wordAt + 1, lastAt)) {
     case 'blobs':
@@ -109,6 +109,20 @@ function parseResource(rest: string): Route | undefined {
     default:
       return undefined
   }
+}
+
+const resourceWords = new Set(['tags', 'manifests', 'blobs', 'referrers'])
+
+/**
+ * `<name>` or `<name>/`. A path that ends like a resource, with its last part or its repository forgotten or a slash too many (`x/manifests/`,
+ * `x/manifests/v1/`, `x/tags/list/`), is no repository: a slip must not delete one that happens to be called so.
+ */
+function parseRepository(rest: string): RepositoryRoute | undefined {
+  const repository = parseRepositoryName(withoutEnd(rest, '/') ?? rest)
+  if (repository === undefined) return undefined
+  const [last = '', word = '', outer = ''] = repository.split('/').toReversed()
+  const isCutResource = resourceWords.has(last) || resourceWords.has(word) || (outer === 'blobs' && word === 'uploads')
+  return isCutResource ? undefined : { kind: 'repository', repository }
 }
 
 function withoutEnd(text: string, end: string): string | undefined {

@@ -11,6 +11,7 @@ import { parseRange, type ByteRange } from '#oci/range.ts'
 import type { BlobContent } from '#registry/registry.ts'
 import { matchesRange } from './conditions.ts'
 import { closeSignal, ClientGone, type Exchange } from './exchange.ts'
+import { respondError } from './respond-error.ts'
 import { beginResponse, endResponse, respond, writeBody, type HeaderList } from './respond.ts'
 
 const blobType = 'application/octet-stream'
@@ -46,9 +47,8 @@ export async function sendBlob(exchange: Exchange, content: BlobContent, headers
 }
 
 function sendUnsatisfiable(exchange: Exchange, sizeBytes: number): void {
-  exchange.notes.errorCode = 'RANGE_INVALID'
-  const body = JSON.stringify({ errors: [{ code: 'RANGE_INVALID', message: 'requested range not satisfiable', detail: { sizeBytes } }] })
-  respond(exchange, 416, ['Content-Type', 'application/json; charset=utf-8', 'Content-Range', `bytes */${sizeBytes}`], body)
+  const error = new RegistryError('RANGE_INVALID', { sizeBytes }, { message: 'requested range not satisfiable' })
+  respondError(exchange, error, ['Content-Range', `bytes */${sizeBytes}`])
 }
 
 function planOf(exchange: Exchange, asked: readonly ByteRange[] | 'ignored', sizeBytes: number): Plan {

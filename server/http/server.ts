@@ -30,8 +30,9 @@ export interface HttpServer extends AsyncDisposable {
   /** Where the debug listener is; undefined without one. */
   readonly debugUrl: string | undefined
   /**
-   * Orderly end: `/readyz` says 503 at once, no connection is taken any more, idle ones are closed, requests under way finish within
-   * `http.draintimeout` (without limit when it is 0). Resolves when the last connection is closed.
+   * Orderly end: idle connections are closed, requests under way finish within `http.draintimeout` (without limit when it is 0). Until they have,
+   * `/readyz` says 503, so that balancers turn away, and every other new request is refused with 503; then the listener closes. Resolves when the
+   * last connection is closed.
    */
   close(): Promise<void>
 }
@@ -133,6 +134,8 @@ function nodeOptions({ parts }: Site): http.ServerOptions {
     noDelay: true,
     highWaterMark: 64 * 1024,
     insecureHTTPParser: false,
+    // handle-request.ts refuses such a request in the form of all errors.
+    requireHostHeader: false,
   }
 }
 
@@ -227,7 +230,6 @@ async function drain({ site, connections, server }: Wiring & { readonly server: 
   site.state.isDraining = true
   if (!server.listening) return
   const { promise: closed, resolve } = Promise.withResolvers<void>()
-  server.close(() => resolve())
   const { drainTimeoutMs } = config.http
   const timer =
     drainTimeoutMs === 0
@@ -238,6 +240,8 @@ async function drain({ site, connections, server }: Wiring & { readonly server: 
           server.closeAllConnections()
         })
   try {
+    await connections.settle()
+    server.close(() => resolve())
     await connections.drain()
     await closed
   } finally {

@@ -21,6 +21,7 @@ The codes are those of the OCI distribution-spec and of Docker's V2 API, then Be
 ${rows.join('\n')}
 
 Where Berth differs from registry:2: a missing upload is \`BLOB_UPLOAD_UNKNOWN\` for whatever reason it is missing; deleting a blob that a manifest of the
-repository needs is refused with \`BLOB_IN_USE\`; a manifest over the limit is 413; a full disk is 507, and says so.
+repository needs is refused with \`BLOB_IN_USE\`; a manifest over the limit (\`limits.manifestbytes\`, 4 MiB) is
+\`MANIFEST_INVALID\` with status 413; a full disk is 507, and says so.
 `
 }

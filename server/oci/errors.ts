@@ -57,11 +57,6 @@ const table = {
   },
   MANIFEST_UNKNOWN: { status: 404, message: 'manifest unknown', remedy: 'Check tag or digest; list the tags with /v2/<name>/tags/list.' },
   MANIFEST_INVALID: { status: 400, message: 'manifest invalid', remedy: 'The detail says what is wrong with the document.' },
-  MANIFEST_TOO_BIG: {
-    status: 413,
-    message: 'manifest is larger than this registry accepts',
-    remedy: 'A manifest may have 4 MiB (limits.manifestbytes).',
-  },
   MANIFEST_UNVERIFIED: {
     status: 400,
     message: 'manifest failed signature verification',
@@ -127,6 +122,8 @@ export interface RegistryErrorOptions {
   readonly message?: string
   /** Sent as Retry-After. */
   readonly retryAfterSeconds?: number
+  /** Replaces the table's status, where the specification has one code for what HTTP tells apart. */
+  readonly status?: number
 }
 
 /** The one error class that may reach a client. `detail` is JSON; a 5xx answer leaves it out. */
@@ -135,15 +132,18 @@ export class RegistryError extends Error {
   readonly code: ErrorCode
   readonly detail: unknown
   readonly retryAfterSeconds: number | undefined
+  readonly status: number
 
   constructor(code: ErrorCode, detail?: unknown, options: RegistryErrorOptions = {}) {
     super(options.message ?? table[code].message, { cause: options.cause })
     this.code = code
     this.detail = detail
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.status = options.status ?? table[code].status
   }
+}
 
-  get status(): number {
-    return table[this.code].status
-  }
+/** A manifest over `limits.manifestbytes`: the specification's code for a bad manifest, with HTTP's status for a body that is too long. */
+export function manifestTooBig(limitBytes: number): RegistryError {
+  return new RegistryError('MANIFEST_INVALID', { limitBytes }, { status: 413, message: 'manifest is larger than this registry accepts' })
 }

@@ -2,6 +2,7 @@
 import { RegistryError } from '#oci/errors.ts'
 import type { AdmissionCheck } from './registry.ts'
 
+/** Both lists hold sources of regular expressions; `deny` counts more than `allow`. */
 export interface LayerUrlRules {
   /** Sources of regular expressions; undefined: any URL that is not denied. */
   readonly allow: readonly string[] | undefined

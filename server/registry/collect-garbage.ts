@@ -28,6 +28,7 @@ import { removeManifest } from './remove-manifest.ts'
 
 const batchRows = 500
 
+/** How one run goes: what it takes, what it waits for, and what stops it. */
 export interface GarbageCollection {
   readonly signal: AbortSignal
   /** Counts what is due now and changes nothing. */
@@ -40,6 +41,7 @@ export interface GarbageCollection {
   readonly immediately?: boolean | undefined
 }
 
+/** What a run removed; with `dryRun`, what it would remove. */
 export interface GarbageReport {
   readonly manifests: number
   /** Blobs that lost their row. */

@@ -8,6 +8,7 @@ import type { Digest } from '#oci/digest.ts'
 /** Larger blobs are sent from the store. */
 export const cachedBlobBytes = 64 * 1024
 
+/** Bounded by bytes; what was used longest ago goes first. A bound of 0 switches it off. */
 export class ContentCache {
   readonly #bytes: ByteLru<Uint8Array>
 

@@ -12,6 +12,7 @@ interface FirstPush {
   readonly now: number
 }
 
+/** Gives the repository's row id. When it makes the row, it records `repository.created` in the same transaction. `now` is in milliseconds. */
 export async function ensureRepository(tx: Transactor, { repository, actor, now }: FirstPush): Promise<number> {
   const found = await repositoryIdIn(tx, repository)
   if (found !== undefined) return found

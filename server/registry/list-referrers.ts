@@ -24,6 +24,7 @@ import type { Registry } from './registry.ts'
 const pageRows = 500
 const pageAnnotationBytes = 2 * 1024 * 1024
 
+/** Descriptors for the image index that answers. `next` is undefined on the last page. */
 export interface ReferrerPage {
   readonly descriptors: readonly Descriptor[]
   /** What to pass as `last` for the next page. */

@@ -3,6 +3,7 @@ import { repositoryNames } from '#metadata/repositories.ts'
 import type { Visibility } from '#metadata/visibility.ts'
 import type { Registry } from './registry.ts'
 
+/** A page of the catalog. */
 export interface RepositoryPage {
   readonly names: readonly string[]
   /** There are repositories after the last of these. */

@@ -7,6 +7,7 @@ import type { Registry } from './registry.ts'
 
 const pageRows = 1_000
 
+/** A page of a repository's tags. */
 export interface TagPage {
   readonly tags: readonly string[]
   /** There are tags after the last of these. */

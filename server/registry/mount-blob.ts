@@ -11,6 +11,7 @@ import { isWhole } from './quarantine-blob.ts'
 import type { Actor, Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
 
+/** Which blob is wanted where, by whom; `visibility` bounds the repositories that it may come from. */
 export interface Mount {
   readonly repository: RepositoryName
   readonly digest: Digest

@@ -7,6 +7,7 @@ import type { Registry } from './registry.ts'
 import { SpaceGauge } from './space-gauge.ts'
 import { UploadTable } from './upload-table.ts'
 
+/** What `main.ts` hands in; the rest of a {@link Registry} is made from it. */
 export interface RegistryParts extends Pick<Registry, 'metadata' | 'store' | 'options' | 'hooks'> {
   readonly ports: Ports
   readonly log: Logger

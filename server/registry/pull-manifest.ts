@@ -15,6 +15,7 @@ export interface ManifestStatus {
   readonly sizeBytes: number
 }
 
+/** A manifest as it was pushed. `bytes` may be those of the cache: do not change them. */
 export interface PulledManifest {
   readonly digest: Digest
   readonly mediaType: string

@@ -7,6 +7,7 @@ import { dropBytes, removeSession } from './upload-session.ts'
 const orphanAgeMs = 24 * 60 * 60 * 1_000
 const batchRows = 200
 
+/** How one purge goes. With `dryRun` it counts and removes nothing. */
 export interface UploadPurge {
   /** Sessions whose last change is older go. */
   readonly ageMs: number
@@ -14,6 +15,7 @@ export interface UploadPurge {
   readonly signal: AbortSignal
 }
 
+/** What a purge removed, or would remove. */
 export interface UploadPurgeReport {
   /** Sessions that were ended (or would be). */
   readonly sessions: number
@@ -21,6 +23,7 @@ export interface UploadPurgeReport {
   readonly orphans: number
 }
 
+/** Ends stale sessions first, then removes bytes without a session. Rejects with the signal's reason when it aborts; what is done stays done. */
 export async function purgeUploads(registry: Registry, purge: UploadPurge): Promise<UploadPurgeReport> {
   const sessions = await purgeSessions(registry, purge)
   return { sessions, orphans: await purgeOrphans(registry, purge) }

@@ -9,6 +9,7 @@ import { transaction } from '#metadata/transaction.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { Registry } from './registry.ts'
 
+/** What is wrong with the stored bytes; stands in the log, in the event and in scrub's report. */
 export type QuarantineReason = 'missing' | 'wrong size' | 'wrong digest' | 'unreadable'
 
 interface Finding {

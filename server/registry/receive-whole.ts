@@ -10,6 +10,7 @@ import { dropBytes } from './upload-session.ts'
 /** Bodies up to this size that say so are taken in memory: one hash call, one write. */
 const bufferedBytes = 1024 * 1024
 
+/** A body that is the whole blob, and the digest that it must have; DIGEST_INVALID when it has another. */
 export interface WholeBody extends Omit<UploadBody, 'range'> {
   readonly digest: Digest
 }

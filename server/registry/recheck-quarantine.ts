@@ -18,6 +18,7 @@ interface Parts extends Pick<Registry, 'metadata' | 'store'> {
   readonly context: Pick<Registry['context'], 'ports' | 'log'>
 }
 
+/** The hook for {@link Registry.hooks}. It reads a blob of 1 GiB at most, and the same one once a minute at most. */
 export function recheckQuarantine(parts: Parts): MissingContent {
   const { metadata, store, context } = parts
   /** When each was read last, oldest first. */

@@ -77,6 +77,7 @@ export interface RegistryOptions {
   readonly referrersMayPrecedeBlobs: boolean
 }
 
+/** What every verb takes first: where things are kept, what was decided, who has a say, and what this process remembers. */
 export interface Registry {
   readonly metadata: Metadata
   readonly store: BlobStore

@@ -5,6 +5,7 @@ import type { Transactor } from '#metadata/metadata.ts'
 import { removeTagsOf } from '#metadata/tags.ts'
 import type { Digest } from '#oci/digest.ts'
 
+/** Which manifest goes, and on whose account. `now` and `safeUntil` are milliseconds. */
 export interface ManifestRemoval {
   readonly repositoryId: number
   readonly manifestId: number

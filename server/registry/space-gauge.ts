@@ -13,6 +13,7 @@ const askEveryBytes = 4 * 1024 * 1024
 /** The part of the low-water mark that uploads leave to the database: 16 MiB by default. */
 const reservedShare = 1 / 4
 
+/** Answers from what the store said last, and asks it again when that is old or uploads have taken much since. All figures are bytes. */
 export class SpaceGauge {
   readonly #store: BlobStore
   readonly #clock: Clock

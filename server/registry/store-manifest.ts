@@ -37,6 +37,10 @@ export interface StoreManifest {
   readonly reviewAfter: number
 }
 
+/**
+ * Makes the repository if need be, stores manifest and references, points the tags and records the events. Writes nothing and throws
+ * MANIFEST_BLOB_UNKNOWN with all digests that are missing, or MANIFEST_INVALID when indexes are nested too deep.
+ */
 export const storeManifest = transaction(import.meta.url, 'store-manifest/store', async (tx, input: StoreManifest): Promise<void> => {
   const repositoryId = await ensureRepository(tx, input)
   const { blobIds, childIds, digests } = await resolveReferences(tx, repositoryId, input.references)

@@ -15,6 +15,7 @@ interface HeldUpload {
   readonly usedAt: number
 }
 
+/** Claims hold in this process only; between processes the session's row decides, by its offset. */
 export class UploadTable {
   readonly #clock: Clock
   /** Oldest use first. */

@@ -102,6 +102,7 @@ for (const memory of [false, true]) {
       for (const asked of ['bytes=500-0', 'bytes=5000000-10000000', 'bytes=-0', 'bytes=3000000-']) {
         const answer = await client.send(paths.large, { headers: { range: asked } })
         assert.equal(answer.status, 416, asked)
+        assert.equal(answer.headers['cache-control'], 'no-store')
         assert.equal(answer.headers['content-range'], `bytes */${large.length}`)
         assert.match(answer.body.toString(), /"code":"RANGE_INVALID"/)
       }

@@ -31,13 +31,63 @@ test('a drain lets the upload under way finish, refuses what comes new and close
   const closing = rooms.server.close().then(() => (isClosed = true))
   await idle.closed()
   await half.closed()
-  await assert.rejects(sendRequest(`${rooms.url}v2/`))
+  const refused = await sendRequest(`${rooms.url}v2/`)
+  assert.equal(refused.status, 503)
+  assert.equal(refused.headers['connection'], 'close')
+  assert.equal(refused.headers['retry-after'], '5')
+  assert.match(refused.body.toString(), /"code":"UNAVAILABLE"/)
   assert.equal(isClosed, false)
   busy.socket.write('world')
   const answer = await busy.closed()
   assert.match(answer, /^HTTP\/1\.1 202 /)
   assert.match(answer, /Connection: close/)
   await closing
+  await assert.rejects(sendRequest(`${rooms.url}v2/`), /ECONNREFUSED/)
+})
+
+test('while draining new connections are told that the process lives and is not ready, and do not hold up its end', async () => {
+  await using rooms = await serveRooms()
+  const started = await registryClient(rooms.url).send('/v2/a/blobs/uploads/', { method: 'POST', body: '' })
+  const { pathname } = new URL(started.headers.location ?? '')
+  using busy = await rawConnection(rooms.port, `PATCH ${pathname} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello`)
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const closing = rooms.server.close()
+  for (const [path, status] of [
+    ['/readyz', 503],
+    ['/healthz', 200],
+    ['/', 503],
+    ['/metrics', 503],
+  ] as const) {
+    using probe = await rawConnection(rooms.port, `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    const answer = await probe.closed()
+    assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), `${path} ${answer}`)
+    assert.match(answer, /Connection: close/)
+  }
+  using silent = await rawConnection(rooms.port)
+  using half = await rawConnection(rooms.port, 'GET /v2/ HTTP/1.1\r\n')
+  busy.socket.write('world')
+  assert.match(await busy.closed(), /^HTTP\/1\.1 202 /)
+  await closing
+  await silent.closed()
+  await half.closed()
+})
+
+test('a drain does not wait for answers that stood behind another one on a connection that broke', async () => {
+  await using rooms = await serveRooms()
+  const started = await registryClient(rooms.url).send('/v2/a/blobs/uploads/', { method: 'POST', body: '' })
+  const { pathname } = new URL(started.headers.location ?? '')
+  using busy = await rawConnection(rooms.port, `PATCH ${pathname} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello${get.repeat(3)}`)
+  const closing = rooms.server.close()
+  busy.socket.destroy()
+  await closing
+})
+
+test('with nothing under way the listener closes at once', async () => {
+  await using rooms = await serveRooms()
+  using idle = await rawConnection(rooms.port, get)
+  await idle.until('{}')
+  await rooms.server.close()
+  await assert.rejects(sendRequest(`${rooms.url}readyz`), /ECONNREFUSED/)
 })
 
 test('while draining a connection that is still open is told that the process is not ready', async () => {

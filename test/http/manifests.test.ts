@@ -100,7 +100,7 @@ suite('manifests', () => {
     const { digest } = image.descriptor
     assert.equal((await put(`${digest}?tag=good&tag=.bad`, image.bytes)).status, 400)
     assert.equal((await put(`v9?tag=good`, image.bytes)).status, 400)
-    assert.equal((await put(`${digest}?${'tag=good&'.repeat(101)}`, image.bytes)).status, 414)
+    assert.equal((await put(`${digest}?${'tag=good&'.repeat(51)}`, image.bytes)).status, 414)
     assert.equal(await client.digestOf('a/b', 'good'), undefined)
     assert.equal(await client.digestOf('a/b', 'v9'), undefined)
   })
@@ -140,7 +140,7 @@ suite('manifests', () => {
     }
     const answer = await put('big', Buffer.alloc(4 * 1024 * 1024 + 1, ' '))
     assert.equal(answer.status, 413)
-    assert.match(answer.body.toString(), /"code":"MANIFEST_TOO_BIG"/)
+    assert.match(answer.body.toString(), /"code":"MANIFEST_INVALID","message":"manifest is larger/)
     assert.equal(await client.digestOf('a/b', 'bad'), undefined)
   })
 
@@ -222,5 +222,43 @@ suite('manifests', () => {
       assert.equal((await client.send(`/v2/whole/repo/${path}`)).status, 404, path)
     assert.doesNotMatch((await client.send('/v2/_catalog')).body.toString(), /whole\/repo/)
     assert.equal((await client.send('/v2/whole/repo/', { method: 'DELETE' })).status, 404)
+    await pushImage(client, 'whole/repo', 'v1')
+    assert.equal((await client.send('/v2/whole/repo', { method: 'DELETE' })).status, 202)
+    assert.equal((await client.send('/v2/whole/repo/tags/list')).status, 404)
+  })
+
+  test('DELETE of a resource with its last part forgotten, or a slash too many, deletes no repository that is called so', async () => {
+    for (const name of [
+      'slip/tags/list',
+      'slip/tags',
+      'slip/manifests',
+      'slip/manifests/v1',
+      'slip/blobs',
+      'slip/blobs/uploads',
+      'slip/referrers',
+    ]) {
+      await pushImage(client, name, 'v1')
+      const answer = await client.send(`/v2/${name}/`, { method: 'DELETE' })
+      assert.ok(answer.status === 404 || (answer.status === 405 && name === 'slip/blobs/uploads'), `${name} ${answer.status}`)
+      assert.equal((await client.send(`/v2/${name}/tags/list`)).status, 200, name)
+    }
+  })
+
+  test('the path of a repository is no end point but for DELETE', async () => {
+    for (const path of ['/v2/a/b', '/v2/a/b/', '/v2/a/b/tags/list/', '/v2/a/b/manifests/', '/v2/a/b/blobs/', '/v2/A/'])
+      for (const method of ['GET', 'PUT', 'POST', 'PATCH', 'OPTIONS']) {
+        const answer = await client.send(path, { method })
+        assert.equal(answer.status, 404, `${method} ${path}`)
+        assert.match(answer.body.toString(), /"code":"NOT_FOUND"/)
+      }
+  })
+
+  test('one push may bring fifty tags', async () => {
+    const query = Array.from({ length: 50 }, (_, at) => `tag=many${at}`).join('&')
+    const answer = await put(`${image.descriptor.digest}?${query}`, image.bytes)
+    assert.equal(answer.status, 201)
+    assert.equal(await client.digestOf('a/b', 'many49'), image.descriptor.digest)
+    assert.equal((await put(`${image.descriptor.digest}?${query}&tag=many50`, image.bytes)).status, 414)
+    assert.equal(await client.digestOf('a/b', 'many50'), undefined)
   })
 })

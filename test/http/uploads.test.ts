@@ -99,6 +99,7 @@ suite('uploads', () => {
       ] as const) {
         const answer = await client.send(url, { method, body: bytes.subarray(0, 1024), headers: { 'content-range': range } })
         assert.equal(answer.status, 416, `${method} ${range}`)
+        assert.equal(answer.headers['cache-control'], 'no-store')
         assert.equal(answer.headers.range, '0-1023')
         assert.equal(answer.headers.location, location)
         assert.equal(answer.headers['docker-upload-uuid'], headers['docker-upload-uuid'])

@@ -7,12 +7,12 @@ import { readWholeBody, refuseEncodedBody } from '#http/request-body.ts'
 import { beginResponse, endResponse, respond, type HeaderList } from '#http/respond.ts'
 import type { ManifestRoute } from '#http/router.ts'
 import type { Digest } from '#oci/digest.ts'
-import { RegistryError } from '#oci/errors.ts'
+import { manifestTooBig, RegistryError } from '#oci/errors.ts'
 import { octetStream } from '#oci/media-types.ts'
 import { parseTag, type Tag } from '#oci/reference.ts'
 import { deleteManifest, deleteTag } from '#registry/delete-manifest.ts'
 import { pullManifest, statManifest } from '#registry/pull-manifest.ts'
-import { pushManifest } from '#registry/push-manifest.ts'
+import { pushManifest, tagsMax } from '#registry/push-manifest.ts'
 
 /** `/v2/<name>/manifests/<tag-or-digest>`: GET and HEAD (end-3), PUT (end-7a, end-7b), DELETE (end-9). */
 export const manifest: Endpoint<ManifestRoute> = {
@@ -24,9 +24,6 @@ export const manifest: Endpoint<ManifestRoute> = {
     DELETE: { action: 'delete', kind: 'delete', run: removeManifest },
   },
 }
-
-/** Tags of one push: the spec asks for ten at least. */
-const tagsMax = 100
 
 // NOTE: Accept is not looked at. A client that cannot read the type sees it in Content-Type; registry:2's 404 for a manifest that is there misleads.
 async function getManifest(exchange: Exchange, { repository, reference }: ManifestRoute): Promise<void> {
@@ -65,7 +62,7 @@ async function putManifest(exchange: TargetedExchange, { repository, reference }
     throw new RegistryError('REQUEST_INVALID', 'tag parameters go with a digest, not with another tag')
   }
   const limitBytes = config.limits.manifestBytes
-  const bytes = await readWholeBody(exchange, limitBytes, new RegistryError('MANIFEST_TOO_BIG', { limitBytes }))
+  const bytes = await readWholeBody(exchange, limitBytes, manifestTooBig(limitBytes))
   const pushed = await pushManifest(registry, {
     repository,
     reference: reference.kind === 'tag' ? { tags: [reference.tag] } : { digest: reference.digest, tags: parameterTags },

@@ -4,7 +4,7 @@ import { respond } from '#http/respond.ts'
 import type { RepositoryRoute } from '#http/router.ts'
 import { deleteRepository } from '#registry/delete-repository.ts'
 
-/** `/v2/<name>/`: the repository as a whole. Berth's own; the specification has no way to remove one. */
+/** `/v2/<name>`, with or without a slash behind it: the repository as a whole. Berth's own; the specification has no way to remove one. */
 export const repository: Endpoint<RepositoryRoute> = {
   name: 'repository',
   operations: {
