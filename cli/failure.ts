@@ -11,7 +11,7 @@ export function describeFailure(error: unknown): string {
     const { length } = error.problems
     return `berth: the configuration has ${length === 1 ? 'a problem' : `${length} problems`}:\n${indent(error.message)}`
   }
-  const system = systemFailure(error)
+  const system = listenFailure(error) ?? directoryFailure(error)
   return `berth: ${system ?? messages(error ?? new Error('unknown failure')).join(': ')}`
 }
 
@@ -30,9 +30,8 @@ function messages(error: unknown): readonly string[] {
 }
 
 /** Errors of `listen`, which are common and can be said better than Node says them. */
-function systemFailure(error: unknown): string | undefined {
+function listenFailure(error: unknown): string | undefined {
   const { code, syscall, address, port } = (error ?? {}) as NodeJS.ErrnoException & { address?: string; port?: number }
-  if (syscall === 'mkdir' || syscall === 'open') return directoryFailure(error as NodeJS.ErrnoException)
   if (syscall !== 'listen' && syscall !== 'bind') return undefined
   const place =
     port === undefined ? (address ?? 'the socket') : `port ${port}${address === undefined || address === '::' ? '' : ` of ${address}`}`
@@ -44,13 +43,22 @@ function systemFailure(error: unknown): string | undefined {
 }
 
 /** Errors of making the directory of the data, or the database in it. */
-function directoryFailure({ code, path = 'a directory' }: NodeJS.ErrnoException): string | undefined {
-  const keys = 'storage.filesystem.rootdirectory, database.file'
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
-    return `${path} may not be written by this user: grant the right, or choose another place (${keys})`
-  if (code === 'EEXIST' || code === 'ENOTDIR')
-    return `${path} is, or lies below, a file where a directory is needed: choose another place (${keys})`
-  if (code === 'ENOSPC' || code === 'EDQUOT')
-    return `${path} cannot be made, the disk is full: free space, or choose another place (${keys})`
-  return undefined
+function directoryFailure(error: unknown): string | undefined {
+  const { code, syscall, path = 'a directory' } = (error ?? {}) as NodeJS.ErrnoException
+  if (code === undefined || (syscall !== 'mkdir' && syscall !== 'open')) return undefined
+  const reason = directoryReasons[code]
+  return reason && `${path} ${reason}, or choose another place (storage.filesystem.rootdirectory, database.file)`
+}
+
+const notWritable = 'may not be written by this user: grant the right'
+const notDirectory = 'is, or lies below, a file where a directory is needed: move the file'
+const noSpace = 'cannot be made, the disk is full: free space'
+const directoryReasons: Readonly<Record<string, string>> = {
+  EACCES: notWritable,
+  EPERM: notWritable,
+  EROFS: notWritable,
+  EEXIST: notDirectory,
+  ENOTDIR: notDirectory,
+  ENOSPC: noSpace,
+  EDQUOT: noSpace,
 }

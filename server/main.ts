@@ -78,12 +78,18 @@ async function openStore({ storage }: Config, { clock, files }: Ports): Promise<
 }
 
 async function openMetadata({ database }: Config, ports: Ports, log: Logger): Promise<Metadata> {
-  if (database.file !== ':memory:') await ports.files.mkdir(dirname(database.file), { recursive: true })
+  if (database.file !== ':memory:') await makePrivate(database.file, ports)
   try {
     return await openSqlite({ file: database.file, ports, log })
   } catch (cause) {
     throw new Error(`the database ${database.file} cannot be opened`, { cause })
   }
+}
+
+/** Makes the file where it is missing, for SQLite would let everybody read it: it has hashes of passwords. */
+async function makePrivate(file: string, { files }: Ports): Promise<void> {
+  await files.mkdir(dirname(file), { recursive: true })
+  await using _made = await files.open(file, 'a', 0o600)
 }
 
 function optionsOf({ storage, limits, validation }: Config): Registry['options'] {
@@ -177,8 +183,16 @@ export async function serve(config: Config, ports: Ports = systemPorts): Promise
   return { url: server.url, rootDirectory, administrator, close, [Symbol.asyncDispose]: close }
 }
 
+function tryLock(file: string): Disposable | undefined {
+  try {
+    return lockForServing(file)
+  } catch (cause) {
+    throw new Error(`the database ${file} cannot be opened`, { cause })
+  }
+}
+
 function lockDatabase(file: string): Disposable {
-  const lock = lockForServing(file)
+  const lock = tryLock(file)
   if (lock !== undefined) return lock
   throw new Error(`another Berth serves the database ${file}: stop it first, or give this one a database and a data directory of its own`)
 }

@@ -4,7 +4,7 @@
  * The lock is SQLite's own on an empty file beside the database: the system releases it with the process, however that ends.
  */
 import { DatabaseSync } from 'node:sqlite'
-import { isBusy } from './sqlite-errors.ts'
+import { isBusy, translateSqliteError } from './sqlite-errors.ts'
 
 /** A process that is being replaced may still be closing. */
 const patienceMs = 2_000
@@ -17,7 +17,7 @@ export function lockForServing(file: string): Disposable | undefined {
   } catch (error) {
     lock.close()
     if (isBusy(error)) return undefined
-    throw error
+    throw translateSqliteError(error)
   }
   return { [Symbol.dispose]: () => lock.close() }
 }

@@ -18,7 +18,7 @@ import type { Migrations } from './migrations/all.ts'
 import type { Database } from './schema.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 import { kyselyOn } from './sqlite-dialect.ts'
-import { translateSqliteError } from './sqlite-errors.ts'
+import { isBusy, translateSqliteError } from './sqlite-errors.ts'
 import { runGroup, type GroupRunner } from './sqlite-group.ts'
 import { closeWriter, openMemoryDatabase, openReader, openWriter } from './sqlite-open.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -37,6 +37,7 @@ export interface SqliteOptions {
 }
 
 const defaultBusyTimeoutMs = 10_000
+const busyRetryMs = 20
 
 /** Opens the database, creating it or bringing it to this program's schema first. Throws `SchemaTooNewError` rather than touch a newer one. */
 export async function openSqlite(options: SqliteOptions): Promise<Metadata> {
@@ -46,7 +47,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Metadata> {
 async function openFile(options: SqliteOptions): Promise<Metadata> {
   const { file, log, ports, busyTimeoutMs = defaultBusyTimeoutMs } = options
   try {
-    await migrateFile(file, busyTimeoutMs, options.migrations)
+    await migrateFile(options, busyTimeoutMs)
     const connection = new SqliteConnection(openReader(file))
     return new SqliteMetadata(connection, new WriteQueue(new WriterThread({ file, busyTimeoutMs, ports, log }), log))
   } catch (error) {
@@ -54,9 +55,18 @@ async function openFile(options: SqliteOptions): Promise<Metadata> {
   }
 }
 
-async function migrateFile(file: string, busyTimeoutMs: number, migrations: Migrations | undefined): Promise<void> {
-  using connection = new SqliteConnection(openWriter({ file, busyTimeoutMs }))
-  await migrate(kyselyOn(connection), migrations)
+/** Where SQLite sees that waiting could last for ever (two processes that make one database, say) it does not wait: then we try again. */
+async function migrateFile({ file, migrations, ports }: SqliteOptions, busyTimeoutMs: number): Promise<void> {
+  const startedAt = ports.clock.monotonic()
+  for (;;) {
+    try {
+      using connection = new SqliteConnection(openWriter({ file, busyTimeoutMs }))
+      return await migrate(kyselyOn(connection), migrations)
+    } catch (error) {
+      if (!isBusy(error) || ports.clock.monotonic() - startedAt > busyTimeoutMs) throw error
+      await ports.timers.sleep(busyRetryMs)
+    }
+  }
 }
 
 async function openMemory({ log, migrations }: SqliteOptions): Promise<Metadata> {

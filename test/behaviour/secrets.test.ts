@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { basicAuthorization } from '../support/http-client.ts'
@@ -66,4 +66,10 @@ suite('a password is written down nowhere', { concurrency: 2 }, () => {
       await assertNowhere(berth, answers, '$2y$04$')
     })
   }
+})
+
+test('the database is readable by its user alone', async () => {
+  await using berth = await startBerth()
+  for (const name of ['berth.db', 'berth.db-wal', 'berth.db-shm'])
+    assert.equal((await stat(join(berth.dataDir, name))).mode & 0o077, 0, name)
 })
