@@ -1,7 +1,8 @@
 /** Finding the blobs of one repository: a layer link says under which digest the bytes are, `stat` how many, and the bytes themselves decide in doubt. */
 import { digestAlgorithm, digestOf, type Digest } from '#oci/digest.ts'
-import { fileHasDigest, inBatches, mapLimited, readLink, sizeOfFile, type Link } from './adopt-files.ts'
-import { layerLinkPath, layoutBlobKey, repositoryPath } from './adopt-layout.ts'
+import { mapLimited } from '#lib/map-limited.ts'
+import { fileHasDigest, inBatches, readLink, sizeOfFile, type Link } from './adopt-files.ts'
+import { layerLinkPath, layoutBlobKey, repositoryPath } from './registry2-layout.ts'
 import type { LocatedBlob, RepositoryAdoption } from './adopt-run.ts'
 import type { FoundBlob } from './adopt-rows.ts'
 import { walkDigests } from './adopt-walk.ts'

@@ -3,7 +3,7 @@ import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { deletionKey, type Deletions } from './adopt-deletions.ts'
 import type { LayoutSource } from './adopt-files.ts'
-import { addTally, emptyTally, ProblemCollector, type AdoptionTally } from './adopt-report.ts'
+import { addTally, emptyTally, ProblemCollector, type AdoptionTally } from './registry2-report.ts'
 import type { FoundBlob } from './adopt-rows.ts'
 import type { AdoptionTarget } from './adopt-target.ts'
 

@@ -1,7 +1,7 @@
 /** How far the adoption of this installation's directory came: one row of `settings`, written after each group of repositories. */
 import type { Metadata } from '#metadata/metadata.ts'
 import { findSetting } from '#metadata/settings.ts'
-import { emptyTally, type AdoptionTally, type ProblemTotals } from './adopt-report.ts'
+import { emptyTally, type AdoptionTally, type ProblemTotals } from './registry2-report.ts'
 import { saveAdoption } from './adopt-rows.ts'
 
 /** Whether only sizes of blobs are compared, or all their bytes are read. Manifests are always proved by digest. */

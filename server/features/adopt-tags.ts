@@ -1,8 +1,9 @@
 /** Adopting the tags of one repository, with their history where the times of the index links give its order. */
 import { type Digest } from '#oci/digest.ts'
 import { parseTag, type Tag } from '#oci/reference.ts'
-import { entriesOf, inBatches, mapLimited, readLink } from './adopt-files.ts'
-import { repositoryPath, tagIndexLinkPath, tagIndexPath, tagLinkPath } from './adopt-layout.ts'
+import { mapLimited } from '#lib/map-limited.ts'
+import { entriesOf, inBatches, readLink } from './adopt-files.ts'
+import { repositoryPath, tagIndexLinkPath, tagIndexPath, tagLinkPath } from './registry2-layout.ts'
 import { adoptRevisions } from './adopt-manifests.ts'
 import type { FoundTag } from './adopt-tag-rows.ts'
 import type { RepositoryAdoption } from './adopt-run.ts'

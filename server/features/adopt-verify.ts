@@ -2,8 +2,8 @@
 import { digestFromBytes, type Digest } from '#oci/digest.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { fileHasDigest, sizeOfFile, type LayoutSource } from './adopt-files.ts'
-import { layoutRoot } from './adopt-layout.ts'
-import { ProblemCollector, type Problem } from './adopt-report.ts'
+import { layoutRoot } from './registry2-layout.ts'
+import { ProblemCollector, type Problem } from './registry2-report.ts'
 import { markBlob } from './adopt-rows.ts'
 
 const blobsInPage = 50

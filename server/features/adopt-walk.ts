@@ -3,8 +3,8 @@ import type { Dirent } from 'node:fs'
 import { parseDigest, type Digest } from '#oci/digest.ts'
 import { parseRepositoryName, repositoryNameMaxLength, type RepositoryName } from '#oci/reference.ts'
 import { entriesOf, type LayoutSource } from './adopt-files.ts'
-import { repositoryPath } from './adopt-layout.ts'
-import type { ProblemKind } from './adopt-report.ts'
+import { repositoryPath } from './registry2-layout.ts'
+import type { ProblemKind } from './registry2-report.ts'
 
 /** Called for what is met on the way and left out. */
 export type OnProblem = (kind: ProblemKind, example: string) => void

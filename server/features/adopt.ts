@@ -17,7 +17,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { adoptLayerLinks } from './adopt-blobs.ts'
 import { readDeletions } from './adopt-deletions.ts'
 import { inBatches, type LayoutSource } from './adopt-files.ts'
-import { repositoriesRoot } from './adopt-layout.ts'
+import { repositoriesRoot } from './registry2-layout.ts'
 import { adoptManifests } from './adopt-manifests.ts'
 import {
   addProblems,
@@ -27,7 +27,7 @@ import {
   type AdoptionTally,
   type Problem,
   type ProblemTotals,
-} from './adopt-report.ts'
+} from './registry2-report.ts'
 import { RepositoryAdoption, type AdoptionRun } from './adopt-run.ts'
 import { newAdoption, readAdoption, writeAdoption, type AdoptionState, type Verification } from './adopt-state.ts'
 import { adoptTags, reportUploads } from './adopt-tags.ts'

@@ -7,7 +7,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Ports } from '#lib/ports.ts'
-import { mapLimited } from './adopt-files.ts'
+import { mapLimited } from '#lib/map-limited.ts'
 
 /** Holds the state of the export and its temporary files; registry:2 never looks there. */
 export const exportMark = '.berth-export'

@@ -2,7 +2,7 @@
 import type { Logger } from '#lib/logger.ts'
 import type { BlobStore } from '#blobs/blob-store.ts'
 import type { Reader } from '#metadata/metadata.ts'
-import type { ProblemCollector } from './adopt-report.ts'
+import type { ProblemCollector } from './registry2-report.ts'
 import type { ExportDirectory } from './export-files.ts'
 
 /** What every step of one export gets. `count` adds to the tally of the run. */

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { adoptIfNeeded } from '#features/adopt.ts'
-import type { Problem, ProblemKind } from '#features/adopt-report.ts'
+import type { Problem, ProblemKind } from '#features/registry2-report.ts'
 import { digestFromBytes, digestToBytes, parseDigest, type Digest } from '#oci/digest.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { contentsOf, openPlace, snapshot } from './adoption-place.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -33,4 +33,21 @@ test('the linter enforces the import table that ARCHITECTURE.md shows', () => {
   const enforced = enforcedRooms()
   assert.ok(enforced.size >= 13, 'the table of the linter was read')
   for (const [room, allowed] of enforced) assert.equal(documented.get(room), allowed, `room ${room}`)
+})
+
+test('a feature imports no other feature; adoption and export share the words of registry:2’s layout', () => {
+  const directory = join(checkout, 'server/features')
+  const featureOf = (file: string) => /^[a-z0-9]+/.exec(file)?.[0] ?? ''
+  const shared = new Map([
+    ['adopt', 'registry2'],
+    ['export', 'registry2'],
+  ])
+  const files = readdirSync(directory).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  assert.ok(files.length > 10, 'the features were read')
+  for (const file of files) {
+    for (const [, target] of readFileSync(join(directory, file), 'utf8').matchAll(/from '\.\/([^']+)'/g)) {
+      const allowed = [featureOf(file), shared.get(featureOf(file))]
+      assert.ok(allowed.includes(featureOf(target ?? '')), `${file} imports ${target}`)
+    }
+  }
 })
