@@ -13,7 +13,7 @@ const rooms: Record<string, string[]> = {
   metadata: ['lib', 'oci', 'config'],
   events: ['lib', 'oci', 'metadata'],
   jobs: ['lib', 'oci', 'metadata'],
-  access: ['lib', 'oci', 'config', 'metadata', 'events'],
+  access: ['lib', 'oci', 'api', 'config', 'metadata', 'events'],
   projects: ['lib', 'oci', 'metadata', 'events'],
   registry: ['lib', 'oci', 'metadata', 'blobs', 'events', 'jobs', 'projects'],
   features: ['lib', 'oci', 'config', 'metadata', 'blobs', 'events', 'jobs', 'access', 'projects', 'registry'],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
+import type { Command } from 'commander'
 import { ConfigError } from '#config/problem.ts'
 import { generatedPages, referenceDirectory } from './docs.ts'
 import { describeFailure } from './failure.ts'
@@ -8,7 +9,7 @@ import { greeting } from './greeting.ts'
 import { withVerb } from './main.ts'
 import { createProgram } from './program.ts'
 
-for (const [name, text] of generatedPages(createProgram())) {
+for (const [name, text] of await generatedPages(await createProgram())) {
   test(`docs/reference/${name} is what the code says`, () => {
     assert.equal(readFileSync(new URL(name, referenceDirectory), 'utf8'), text, 'run `npm run docs`')
   })
@@ -21,12 +22,9 @@ test('a file without a verb is served, as by the entry point of registry:2’s i
   assert.deepEqual(withVerb([]), [])
 })
 
-test('every verb says what it does, and so does each of its arguments and options', () => {
-  const all = (command: ReturnType<typeof createProgram>): readonly ReturnType<typeof createProgram>[] => [
-    command,
-    ...command.commands.flatMap((child) => all(child as typeof command)),
-  ]
-  for (const command of all(createProgram())) {
+test('every verb says what it does, and so does each of its arguments and options', async () => {
+  const all = (command: Command): readonly Command[] => [command, ...command.commands.flatMap((child) => all(child))]
+  for (const command of all(await createProgram())) {
     assert.notEqual(command.description(), '', command.name())
     for (const argument of command.registeredArguments) assert.notEqual(argument.description, '', `${command.name()} ${argument.name()}`)
     for (const option of command.options) assert.notEqual(option.description, '', `${command.name()} ${option.flags}`)

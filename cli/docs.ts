@@ -5,11 +5,14 @@ import { documentErrors } from '#oci/document-errors.ts'
 import { documentCommands } from './document-commands.ts'
 
 /** The pages of docs/reference/ that come from the code; tests hold each fresh. */
-export function generatedPages(program: Command): ReadonlyMap<string, string> {
+export async function generatedPages(program: Command): Promise<ReadonlyMap<string, string>> {
+  // The routes and their schemas are loaded for this page alone: `serve` starts without them.
+  const { documentPermissions } = await import('./document-permissions.ts')
   return new Map([
     ['configuration.md', documentConfiguration()],
     ['cli.md', documentCommands(program)],
     ['errors.md', documentErrors()],
+    ['permissions.md', documentPermissions()],
   ])
 }
 
@@ -22,6 +25,6 @@ export function registerDocs(program: Command): void {
     .command('docs', { hidden: true })
     .description('write the generated pages of docs/reference/')
     .action(async () => {
-      for (const [name, text] of generatedPages(program)) await writeFile(new URL(name, referenceDirectory), text)
+      for (const [name, text] of await generatedPages(program)) await writeFile(new URL(name, referenceDirectory), text)
     })
 }

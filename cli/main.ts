@@ -10,7 +10,8 @@ import { describeFailure } from './failure.ts'
 /** Runs the verb and ends the process. */
 export async function main(args: readonly string[]): Promise<never> {
   try {
-    await createProgram().parseAsync(withVerb(args), { from: 'user' })
+    const program = await createProgram(withVerb(args)[0])
+    await program.parseAsync(withVerb(args), { from: 'user' })
   } catch (error) {
     process.exitCode = 1
     process.stderr.write(`${describeFailure(error)}\n`)

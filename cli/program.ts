@@ -1,4 +1,9 @@
-/** All verbs, and what they share. To add one, write its file and add it to `verbs`. */
+/**
+ * All verbs, and what they share. To add one, write its file and add it to `verbs`, or to `apiVerbs` when it talks to a server.
+ *
+ * A verb of `apiVerbs` is loaded when it is the one that is run, or when all are listed: the schemas and the HTTP client that it needs take a tenth of a
+ * second and memory that `serve` has no use for.
+ */
 import { Command } from 'commander'
 import { registerConfig } from './config-check.ts'
 import { registerDocs } from './docs.ts'
@@ -6,23 +11,50 @@ import { registerExport } from './export.ts'
 import { registerGarbageCollect } from './garbage-collect.ts'
 import { registerImport } from './import.ts'
 import { registerScrub } from './scrub.ts'
+import { registerSecrets } from './secrets.ts'
 import { registerServe } from './serve.ts'
 import { registerVersion } from './version.ts'
 import { versionText } from './version-text.ts'
 
-const verbs: readonly ((program: Command) => void)[] = [
+type Register = (program: Command) => void
+
+const verbs: readonly Register[] = [
   registerServe,
   registerImport,
   registerExport,
   registerGarbageCollect,
   registerScrub,
+  registerSecrets,
   registerConfig,
   registerVersion,
   registerDocs,
 ]
 
-/** The command tree, ready to parse. */
-export function createProgram(): Command {
+/** By the verb's name. */
+const apiVerbs: Readonly<Record<string, () => Promise<Register>>> = {
+  login: async () => (await import('./login.ts')).registerLogin,
+  logout: async () => (await import('./login.ts')).registerLogout,
+  repository: async () => (await import('./repository.ts')).registerRepository,
+  tag: async () => (await import('./tag.ts')).registerTag,
+  manifest: async () => (await import('./manifest.ts')).registerManifest,
+  upload: async () => (await import('./upload.ts')).registerUpload,
+  grant: async () => (await import('./grant.ts')).registerGrant,
+  group: async () => (await import('./group.ts')).registerGroup,
+  role: async () => (await import('./role.ts')).registerRole,
+  project: async () => (await import('./project.ts')).registerProject,
+  label: async () => (await import('./label.ts')).registerLabel,
+  token: async () => (await import('./token.ts')).registerToken,
+  robot: async () => (await import('./robot.ts')).registerRobot,
+  key: async () => (await import('./key.ts')).registerKey,
+  user: async () => (await import('./user.ts')).registerUser,
+  provider: async () => (await import('./provider.ts')).registerProvider,
+  audit: async () => (await import('./audit.ts')).registerAudit,
+  system: async () => (await import('./system.ts')).registerSystem,
+  whoami: async () => (await import('./whoami.ts')).registerWhoami,
+}
+
+/** The command tree, ready to parse; of the verbs that talk to a server only `verb`, or all when it is none of the others. */
+export async function createProgram(verb?: string): Promise<Command> {
   const program = new Command('berth')
     .description('A container image registry. The binary is also called registry, and takes the verbs of registry:2.')
     .version(versionText(), '-v, --version', 'print the version')
@@ -31,5 +63,14 @@ export function createProgram(): Command {
     .showHelpAfterError('(berth --help lists the verbs)')
     .showSuggestionAfterError()
   for (const register of verbs) register(program)
+  for (const load of needed(program, verb)) (await load())(program)
   return program
+}
+
+function needed(program: Command, verb: string | undefined): readonly (() => Promise<Register>)[] {
+  const only = verb !== undefined && Object.hasOwn(apiVerbs, verb) ? apiVerbs[verb] : undefined
+  if (only !== undefined) return [only]
+  const isOther = verb === '--version' || verb === '-v' || program.commands.some((command) => command.name() === verb)
+  // The pages of documentation are about all verbs.
+  return isOther && verb !== 'docs' ? [] : Object.values(apiVerbs)
 }

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { programVersion } from '#lib/version.ts'
 
 /** `berth 0.1.0`, from package.json. */
 export function versionText(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-  return `berth ${version}`
+  return `berth ${programVersion()}`
 }

@@ -23,6 +23,15 @@ const debianPackages = {
   'busybox-static': '/bin/busybox',
   'docker-registry': 'docker-registry',
   openssl: 'openssl',
+  chromium: '/usr/bin/chromium',
+  slapd: '/usr/sbin/slapd',
+  'ldap-utils': '/usr/bin/ldapmodify',
+  samba: '/usr/sbin/samba',
+  'samba-ad-provision': '/usr/share/samba/setup/provision.ldif',
+  'samba-dsdb-modules': '/usr/lib/x86_64-linux-gnu/samba/ldb/samba_dsdb.so',
+  'samba-vfs-modules': '/usr/lib/x86_64-linux-gnu/samba/vfs/acl_xattr.so',
+  winbind: '/usr/sbin/winbindd',
+  'python3-samba': '/usr/lib/python3/dist-packages/samba/__init__.py',
 }
 
 const helm = {

@@ -5,9 +5,17 @@
  * the orderly end. To add a store or a database, add it to {@link openStore} or {@link openMetadata}; to let a feature have a say in pushes and
  * pulls, add it to the lists of {@link hooksOf}.
  */
+import { hostname } from 'node:os'
 import { dirname } from 'node:path'
-import { createAccess, type Access } from '#access/access.ts'
+import type { Access } from '#access/access.ts'
+import { operatorRights } from '#access/acting.ts'
 import { ensureAdministrator, type NewAdministrator } from '#access/administrator.ts'
+import { operator, setPasswordAtConsole } from '#access/user-passwords.ts'
+import { createUser } from '#access/users.ts'
+import type { Directory } from '#access/directory.ts'
+import { resealSecrets as reseal, type ResealReport } from '#access/reseal.ts'
+import type { TokenDesk } from '#access/token-desk.ts'
+import { watchAccess } from '#access/epoch.ts'
 import type { BlobStore } from '#blobs/blob-store.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { measureStore } from '#blobs/measured-store.ts'
@@ -15,15 +23,20 @@ import { createMemoryStore } from '#blobs/memory.ts'
 import type { Config } from '#config/config.ts'
 import { createActivityStream, type ActivityStream } from '#events/dispatch.ts'
 import type { RecordedEvent } from '#events/event.ts'
+import { createAudit, type Audit } from '#features/audit.ts'
+import { createAuditStream, type AuditStream } from '#features/audit-stream.ts'
 import { adoptIfNeeded, adoptRegistry2, type AdoptionOptions, type AdoptionParts, type AdoptionReport } from '#features/adopt.ts'
 import { exportRegistry2 as exportLayout, type ExportOptions, type ExportReport } from '#features/export-registry2.ts'
 import { startHousekeeping } from '#features/housekeeping.ts'
+import { oldestUnsealedAt } from '#events/seal.ts'
 import { scrub as scrubBlobs, type Scrub, type ScrubReport } from '#features/scrub.ts'
+import { createSystemRules, type SystemRules } from '#features/system-rules.ts'
 import { createHttpServer } from '#http/server.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createLogger, flushLog } from '#lib/logging.ts'
 import { createMetrics, type Metrics } from '#lib/metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
+import { programVersion } from '#lib/version.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { openSqlite } from '#metadata/sqlite.ts'
 import { lockForServing } from '#metadata/sqlite-lock.ts'
@@ -33,15 +46,23 @@ import { collectGarbage as collect, type GarbageCollection, type GarbageReport }
 import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
 import { recheckQuarantine } from '#registry/recheck-quarantine.ts'
 import type { Registry } from '#registry/registry.ts'
+import { openAccess } from './open-access.ts'
 
 /** The wired rooms of one process. Disposing closes them in the order in which they lean on each other. */
 export interface Berth extends AsyncDisposable {
   readonly config: Config
   readonly registry: Registry
   readonly access: Access
+  readonly directory: Directory
+  /** Issues bearer tokens; see {@link openAccess}. */
+  readonly tokens: TokenDesk | undefined
   /** What happens, in order, after it is true. */
   readonly activity: ActivityStream
   readonly metrics: Metrics
+  /** Where logins and refusals are noted. */
+  readonly audit: Audit
+  /** What administrators decide while the registry runs. */
+  readonly system: SystemRules
   readonly context: { readonly ports: Ports; readonly log: Logger }
 }
 
@@ -54,7 +75,8 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
   const store = stack.use(measureStore(await openStore(config, ports), ports.clock, (...measured) => metrics.observeStorage(...measured)))
   const bare = stack.use(await openMetadata(config, ports, log))
   const activity = stack.use(createActivityStream({ metadata: bare, ports, log }))
-  const metadata = activity.watch(bare)
+  const watched = watchAccess(activity.watch(bare), ports.clock)
+  const { metadata } = watched
   const hooks = hooksOf(config, { metadata, store, context: { ports, log } })
   const registry = openRegistry({
     metadata,
@@ -66,9 +88,25 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
     cacheBytes: config.limits.cacheBytes,
   })
   stack.defer(() => closeRegistry(registry))
-  const access = await createAccess(config.auth, { metadata, ports, log })
+  const audit = stack.use(createAudit({ metadata, ports, log }))
+  const { access, directory, tokens, passwords, issuers } = await openAccess(config, { watched, metrics, ports, log })
+  stack.use(passwords)
+  stack.use(issuers)
+  const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
   const opened = stack.move()
-  return { config, registry, access, activity, metrics, context: { ports, log }, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+  return {
+    config,
+    registry,
+    access,
+    directory,
+    tokens,
+    activity,
+    metrics,
+    audit,
+    system,
+    context: { ports, log },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
 }
 
 async function openStore({ storage }: Config, { clock, files }: Ports): Promise<BlobStore> {
@@ -134,9 +172,39 @@ export async function collectGarbage({ config, registry }: Berth, options: Garba
   return await collect(registry, options)
 }
 
+/** Seals what is sealed under an older key under the first one of `secrets.keyfile`. Works beside a running server. */
+export function resealSecrets({ directory }: Berth): Promise<ResealReport> {
+  return reseal(directory)
+}
+
 /** Reads every blob and compares it with its digest. */
 export function scrub({ registry }: Berth, options: Scrub): Promise<ScrubReport> {
   return scrubBlobs(registry, options)
+}
+
+/** What an account made at the console is made from. */
+export interface ConsoleAccount {
+  readonly name: string
+  readonly displayName?: string | undefined
+  readonly email?: string | undefined
+  readonly isAdministrator: boolean
+  /** None: an identity provider, or a password set later, opens it. */
+  readonly password?: string | undefined
+}
+
+/** Makes an account past all rights: whoever holds the data may. Works beside a running server. */
+export async function createAccount({ registry, context }: Berth, account: ConsoleAccount): Promise<void> {
+  const { displayName = '', email = '', ...rest } = account
+  const parts = { metadata: registry.metadata, ports: context.ports }
+  await createUser(parts, { displayName, email, ...rest }, { who: operator, rights: operatorRights })
+}
+
+/** Sets the password of an account and enables it, past all rights, for those who are locked out. Works beside a running server. */
+export async function setAccountPassword(
+  { registry, context }: Berth,
+  change: { readonly name: string; readonly password: string },
+): Promise<void> {
+  await setPasswordAtConsole({ metadata: registry.metadata, ports: context.ports }, change)
 }
 
 function adoptionParts({ config, registry, context }: Berth): AdoptionParts | undefined {
@@ -166,13 +234,17 @@ export async function serve(config: Config, ports: Ports = systemPorts): Promise
     stack.use(lockDatabase(config.database.file))
   }
   const berth = stack.use(await open(config, ports))
-  const { registry, access, metrics } = berth
+  const { registry, access, directory, tokens, metrics, audit, system } = berth
   const { log } = berth.context
   const adoption = adoptionParts(berth)
   if (adoption !== undefined) await adoptIfNeeded(adoption)
-  stack.use(startHousekeeping(registry, config.storage))
+  stack.use(startHousekeeping(registry, { ...config.storage, ...config.audit }))
   stack.use(await countDamage(berth))
-  const server = stack.use(createHttpServer({ config, registry, access, metrics, log, ports }, localChecks(registry)))
+  const pulls = stack.use(await openAuditStream(berth))
+  watchAudit(berth, pulls)
+  const server = stack.use(
+    createHttpServer({ config, registry, access, directory, tokens, metrics, log, ports, audit, pulls, system }, localChecks(registry)),
+  )
   await server.listen()
   // Last of all that can fail: its password is told to the caller now or to nobody.
   const administrator = config.auth.kind === 'accounts' ? await ensureAdministrator(registry.metadata, ports) : undefined
@@ -195,6 +267,24 @@ function lockDatabase(file: string): Disposable {
   const lock = tryLock(file)
   if (lock !== undefined) return lock
   throw new Error(`another Berth serves the database ${file}: stop it first, or give this one a database and a data directory of its own`)
+}
+
+/** Goes on where the process before ended; what is recorded while this one stops is told by the next. */
+function openAuditStream({ config, activity, registry, context }: Berth): Promise<AuditStream> {
+  const source = { version: programVersion(), node: hostname() }
+  return createAuditStream({ config: config.audit, activity, metadata: registry.metadata, ...context, source })
+}
+
+function watchAudit({ audit, metrics, registry, context }: Berth, pulls: AuditStream): void {
+  metrics.watchAudit({
+    pending: () => audit.pending,
+    flushFailures: () => audit.flushFailures,
+    droppedPulls: () => pulls.dropped,
+    async unsealedSeconds() {
+      const at = await oldestUnsealedAt(registry.metadata)
+      return at === undefined ? 0 : Math.max(0, (context.ports.clock.now() - at) / 1000)
+    },
+  })
 }
 
 /** Damage is counted whoever finds it, a scrub in another process included. */

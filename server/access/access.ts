@@ -1,108 +1,209 @@
 /**
  * Who asks, and what they may.
  *
- * The problem: a registry:2 file says that anyone may do anything, or names an htpasswd file whose users may; without a file Berth guards itself by
- * an account of its own; and a password costs a core tens of milliseconds to check. The way: {@link Access} is made once from {@link AuthConfig};
- * each kind supplies the stored hash of a name and its check, remembered-credentials.ts spares repeated ones. To add a kind of authentication, add it
- * to AuthConfig and a {@link PasswordSource} here; rights beyond all or nothing go into {@link Principal.grants}.
+ * The problem: passwords, tokens, sessions and certificates of many sources lead to one answer, rights come from rows that change at any moment, and
+ * a request may cost neither a hash nor a read. The way: {@link Access} is made once. A credential leads to an account (authenticate-password.ts, token-book.ts,
+ * authenticate-bearer.ts; hooks.ts for what other files know), the account to its rights (rights.ts), the name asked for to its project (locate.ts), and
+ * one pure function decides (decide.ts). All that was read is remembered until the access epoch changes (epoch.ts). To add a kind of credential, add a
+ * hook and a branch to `principalOf`; to add a permission, see api/permissions.ts.
  */
+import type { Permission } from '#api/permissions.ts'
 import type { AuthConfig } from '#config/config.ts'
-import type { Logger } from '#lib/logger.ts'
-import type { Ports } from '#lib/ports.ts'
-import type { Metadata } from '#metadata/metadata.ts'
-import { findUser } from '#metadata/users.ts'
 import type { Visibility } from '#metadata/visibility.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
-import { basicChallenge, parseBasicCredential } from './basic-credential.ts'
-import { loadBcrypt } from './bcrypt.ts'
-import { HtpasswdFile } from './htpasswd-file.ts'
-import { unmatchablePasswordHash, verifyPassword } from './password.ts'
-import { openPrincipal, type Principal } from './principal.ts'
-import { RememberedCredentials } from './remembered-credentials.ts'
+import { AccountBook, looksLikeRobot } from './accounts.ts'
+import { authenticateBearer, type BearerParts } from './authenticate-bearer.ts'
+import { PasswordSignIn } from './authenticate-password.ts'
+import { BackOff } from './back-off.ts'
+import { parseBasicCredential } from './basic-credential.ts'
+import { challengesOf, type ChallengeContext } from './challenge.ts'
+import { CredentialUses } from './credential-uses.ts'
+import { decide, type ProjectFacts, type Rights, type Target } from './decide.ts'
+import type { Directory } from './directory.ts'
+import type { AccessEpoch } from './epoch.ts'
+import type { SignInHooks } from './hooks.ts'
+import { openHtpasswd, type HtpasswdSource } from './htpasswd-source.ts'
+import { ProjectMap, type Location } from './locate.ts'
+import { openLookingRights, openRights } from './preset-rights.ts'
+import { anonymousPrincipal, type Principal } from './principal.ts'
+import type { Requester } from './requester.ts'
+import { RightsBook } from './rights.ts'
+import { TokenBook } from './token-book.ts'
+import { looksLikeToken } from './token-format.ts'
+import { VisibilityBook } from './visible.ts'
 
-/** What may be asked for; `base` is GET /v2/. */
-export type AccessAction = 'pull' | 'push' | 'delete' | 'catalog' | 'base'
+/**
+ * Where something is to be done. `ownedBy` asks as if another project owned the repository: what the caller would meet if the one that does were
+ * not there.
+ */
+export type Place =
+  | 'system'
+  | { readonly project: string }
+  | { readonly repository: RepositoryName; readonly ownedBy?: ProjectFacts | undefined }
 
-/** Judges each request's Authorization header, and says what its principal may do and see. Made once at the start. */
+/** Judges who sends a request, and says what they may do and see. Made once at the start. */
 export interface Access {
   /**
-   * Who sent this Authorization header. Throws UNAUTHORIZED without one (unless the registry is open) and with a wrong one, TOOMANYREQUESTS and
-   * UNAVAILABLE when it cannot be judged now. An open registry looks at no header.
+   * Who sent the request; an anonymous principal when it shows no credential. Throws UNAUTHORIZED for a wrong one, ADDRESS_DENIED, TOOMANYREQUESTS,
+   * and UNAVAILABLE when it cannot be judged now. An open registry looks at no credential.
    */
-  authenticate(authorization: string | undefined): Promise<Principal>
-  may(principal: Principal, action: AccessAction, repository?: RepositoryName): boolean
+  authenticate(requester: Requester): Promise<Principal>
+  /** False for a project that is not there. */
+  may(principal: Principal, permission: Permission, place: Place): Promise<boolean>
   /** What the principal sees in lists. */
-  visibility(principal: Principal): Visibility
-  /** The value of WWW-Authenticate for a 401; undefined where nobody is asked. */
-  readonly challenge: string | undefined
+  visibility(principal: Principal, permission: Permission): Promise<Visibility>
+  /** The repository by its present name (former names of projects and repositories are followed) and the project it belongs to. */
+  locate(repository: RepositoryName): Promise<Location>
+  /** The project of that name, by its present or a former one. `above`: what owns the name, or would if no project were called so. */
+  project(name: string, which?: 'above'): Promise<ProjectFacts | undefined>
+  /** The values of WWW-Authenticate for a 401; none where nobody is asked. */
+  challenge(context: ChallengeContext): readonly string[]
 }
 
-/** What every kind of authentication is made from; `metadata` is asked for accounts only. */
-export interface AccessParts {
-  readonly metadata: Metadata
-  readonly ports: Ports
-  readonly log: Logger
-}
-
-/** The stored hash of a name (or one that no password fits, which costs the same), and how it is checked. */
-interface PasswordSource {
-  find(name: string): Promise<{ readonly hash: string; readonly grants: Principal['grants'] | undefined }>
-  verify(password: string, hash: string): Promise<boolean>
+/** What access is made from. `epoch` comes with the directory's metadata from {@link watchAccess}; `service` names this registry in bearer tokens. */
+export interface AccessParts extends SignInHooks {
+  readonly directory: Directory
+  readonly epoch: AccessEpoch
+  readonly service?: string | undefined
 }
 
 /** For `htpasswd` a missing file is made, and one that cannot be read is an error. */
 export async function createAccess(config: AuthConfig, parts: AccessParts): Promise<Access> {
-  if (config.kind === 'open') return { ...rights, authenticate: async () => openPrincipal, challenge: undefined }
-  const source = config.kind === 'htpasswd' ? await htpasswdSource(config.path, parts) : accountSource(parts)
-  const remembered = new RememberedCredentials(parts.ports)
-  const authenticate = (authorization: string | undefined) => authenticateBasic(authorization, source, remembered)
-  return { ...rights, authenticate, challenge: basicChallenge(config.realm) }
+  const { metadata, ports } = parts.directory
+  const { reader } = metadata
+  const rights = new RightsBook(reader, parts.epoch)
+  const projects = new ProjectMap(reader, parts.epoch)
+  const visible = new VisibilityBook(reader, parts.epoch)
+  const authenticate = config.kind === 'open' ? authenticateNobody : await signInOf(config, parts, rights)
+  return {
+    authenticate,
+    async may(principal, permission, place) {
+      const target = await targetOf(projects, place)
+      return target !== undefined && decide(principal.rights, permission, target, ports.clock.now())
+    },
+    visibility: ({ rights: held }, permission) => visible.of(held, permission, ports.clock.now()),
+    locate: (repository) => projects.locate(repository),
+    project: (name, which) => (which === 'above' ? projects.above(name) : projects.project(name)),
+    challenge: (context) => challengesOf(config, parts.service ?? '', context),
+  }
 }
 
-const rights: Pick<Access, 'may' | 'visibility'> = {
-  may: (principal) => principal.grants === 'everything',
-  visibility: (principal) => ({ kind: principal.grants === 'everything' ? 'everything' : 'nothing' }),
+/** The rights of somebody without the bounds of the credential they came with. */
+export function unbounded(principal: Principal): Principal {
+  const { isAdministrator, rights } = principal.rights
+  const whole: Rights = { isAdministrator, rights }
+  return { ...principal, rights: whole }
 }
 
-async function authenticateBasic(
-  authorization: string | undefined,
-  source: PasswordSource,
-  remembered: RememberedCredentials,
-): Promise<Principal> {
-  const credential = authorization === undefined ? undefined : parseBasicCredential(authorization)
+async function targetOf(projects: ProjectMap, place: Place): Promise<Target | undefined> {
+  if (place === 'system') return { kind: 'system' }
+  if ('project' in place) {
+    const project = await projects.project(place.project)
+    return project && { kind: 'project', project }
+  }
+  if (place.ownedBy !== undefined) return { kind: 'repository', project: place.ownedBy, repository: place.repository }
+  return { kind: 'repository', ...(await projects.locate(place.repository)) }
+}
+
+function authenticateNobody({ isRegistryRequest }: Requester): Promise<Principal> {
+  return Promise.resolve(anonymousPrincipal(isRegistryRequest === true ? openRights : openLookingRights))
+}
+
+/** All that knows credentials. */
+interface SignIn {
+  readonly accounts: AccountBook
+  readonly tokens: TokenBook
+  readonly passwords: PasswordSignIn
+  readonly bearer: BearerParts
+  readonly hooks: SignInHooks
+}
+
+async function signInOf(config: AuthConfig, parts: AccessParts, rights: RightsBook): Promise<Access['authenticate']> {
+  const { directory, epoch } = parts
+  const { metadata, ports, log } = directory
+  const { reader } = metadata
+  const file = config.kind === 'htpasswd' ? await openHtpasswd(config.path, { ports, log }) : undefined
+  const accounts = new AccountBook(reader, epoch, rights, parts.keepFresh)
+  const uses = new CredentialUses({ metadata, ports, log })
+  const backOff = new BackOff(metadata, ports.clock)
+  const signIn: SignIn = {
+    accounts,
+    tokens: new TokenBook({ accounts, uses, clock: ports.clock, hooks: parts, epoch }),
+    passwords: new PasswordSignIn({ accounts, backOff, uses, hooks: parts, file, reader, ports }),
+    bearer: { accounts, hooks: parts, reader, clock: ports.clock, isFileUser: isFileUser(file) },
+    hooks: parts,
+  }
+  return (requester) => principalOf(signIn, requester, ports.clock.now())
+}
+
+function isFileUser(file: HtpasswdSource | undefined): BearerParts['isFileUser'] {
+  return file && (async (name) => (await file.find(name)).hash !== undefined)
+}
+
+async function principalOf(signIn: SignIn, requester: Requester, now: number): Promise<Principal> {
+  const { authorization, session, certificate } = requester
+  if (authorization !== undefined) return await byHeader(signIn, requester, authorization)
+  if (session !== undefined) {
+    const principal = await bySession(signIn, session)
+    if (principal !== undefined) return principal
+  }
+  if (certificate !== undefined) {
+    const principal = await byCertificate(signIn, requester, now)
+    if (principal !== undefined) return principal
+  }
+  return await signIn.accounts.anonymous()
+}
+
+const bearerHeader = /^bearer +([A-Za-z0-9._~+/=-]+) *$/i
+/** Three parts of base64url, the first of which begins like `{"`: what no person types. */
+const jwt = /^eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/
+
+async function byHeader(signIn: SignIn, requester: Requester, header: string): Promise<Principal> {
+  const token = bearerHeader.exec(header)?.[1]
+  if (token !== undefined) {
+    if (looksLikeToken(token)) return await signIn.tokens.authenticate(token, '', requester)
+    return await authenticateBearer(signIn.bearer, token, requester)
+  }
+  const credential = parseBasicCredential(header)
   if (credential === undefined) throw new RegistryError('UNAUTHORIZED')
-  const { hash, grants } = await source.find(credential.name)
-  const isValid = await remembered.check(credential, hash, () => source.verify(credential.password, hash))
-  if (!isValid) throw new RegistryError('UNAUTHORIZED')
-  return { name: credential.name, isAnonymous: false, ...(grants === undefined ? {} : { grants }) }
+  const { name, password } = credential
+  if (looksLikeToken(password)) return await signIn.tokens.authenticate(password, name, requester)
+  if (jwt.test(password)) return await byWorkload(signIn, credential, requester)
+  // A robot has no password, and nobody else its name.
+  if (name === '' || looksLikeRobot(name)) throw new RegistryError('UNAUTHORIZED')
+  return await signIn.passwords.authenticate(credential, requester)
 }
 
-async function htpasswdSource(path: string, parts: AccessParts): Promise<PasswordSource> {
-  const bcrypt = await loadBcrypt()
-  const file = new HtpasswdFile(path, parts)
-  await file.createIfMissing(bcrypt)
-  try {
-    await file.users()
-  } catch (cause) {
-    throw new Error(`auth.htpasswd.path: ${path} cannot be read`, { cause })
-  }
-  return {
-    verify: (password, hash) => bcrypt.verify(password, hash),
-    find: async (name) => {
-      const { hashes, unmatchable } = await file.users()
-      return { hash: hashes.get(name) ?? unmatchable, grants: 'everything' }
-    },
-  }
+async function byWorkload(
+  { accounts, hooks, bearer }: SignIn,
+  { name, password }: { readonly name: string; readonly password: string },
+  { address }: Requester,
+): Promise<Principal> {
+  const now = bearer.clock.now()
+  const identity = await hooks.verifyWorkload?.(password, name)
+  const robot = identity === undefined || identity.expiresAt <= now ? undefined : await accounts.robot(identity.robotId)
+  hooks.noteAttempt?.('workload', robot === undefined ? 'failure' : 'success')
+  if (robot === undefined) throw new RegistryError('UNAUTHORIZED')
+  return await accounts.robotPrincipal(robot, { credential: { kind: 'workload' } }, { now, address })
 }
 
-function accountSource({ metadata, ports }: AccessParts): PasswordSource {
-  const unmatchable = unmatchablePasswordHash(ports.random)
-  return {
-    verify: verifyPassword,
-    find: async (name) => {
-      const user = await findUser(metadata.reader, name)
-      return { hash: user?.passwordHash ?? unmatchable, grants: user?.isAdmin === true ? 'everything' : undefined }
-    },
+/** A session that is over is no credential: its browser is asked to sign in where that is needed. */
+async function bySession({ accounts, hooks }: SignIn, cookie: string): Promise<Principal | undefined> {
+  const session = await hooks.findSession?.(cookie)
+  const user = session === undefined ? undefined : await accounts.user({ id: session.userId })
+  if (session === undefined || user === undefined || user.isDisabled) return undefined
+  return await accounts.personPrincipal(user, { credential: { kind: 'session', id: session.sessionId } })
+}
+
+async function byCertificate({ accounts, hooks }: SignIn, requester: Requester, now: number): Promise<Principal | undefined> {
+  const owner = requester.certificate && (await hooks.findCertificateOwner?.(requester.certificate))
+  if (owner === undefined) return undefined
+  const entrance = { credential: { kind: 'certificate' } } as const
+  if (owner.kind === 'robot') {
+    const robot = await accounts.robot(owner.id)
+    return robot && (await accounts.robotPrincipal(robot, entrance, { now, address: requester.address }))
   }
+  const user = await accounts.user({ id: owner.id })
+  return user && (await accounts.personPrincipal(user, entrance))
 }

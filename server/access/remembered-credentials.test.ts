@@ -63,7 +63,7 @@ suite('remembered credentials', () => {
   })
 
   test('two run at once, a hundred wait, and more are told to come again', async () => {
-    const remembered = new RememberedCredentials(makeParts().ports)
+    const remembered = new RememberedCredentials(makeParts().ports, 2)
     const check = makeCheck()
     const ask = (index: number) => remembered.check({ name: 'alice', password: `guess ${index}` }, 'hash', check.verify)
     const checks = Array.from({ length: 102 }, (_, index) => ask(index))

@@ -7,14 +7,18 @@
  * queue, and beyond it are told to come again.
  */
 import { createHmac } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import type { Ports } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { BasicCredential } from './basic-credential.ts'
 
 const rememberedForMs = 60_000
 const maxRemembered = 10_000
-/** Hashes run on libuv's four threads, which also do all file operations: two are left to those. */
-const maxRunning = 2
+/**
+ * Hashes run on libuv's four threads, which also do all file operations: two are left to those. And a core is left to the event loop: on two cores a flood
+ * of wrong passwords that took both made the p99 of a pull 12 times what it is (test/long/password-flood.test.ts).
+ */
+const defaultRunning = Math.max(1, Math.min(2, availableParallelism() - 1))
 const maxWaiting = 100
 const retryAfterSeconds = 2
 
@@ -22,25 +26,36 @@ const retryAfterSeconds = 2
 export class RememberedCredentials {
   readonly #clock: Ports['clock']
   readonly #key: Buffer
+  readonly #maximumRunning: number
   /** HMAC → until when, oldest first. */
   readonly #known = new Map<string, number>()
   readonly #pending = new Map<string, Promise<boolean>>()
   readonly #waiting: (() => void)[] = []
   #running = 0
 
-  constructor({ clock, random }: Pick<Ports, 'clock' | 'random'>) {
+  /** `maximumRunning`: checks at a time; more than two only where they do not hash. */
+  constructor({ clock, random }: Pick<Ports, 'clock' | 'random'>, maximumRunning: number = defaultRunning) {
     this.#clock = clock
     this.#key = random.bytes(32)
+    this.#maximumRunning = maximumRunning
   }
 
-  /** Whether the password fits `storedHash`, by memory or by `verify`. Throws TOOMANYREQUESTS when too many checks wait already. */
-  async check(credential: BasicCredential, storedHash: string, verify: () => Promise<boolean>): Promise<boolean> {
+  /**
+   * Whether the password fits `storedHash`, by memory or by `verify`. Throws TOOMANYREQUESTS when too many checks wait already. `admit` is asked before
+   * a check that is not remembered takes its place in the queue, and may throw.
+   */
+  async check(
+    credential: BasicCredential,
+    storedHash: string,
+    verify: () => Promise<boolean>,
+    admit?: () => Promise<void>,
+  ): Promise<boolean> {
     const id = this.#identify(credential, storedHash)
     const until = this.#known.get(id)
     if (until !== undefined && until > this.#clock.monotonic()) return true
     const pending = this.#pending.get(id)
     if (pending !== undefined) return await pending
-    const checking = this.#verifyInTurn(id, verify).finally(() => this.#pending.delete(id))
+    const checking = this.#verifyInTurn(id, verify, admit).finally(() => this.#pending.delete(id))
     this.#pending.set(id, checking)
     return await checking
   }
@@ -50,7 +65,23 @@ export class RememberedCredentials {
     return createHmac('sha256', this.#key).update(`${name}\0${password}\0${storedHash}`).digest('base64')
   }
 
-  async #verifyInTurn(id: string, verify: () => Promise<boolean>): Promise<boolean> {
+  /** Remembers a credential that was found right by other means. */
+  remember(credential: BasicCredential, storedHash: string): void {
+    this.#remember(this.#identify(credential, storedHash))
+  }
+
+  /** Runs what costs as much as a check when its turn comes. */
+  async inTurn(run: () => Promise<void>): Promise<void> {
+    await this.#takeTurn()
+    try {
+      await run()
+    } finally {
+      this.#passTurn()
+    }
+  }
+
+  async #verifyInTurn(id: string, verify: () => Promise<boolean>, admit: (() => Promise<void>) | undefined): Promise<boolean> {
+    await admit?.()
     await this.#takeTurn()
     try {
       const isValid = await verify()
@@ -62,7 +93,7 @@ export class RememberedCredentials {
   }
 
   async #takeTurn(): Promise<void> {
-    if (this.#running < maxRunning) {
+    if (this.#running < this.#maximumRunning) {
       this.#running += 1
       return
     }

@@ -1,7 +1,9 @@
 /** Values → {@link Config}: the defaults that depend on other keys, and the rules that span keys. */
 import { resolve } from 'node:path'
+import { buildOutsideToken, buildSecrets, buildTokens } from './build-access.ts'
 import { buildHttp } from './build-http.ts'
 import type {
+  AuditConfig,
   AuthConfig,
   Config,
   DatabaseConfig,
@@ -24,19 +26,36 @@ export interface Source {
 }
 
 /** The configuration; what is wrong with it goes to the listener, and then the result means nothing. */
-export function buildConfig(values: Values, source: Source, listener: Listener): Config {
+export function buildConfig(values: Values, source: Source, listener: Listener): Omit<Config, 'effective'> {
   checkVersion(values, source, listener)
   const storage = buildStorage(values, source, listener)
+  const database = buildDatabase(values, source, storage)
   return {
     file: source.file,
     log: buildLog(values),
     storage,
-    database: buildDatabase(values, source, storage),
+    database,
     http: buildHttp(values, source.cwd, listener),
     auth: buildAuth(values, source, listener),
+    secrets: buildSecrets(values, source, database),
+    tokens: buildTokens(values),
     health: buildHealth(values, source, listener),
     limits: buildLimits(values),
     validation: buildValidation(values, listener),
+    audit: buildAudit(values, source),
+    outgoing: { allowedNetworks: values.get('outgoing.allowednetworks') },
+  }
+}
+
+function buildAudit(values: Values, { cwd }: Source): AuditConfig {
+  const file = values.get('audit.file')
+  const pulls = values.get('audit.pulls') === 'log'
+  const isStandardOutput = file === '-' || (file === undefined && pulls)
+  return {
+    output: isStandardOutput ? 'standard-output' : file === undefined ? undefined : { file: resolve(cwd, file) },
+    hasRecords: file !== undefined,
+    hasPulls: pulls,
+    retentionMs: values.get('audit.retention'),
   }
 }
 
@@ -106,6 +125,7 @@ function buildAuth(values: Values, { file, cwd }: Source, { problem, warn }: Lis
   const kind = kinds[0] ?? (file === undefined ? 'accounts' : 'none')
   if (kind === 'accounts') return { kind, realm: values.get('auth.accounts.realm') }
   if (kind === 'htpasswd') return buildHtpasswd(values, cwd, problem)
+  if (kind === 'token') return buildOutsideToken(values, cwd, problem)
   if (kind === 'none') {
     const where = values.origin('auth') ?? 'no auth in the file'
     warn(

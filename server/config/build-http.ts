@@ -23,6 +23,7 @@ export function buildHttp(values: Values, cwd: string, listener: Listener): Http
     tls: buildTls(values, cwd, listener),
     headers,
     debug: debugAddress(values, listener),
+    insecureSessions: values.get('http.insecuresessions'),
     trustedProxies: values.get('http.trustedproxies').flatMap((entry) => addressGroups[entry] ?? [entry]),
   }
 }
@@ -80,6 +81,7 @@ function buildTls(values: Values, cwd: string, { problem, warn }: Listener): Tls
     certificate: resolve(cwd, certificate),
     key: resolve(cwd, key),
     clientCas: values.get('http.tls.clientcas').map((file) => resolve(cwd, file)),
+    crls: values.get('http.tls.crls').map((file) => resolve(cwd, file)),
     clientAuth: values.get('http.tls.clientauth'),
     minimumVersion: minimumVersion(values.get('http.tls.minimumtls'), warn),
     cipherSuites: cipherSuites(values, problem),

@@ -11,9 +11,34 @@ export interface Config {
   readonly database: DatabaseConfig
   readonly http: HttpConfig
   readonly auth: AuthConfig
+  readonly secrets: SecretsConfig
+  readonly tokens: TokensConfig
   readonly health: HealthConfig
   readonly limits: LimitsConfig
   readonly validation: ValidationConfig
+  readonly audit: AuditConfig
+  /** Every key that acts, for a person: its value, secrets masked, and where that comes from. */
+  readonly effective: readonly EffectiveKey[]
+  readonly outgoing: OutgoingConfig
+}
+
+/** A key as it is in force. */
+export interface EffectiveKey {
+  readonly key: string
+  readonly value: string
+  /** `line 12`, the name of a variable, or `default`. */
+  readonly source: string
+}
+
+/** `audit.*`: what is written beside the records of the database, and how long those are kept. */
+export interface AuditConfig {
+  /** Where lines go; undefined: nowhere. */
+  readonly output: 'standard-output' | { readonly file: string } | undefined
+  /** Whether every record becomes a line there. */
+  readonly hasRecords: boolean
+  /** Whether pulls of manifests do. */
+  readonly hasPulls: boolean
+  readonly retentionMs: number
 }
 
 /** `log.*`: what is logged and in which of registry:2's formats. `fields` stand in every line. */
@@ -50,6 +75,8 @@ export interface TlsConfig {
   readonly certificate: string
   readonly key: string
   readonly clientCas: readonly string[]
+  /** Absolute paths of revocation lists (PEM), read again when they change. */
+  readonly crls: readonly string[]
   readonly clientAuth: 'require-and-verify-client-cert' | 'request-client-cert' | 'require-any-client-cert' | 'verify-client-cert-if-given'
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3'
   /** OpenSSL names; undefined: Node's defaults. */
@@ -72,6 +99,8 @@ export interface HttpConfig {
   readonly debug: { readonly host: string | undefined; readonly port: number; readonly metricsPath: string | undefined } | undefined
   /** Addresses and CIDR ranges whose X-Forwarded-* and Forwarded headers count. */
   readonly trustedProxies: readonly string[]
+  /** Whether browsers may sign in over plain HTTP from other machines. */
+  readonly insecureSessions: boolean
 }
 
 /** `auth.*`: exactly one kind. `realm` stands in the WWW-Authenticate challenge. */
@@ -81,6 +110,36 @@ export type AuthConfig =
   | { readonly kind: 'htpasswd'; readonly realm: string; readonly path: string }
   /** Accounts of the database, with the first-start administrator. */
   | { readonly kind: 'accounts'; readonly realm: string }
+  | OutsideTokenConfig
+
+/** `auth.token`: a token server that is not Berth's. Files are absolute paths; at least one of the two is there. */
+export interface OutsideTokenConfig {
+  readonly kind: 'token'
+  /** URL of the token server; with `autoRedirectPath` that path on whatever host the request came to. */
+  readonly realm: string
+  readonly autoRedirectPath: string | undefined
+  readonly service: string
+  readonly issuer: string
+  readonly rootCertBundle: string | undefined
+  readonly jwks: string | undefined
+  readonly signingAlgorithms: readonly string[]
+}
+
+/** `secrets.*`: where the keys are that seal secrets in rows. With `keys` no file is read; with neither they live as long as the process. */
+export interface SecretsConfig {
+  /** Absolute; made when it is missing. */
+  readonly keyFile: string | undefined
+  /** 32 bytes each; the first seals. */
+  readonly keys: readonly Uint8Array[]
+}
+
+/** `tokens.*`: Berth's own bearer tokens. */
+export interface TokensConfig {
+  readonly algorithm: 'ES256' | 'RS256'
+  readonly lifetimeMs: number
+  readonly issuer: string
+  readonly service: string
+}
 
 /** `health.*`: the checks behind /debug/health. A check counts as failed after `threshold` failures in a row. */
 export interface HealthConfig {
@@ -124,4 +183,10 @@ export interface ValidationConfig {
   readonly urlsDeny: readonly string[] | undefined
   /** Whether a manifest with a subject may come before its blobs (`cosign load` does so). */
   readonly referrersMayPrecedeBlobs: boolean
+}
+
+/** `outgoing.*`: where requests of the registry itself may go. */
+export interface OutgoingConfig {
+  /** Addresses, CIDR ranges and names of ranges, as lib/address-guard.ts takes them. */
+  readonly allowedNetworks: readonly string[]
 }

@@ -18,7 +18,7 @@ In rising order count: the defaults below, the file, and \`REGISTRY_*\` variable
   brings back the default, but \`REGISTRY_AUTH\` may not be empty.
 - **Durations** are Go's: \`168h\`, \`2h10m\`, \`300ms\`; a bare number is nanoseconds. **Sizes** are bytes, or \`64MiB\`, \`1.5GB\`. **Paths** may be relative to the
   working directory.
-- **An unknown key** is a warning, as registry:2 passes over it, but a mistake in \`database\`, \`limits\` and \`auth.accounts\`, which only Berth has. A value of the
+- **An unknown key** is a warning, as registry:2 passes over it, but a mistake in \`database\`, \`limits\`, \`secrets\`, \`tokens\` and \`auth.accounts\`, which only Berth has. A value of the
   wrong type is a mistake anywhere, and so is a key that stands twice.
 `
 

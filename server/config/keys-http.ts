@@ -22,7 +22,9 @@ export const httpSections = {
     doc: 'Berth’s own. Accounts of the database, beginning with the administrator whom the first start makes and prints.',
     own: true,
   },
-  'auth.token': { doc: 'token authentication is not available in this version: use auth.htpasswd or auth.accounts', status: 'refused' },
+  'auth.token': {
+    doc: 'A token server that is not Berth’s: whoever brings a bearer token of `issuer` for `service`, signed by a key of `rootcertbundle` or `jwks`, may do what it says.',
+  },
   'auth.silly': { doc: 'it lets everyone in who sends any Authorization header: use auth.htpasswd or auth.accounts', status: 'refused' },
   proxy: { doc: 'A pull-through cache.' },
   'proxy.exec': { doc: 'only for the pull-through cache, which is not available in this version', status: 'ignored' },
@@ -62,6 +64,13 @@ const headerValue = textLike('a list of header values without line ends', (value
 const addressRange = textLike('an IP address, a CIDR range, `loopback` or `private`', isAddressRange)
 const realm = textLike('a text of printable ASCII, up to 200 characters', (value) => /^[ -~]{1,200}$/.test(value))
 
+const tokenRealm = textLike('an absolute URL such as https://auth.example.com/token', (value) =>
+  /^https?:\/\/[^/?#@\s"\\]+[^#\s"\\]*$/i.test(value),
+)
+const signingAlgorithm = textLike('one of EdDSA, ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512', (value) =>
+  /^(?:EdDSA|(?:ES|RS|PS)(?:256|384|512))$/.test(value),
+)
+
 /** Whether `name` may be the name of a response header. */
 export function isHeaderName(name: string): boolean {
   return passes(() => validateHeaderName(name))
@@ -89,6 +98,11 @@ const listenKeys = {
     ['loopback', 'private'],
     'Berth’s own. Who may say with `X-Forwarded-Proto`, `-Host`, `-For` or `Forwarded` how the client came: addresses, CIDR ranges, `loopback`, `private` (RFC 1918, 6598, link-local and unique local addresses: where a proxy in a container network is). From others these headers count for nothing; registry:2 believes everyone. Where clients share a private network with the registry and nothing stands between, set `[]`.',
   ),
+  'http.insecuresessions': acts(
+    boolean,
+    false,
+    'Berth’s own. Lets browsers sign in over plain HTTP from other machines than this one; anybody on the way can then take over their sessions. Without it that needs TLS, here or in a trusted proxy in front.',
+  ),
   'http.debug.addr': optional(text, 'Where health and metrics listen, such as `localhost:5001`.', { defaultText: 'off' }),
   'http.debug.prometheus.enabled': acts(boolean, false, 'Whether metrics are served there.'),
   'http.debug.prometheus.path': acts(path, '/metrics', 'Their path.'),
@@ -100,6 +114,11 @@ const tlsKeys = {
   'http.tls.certificate': optional(text, 'PEM file of the certificate, followed by its intermediates.'),
   'http.tls.key': optional(text, 'PEM file of its private key.'),
   'http.tls.clientcas': acts(listOf(text), [], 'PEM files of authorities whose client certificates count.'),
+  'http.tls.crls': acts(
+    listOf(text),
+    [],
+    'Berth’s own. PEM files of revocation lists for client certificates, one for each authority of the chain; read again when they change. With any of them, a certificate of an authority without a list is refused.',
+  ),
   'http.tls.clientauth': acts(
     oneOf('require-and-verify-client-cert', 'request-client-cert', 'require-any-client-cert', 'verify-client-cert-if-given'),
     'require-and-verify-client-cert',
@@ -126,14 +145,21 @@ const authKeys = {
     'The file. When it is missing, Berth makes it with user `docker` and a random password that is logged once. Required with htpasswd.',
   ),
   'auth.accounts.realm': acts(realm, 'Berth', 'Shown by clients that ask for a password.'),
-  'auth.token.realm': inert('refused', text, ''),
-  'auth.token.service': inert('refused', text, ''),
-  'auth.token.issuer': inert('refused', text, ''),
-  'auth.token.rootcertbundle': inert('refused', text, ''),
-  'auth.token.jwks': inert('refused', text, ''),
-  'auth.token.signingalgorithms': inert('refused', listOf(text), ''),
-  'auth.token.autoredirect': inert('refused', boolean, ''),
-  'auth.token.autoredirectpath': inert('refused', text, ''),
+  'auth.token.realm': optional(tokenRealm, 'URL of the token server, for the challenge. Required with token, unless `autoredirect`.'),
+  'auth.token.service': optional(realm, 'The name of this registry at the token server (`aud`). Required with token.'),
+  'auth.token.issuer': optional(realm, 'The name of the token server (`iss`). Required with token.'),
+  'auth.token.rootcertbundle': optional(
+    text,
+    'PEM file of certificates: their keys count, and tokens with a chain (`x5c`) that leads to one of them. This or `jwks` is required with token.',
+  ),
+  'auth.token.jwks': optional(text, 'JSON file with a JWK set whose keys count.'),
+  'auth.token.signingalgorithms': acts(
+    listOf(signingAlgorithm),
+    ['EdDSA', 'ES256', 'ES384', 'ES512', 'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+    'Algorithms that count.',
+  ),
+  'auth.token.autoredirect': acts(boolean, false, 'Take scheme and host of the realm from each request.'),
+  'auth.token.autoredirectpath': acts(path, '/auth/token', 'The path of the realm then.'),
   'auth.silly.realm': inert('refused', text, ''),
   'auth.silly.service': inert('refused', text, ''),
 }

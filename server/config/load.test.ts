@@ -138,7 +138,7 @@ health:
       /^auth: expected exactly one kind, found htpasswd, accounts/,
     ],
     'with none beside another kind': [`${minimal}auth: {none: {}, htpasswd: {realm: r, path: /p}}`, /^auth: expected exactly one kind/],
-    'with an unknown kind of auth': [`${minimal}auth: ldap`, /^auth: expected one of none, htpasswd, accounts, found "ldap"/],
+    'with an unknown kind of auth': [`${minimal}auth: ldap`, /^auth: expected one of none, htpasswd, accounts, token, found "ldap"/],
     'with htpasswd without parameters': [`${minimal}auth: htpasswd`, /auth\.htpasswd\.realm: .*\nauth\.htpasswd\.path: /],
     'whose auth is a list': [`${minimal}auth: [htpasswd]`, /^auth: .*found a list/],
     'whose http is a text': [`${minimal}http: on`, /^http: expected a map of keys, found/],
@@ -209,6 +209,7 @@ validation:
       certificate: join(directory, 'tls.crt'),
       key: join(directory, 'tls.key'),
       clientCas: [join(directory, 'ca.pem')],
+      crls: [],
       clientAuth: 'verify-client-cert-if-given',
       minimumVersion: 'TLSv1.3',
       cipherSuites: ['TLS_AES_128_GCM_SHA256', 'ECDHE-RSA-CHACHA20-POLY1305'],
@@ -280,8 +281,6 @@ compatibility: {schema1: {enabled: true, signingkeyfile: x, trustkey: y}}
   })
 
   const refused: Record<string, string> = {
-    'auth.token':
-      'auth: {token: {realm: https://x, service: s, issuer: i, rootcertbundle: /x, jwks: /y, signingalgorithms: [ES256], autoredirect: true, autoredirectpath: /z}}',
     'auth.silly': 'auth: {silly: {realm: r, service: s}}',
     'proxy.remoteurl': 'proxy: {remoteurl: https://registry-1.docker.io, username: u, password: p}',
     'http.tls.letsencrypt': 'http: {tls: {letsencrypt: {cachefile: /x, email: a@b, hosts: [h], directoryurl: https://d}}}',

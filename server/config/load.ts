@@ -4,6 +4,7 @@ import { access, readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { buildConfig } from './build-config.ts'
 import type { Config } from './config.ts'
+import { effectiveKeys } from './effective.ts'
 import { applyEnvironment, configurationPathVariable, type Listener } from './environment.ts'
 import { ConfigError, type Problem } from './problem.ts'
 import { describeFound, rawMap, type RawMap } from './raw-value.ts'
@@ -39,7 +40,8 @@ export async function loadConfig({ file, environment, cwd }: ConfigSource): Prom
   if (tree === undefined) throw new ConfigError(problems, warnings)
   applyEnvironment(tree, environment, listener)
   const values = validate(tree, listener)
-  const config = buildConfig(values, { file: path, cwd }, listener)
+  const built = buildConfig(values, { file: path, cwd }, listener)
+  const config: Config = { ...built, effective: effectiveKeys(built, values) }
   if (!problems.some(({ path: at }) => at.startsWith('http.tls'))) await checkFiles(config, listener)
   if (problems.length > 0) throw new ConfigError(problems, warnings)
   return { config, warnings, values }
@@ -65,14 +67,15 @@ async function readTree(path: string, listener: Listener): Promise<RawMap | unde
 }
 
 /** Files that must be there before the listener opens, so that `berth config check` finds their absence. */
-async function checkFiles({ http: { tls } }: Config, { problem }: Listener): Promise<void> {
-  if (tls === undefined) return
-  const files: readonly (readonly [string, string])[] = [
-    ['http.tls.certificate', tls.certificate],
-    ['http.tls.key', tls.key],
-    ...tls.clientCas.map((file, index) => [`http.tls.clientcas[${index}]`, file] as const),
-  ]
+async function checkFiles({ http: { tls }, auth }: Config, { problem }: Listener): Promise<void> {
+  const files: (readonly [string, string | undefined])[] = []
+  if (tls !== undefined) {
+    files.push(['http.tls.certificate', tls.certificate], ['http.tls.key', tls.key])
+    files.push(...tls.clientCas.map((file, index) => [`http.tls.clientcas[${index}]`, file] as const))
+  }
+  if (auth.kind === 'token') files.push(['auth.token.rootcertbundle', auth.rootCertBundle], ['auth.token.jwks', auth.jwks])
   for (const [path, file] of files) {
+    if (file === undefined) continue
     try {
       await access(file, constants.R_OK)
       if ((await stat(file)).isDirectory()) problem({ path, expected: 'a readable file', found: `${file}, a directory` })

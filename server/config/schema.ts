@@ -8,12 +8,15 @@
  * `npm run docs`.
  */
 import type { Key, KeyStatus, Section } from './key.ts'
+import { accessSections, allAccessKeys } from './keys-access.ts'
+import { allAuditKeys, auditSections } from './keys-audit.ts'
 import { allGeneralKeys, generalSections } from './keys-general.ts'
 import { allHttpKeys, httpSections } from './keys-http.ts'
+import { allOutgoingKeys, outgoingSections } from './keys-outgoing.ts'
 import { allStorageKeys, storageSections } from './keys-storage.ts'
 
 /** The keys by dotted path, with the type of each. */
-export const typedKeys = { ...allStorageKeys, ...allHttpKeys, ...allGeneralKeys }
+export const typedKeys = { ...allStorageKeys, ...allHttpKeys, ...allAccessKeys, ...allGeneralKeys, ...allAuditKeys, ...allOutgoingKeys }
 
 /** Dotted path of a key with a type, such as `http.tls.key`. */
 export type KeyPath = keyof typeof typedKeys
@@ -27,7 +30,7 @@ export const keys: ReadonlyMap<string, Key<unknown>> = new Map<string, Key<unkno
 /** The maps that hold the keys, by dotted path; the empty path is the document. */
 export const sections: ReadonlyMap<string, Section> = new Map<string, Section>([
   ['', { doc: 'The configuration.' }],
-  ...Object.entries({ ...storageSections, ...httpSections, ...generalSections }),
+  ...Object.entries({ ...storageSections, ...httpSections, ...accessSections, ...generalSections, ...auditSections, ...outgoingSections }),
 ])
 
 /** What may stand below `storage` beside the driver. */

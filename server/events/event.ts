@@ -10,6 +10,67 @@ import { digestFromBytes, type Digest } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 
 type NoDetail = Readonly<Record<string, never>>
+/** JSON. */
+type Detail = Readonly<Record<string, unknown>>
+
+const administrationActions = [
+  'user.created',
+  'user.updated',
+  'user.deleted',
+  'user.disabled',
+  'user.enabled',
+  'user.password-changed',
+  'second-factor.added',
+  'second-factor.removed',
+  'identity.linked',
+  'identity.unlinked',
+  'group.created',
+  'group.updated',
+  'group.deleted',
+  'group.member-added',
+  'group.member-removed',
+  'provider.created',
+  'provider.updated',
+  'provider.deleted',
+  'provider.tested',
+  'role.created',
+  'role.updated',
+  'role.deleted',
+  'grant.created',
+  'grant.updated',
+  'grant.deleted',
+  'project.created',
+  'project.updated',
+  'project.renamed',
+  'project.deleted',
+  'robot.created',
+  'robot.updated',
+  'robot.deleted',
+  'robot.secret-added',
+  'robot.secret-revoked',
+  'robot.trust-added',
+  'robot.trust-removed',
+  'token.created',
+  'token.revoked',
+  'key.rotated',
+  'key.deleted',
+  'label.created',
+  'label.updated',
+  'label.deleted',
+  'system.updated',
+  'session.opened',
+  'session.closed',
+  'login.succeeded',
+  'login.failed',
+  'access.refused',
+  'bearer.issued',
+  'bearer.refused',
+  'audit.exported',
+  'audit.purged',
+] as const
+
+/** What happens to accounts, rights and settings; logins and refusals too. */
+export type AdministrationAction = (typeof administrationActions)[number]
 
 /** What happened, to what. A tag that is pushed is `tag.moved`, from no digest if it was not there. */
 export type Happening =
@@ -45,15 +106,54 @@ export type Happening =
   | { readonly action: 'blob.quarantined'; readonly digest: Digest; readonly detail: { readonly reason: string } }
   | { readonly action: 'repository.created'; readonly repository: RepositoryName; readonly detail?: NoDetail }
   | { readonly action: 'repository.deleted'; readonly repository: RepositoryName; readonly detail?: NoDetail }
+  | { readonly action: 'repository.updated'; readonly repository: RepositoryName; readonly detail?: Detail }
+  | { readonly action: 'repository.moved'; readonly repository: RepositoryName; readonly detail: { readonly from: RepositoryName } }
+  | {
+      readonly action: 'manifest.labelled'
+      readonly repository: RepositoryName
+      readonly digest: Digest
+      readonly detail: { readonly label: string }
+    }
+  | {
+      readonly action: 'manifest.unlabelled'
+      readonly repository: RepositoryName
+      readonly digest: Digest
+      readonly detail: { readonly label: string }
+    }
+  | { readonly action: 'upload.cancelled'; readonly repository: RepositoryName; readonly detail: { readonly uploadId: string } }
+  /** `target` is `<kind>:<name>`, such as `user:alice`, `robot:ci@team`, `provider:corp`; `project` where one is concerned. No secret is ever in `detail`. */
+  | {
+      readonly action: AdministrationAction
+      readonly target: string
+      readonly project?: string | undefined
+      /** Where it was refused. */
+      readonly repository?: RepositoryName | undefined
+      readonly detail?: Detail
+    }
 
-/** Who made it happen, and when. */
-export interface Circumstances {
-  /** Milliseconds since the epoch. */
-  readonly at: number
-  /** Empty for anonymous. */
+/** Who made it happen, by which credential and from where. */
+export interface Who {
+  /** Name; empty for anonymous. */
   readonly actor: string
   /** Of the request that did it; empty for work without one. */
   readonly requestId: string
+  /** `Principal.key`. */
+  readonly actorKey?: string | undefined
+  /** Kind and id: `password`, `personal:12`. Never the secret. */
+  readonly credential?: string | undefined
+  readonly address?: string | undefined
+  readonly userAgent?: string | undefined
+}
+
+/** Who made it happen, when, and how it ended. */
+export interface Circumstances extends Who {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  /** `failure`: it was refused, for `reason` (an error code). Success unless said. */
+  readonly outcome?: 'success' | 'failure' | undefined
+  readonly reason?: string | undefined
+  /** How many alike this record stands for; 1 unless said. */
+  readonly count?: number | undefined
 }
 
 /** What is recorded and told: one of the known happenings, by whom and when. `action` tells them apart. */
@@ -65,6 +165,8 @@ export type RecordedEvent = Event & { readonly id: number }
 const actions: Readonly<Record<Event['action'], true>> = {
   'manifest.pushed': true,
   'manifest.deleted': true,
+  'manifest.labelled': true,
+  'manifest.unlabelled': true,
   'tag.moved': true,
   'tag.deleted': true,
   'blob.mounted': true,
@@ -72,6 +174,10 @@ const actions: Readonly<Record<Event['action'], true>> = {
   'blob.quarantined': true,
   'repository.created': true,
   'repository.deleted': true,
+  'repository.updated': true,
+  'repository.moved': true,
+  'upload.cancelled': true,
+  ...(Object.fromEntries(administrationActions.map((action) => [action, true])) as Record<AdministrationAction, true>),
 }
 
 /** The event of a row; undefined for an action that this program does not know (a newer process wrote it). */
@@ -83,6 +189,15 @@ export function eventFromRow(row: EventRow): RecordedEvent | undefined {
     at: row.at,
     actor: row.actor,
     requestId: row.request_id,
+    actorKey: row.actor_key,
+    credential: row.credential,
+    address: row.address,
+    userAgent: row.user_agent,
+    outcome: row.outcome,
+    reason: row.reason,
+    count: row.count,
+    ...(row.project === '' ? {} : { project: row.project }),
+    ...(row.target === '' ? {} : { target: row.target }),
     ...(row.repository === null ? {} : { repository: row.repository }),
     ...(row.digest === null ? {} : { digest: digestFromBytes(row.digest) }),
     ...(row.tag === null ? {} : { tag: row.tag }),

@@ -10,12 +10,16 @@ import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { createActivityStream } from './dispatch.ts'
 import { eventFromRow, type Event, type Happening, type RecordedEvent } from './event.ts'
 import { pruneEvents } from './prune.ts'
+import { sealEvents } from './seal.ts'
 import { recordAll, recordAndFail, recordUnknown } from './test-transactions.ts'
 
 const repository = 'team/app' as RepositoryName
 const digest = digestOf(Buffer.from('content'))
 const sha512 = digestOf(Buffer.from('content'), 'sha512')
 const by = { actor: 'someone', requestId: 'request-1' }
+
+/** What a record says of who did it when nothing was known. */
+const nothingSaid = { actorKey: '', credential: '', address: '', userAgent: '', outcome: 'success', reason: '', count: 1 }
 
 function created(at: number): Event {
   return { ...by, at, action: 'repository.created', repository }
@@ -78,8 +82,18 @@ test('every kind of event comes back as it was recorded', async () => {
   const recorded = (await eventsAfter(metadata.reader, 0, 100)).map(eventFromRow)
   assert.deepEqual(
     recorded,
-    events.map((event, index) => ({ detail: {}, ...event, id: ids[index] })),
+    events.map((event, index) => {
+      const project = 'repository' in event ? { project: 'library' } : {}
+      return { detail: {}, ...nothingSaid, ...project, ...event, id: ids[index] }
+    }),
   )
+})
+
+test('an event about a repository says which project owns it', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  await metadata.write(recordAll, [created(1), { ...created(2), repository: 'nobody' as RepositoryName }])
+  const projects = (await eventsAfter(metadata.reader, 0, 100)).map(({ project }) => project)
+  assert.deepEqual(projects, ['library', 'library'])
 })
 
 test('an event of a transaction that fails never happened', async () => {
@@ -192,15 +206,20 @@ test('a stream outlives its database', async () => {
   assert.deepEqual(all.seen, [])
 })
 
-test('pruning deletes what is older, in batches, and nothing else', async () => {
+test('pruning deletes the older seals, in batches, says so in a record, and leaves what is not sealed', async () => {
   await using metadata = await openTestDatabase(':memory:')
   await metadata.write(recordAll, createdMany(2300))
-  assert.equal(await pruneEvents(metadata, { before: 2201 }), 2200)
+  await sealEvents(metadata, { through: 2200, now: 5000 })
+  await sealEvents(metadata, { through: 2250, now: 6000 })
+  assert.equal(await pruneEvents(metadata, { before: 5000, now: 9000 }), 0)
+  assert.equal(await pruneEvents(metadata, { before: 5001, now: 9000 }), 2200)
+  const rows = await eventsAfter(metadata.reader, 0, 1000)
   assert.deepEqual(
-    (await eventsAfter(metadata.reader, 0, 1000)).map(({ at }) => at),
-    Array.from({ length: 100 }, (_, index) => 2201 + index),
+    rows.map(({ at }) => at),
+    [...Array.from({ length: 100 }, (_, index) => 2201 + index), 9000],
   )
-  assert.equal(await pruneEvents(metadata, { before: 2201 }), 0)
+  assert.equal(rows.at(-1)?.action, 'audit.purged')
+  assert.equal(await pruneEvents(metadata, { before: 5001, now: 9001 }), 0)
   const aborted = AbortSignal.abort()
-  assert.equal(await pruneEvents(metadata, { before: 9999, signal: aborted }), 0)
+  assert.equal(await pruneEvents(metadata, { before: 6001, now: 9002, signal: aborted }), 0)
 })

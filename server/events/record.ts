@@ -1,19 +1,52 @@
 /** Writes events down. */
+import { projectNameOf } from '#metadata/event-project.ts'
 import { insertEvent } from '#metadata/events.ts'
 import type { Transactor } from '#metadata/metadata.ts'
-import { digestToBytes } from '#oci/digest.ts'
-import type { Event } from './event.ts'
+import { digestToBytes, type Digest } from '#oci/digest.ts'
+import type { Circumstances, Event } from './event.ts'
+
+/** More of it tells nothing about who it was. */
+const userAgentMax = 200
 
 /** Records the event in the caller's transaction: it is true if and only if that commits. Gives its id. */
 export async function recordEvent(tx: Transactor, event: Event): Promise<number> {
-  return await insertEvent(tx, {
-    at: event.at,
-    action: event.action,
-    repository: 'repository' in event ? event.repository : null,
-    digest: 'digest' in event ? digestToBytes(event.digest) : null,
-    tag: 'tag' in event ? event.tag : null,
-    actor: event.actor,
-    request_id: event.requestId,
-    detail: JSON.stringify(event.detail ?? {}),
-  })
+  const row = { ...subjectOf(event), ...circumstancesOf(event), action: event.action, detail: JSON.stringify(event.detail ?? {}) }
+  // Which project a repository belongs to may change: the record says what was true.
+  const project = row.project === '' && row.repository !== null ? await projectNameOf(tx, row.repository) : row.project
+  return await insertEvent(tx, { ...row, project })
+}
+
+/** What it happened to: each kind of event has some of these. */
+interface Subject {
+  readonly repository?: string | undefined
+  readonly digest?: Digest | undefined
+  readonly tag?: string | undefined
+  readonly project?: string | undefined
+  readonly target?: string | undefined
+}
+
+function subjectOf({ repository, digest, tag, project, target }: Subject) {
+  return {
+    repository: repository ?? null,
+    digest: digest === undefined ? null : digestToBytes(digest),
+    tag: tag ?? null,
+    project: project ?? '',
+    target: target ?? '',
+  }
+}
+
+function circumstancesOf({ at, actor, requestId, ...more }: Circumstances) {
+  const { actorKey = '', credential = '', address = '', userAgent = '', outcome = 'success', reason = '', count = 1 } = more
+  return {
+    at,
+    actor,
+    request_id: requestId,
+    actor_key: actorKey,
+    credential,
+    address,
+    user_agent: userAgent.slice(0, userAgentMax),
+    outcome,
+    reason,
+    count,
+  }
 }

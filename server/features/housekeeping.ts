@@ -2,14 +2,18 @@
  * What a running registry does by itself from time to time: ends abandoned uploads, collects garbage, forgets old events.
  * Each chore runs alone, says in the log what it did, and a failure waits for its next turn. To add one, add a row to {@link choresOf}.
  */
+import { forgetEndedTokens } from '#access/forget-tokens.ts'
 import { pruneEvents } from '#events/prune.ts'
+import { createSealer } from '#events/seal.ts'
 import { collectGarbage } from '#registry/collect-garbage.ts'
 import { purgeUploads } from '#registry/purge-uploads.ts'
 import type { Registry } from '#registry/registry.ts'
 
-/** What of housekeeping an operator decides: `storage.maintenance.uploadpurging` of the configuration. */
+/** What of housekeeping an operator decides: `storage.maintenance.uploadpurging` and `audit.retention` of the configuration. */
 export interface HousekeepingOptions {
   readonly uploadPurging: { readonly enabled: boolean; readonly ageMs: number; readonly intervalMs: number; readonly dryRun: boolean }
+  /** How long events are kept. */
+  readonly retentionMs: number
 }
 
 interface Chore {
@@ -22,8 +26,7 @@ interface Chore {
 const minuteMs = 60_000
 const garbageIntervalMs = 10 * minuteMs
 const eventsIntervalMs = 60 * minuteMs
-/** A quarter of a year of what happened. */
-const eventsKeptMs = 92 * 24 * 60 * minuteMs
+const tokensIntervalMs = 60 * minuteMs
 /** The first turn of each, so that a process that is started often does its chores as well. */
 const firstTurnMs = minuteMs
 
@@ -54,7 +57,8 @@ export function startHousekeeping(registry: Registry, options: HousekeepingOptio
   }
 }
 
-function choresOf(registry: Registry, { uploadPurging }: HousekeepingOptions): readonly Chore[] {
+function choresOf(registry: Registry, { uploadPurging, retentionMs }: HousekeepingOptions): readonly Chore[] {
+  const sealer = createSealer(registry.metadata, registry.context.ports.clock)
   const { ageMs, dryRun, intervalMs } = uploadPurging
   const purge: Chore = {
     name: 'purge-uploads',
@@ -69,11 +73,25 @@ function choresOf(registry: Registry, { uploadPurging }: HousekeepingOptions): r
       run: async (signal) => unlessIdle(await collectGarbage(registry, { signal })),
     },
     {
+      name: 'seal-events',
+      intervalMs: minuteMs,
+      // A line each minute would say nothing.
+      run: async (signal) => void (await sealer.turn(signal)),
+    },
+    {
+      name: 'forget-tokens',
+      intervalMs: tokensIntervalMs,
+      run: async (signal) => {
+        const { metadata, context } = registry
+        return unlessIdle({ tokens: await forgetEndedTokens({ metadata, clock: context.ports.clock }, signal) })
+      },
+    },
+    {
       name: 'prune-events',
       intervalMs: eventsIntervalMs,
       run: async (signal) => {
-        const before = registry.context.ports.clock.now() - eventsKeptMs
-        return unlessIdle({ events: await pruneEvents(registry.metadata, { before, signal }) })
+        const now = registry.context.ports.clock.now()
+        return unlessIdle({ events: await pruneEvents(registry.metadata, { before: now - retentionMs, now, signal }) })
       },
     },
   ]

@@ -18,5 +18,5 @@ export function cacheShortly(exchange: Exchange): HeaderList {
 }
 
 function isOpen({ site }: Exchange): boolean {
-  return site.parts.access.challenge === undefined
+  return site.parts.config.auth.kind === 'open'
 }

@@ -8,6 +8,8 @@ export interface Connections {
   end(socket: Socket, response: ServerResponse): void
   /** Answers under way on this connection, oldest first. */
   answering(socket: Socket): readonly ServerResponse[]
+  /** The connections that are open now close once their answers under way are out: what their clients showed in the handshake counts no more. */
+  retire(): void
   /**
    * From now on a connection closes when its last answer is out; those with none close at once. Resolves when the answers that are under way now are
    * out; connections that come later live for their one answer.
@@ -21,6 +23,7 @@ export interface Connections {
 
 export function createConnections(): Connections {
   const open = new Map<Socket, Set<ServerResponse>>()
+  const retired = new WeakSet<Socket>()
   /** What `settle` waits for. */
   const awaited = new Set<ServerResponse>()
   let stage: 'serving' | 'settling' | 'draining' = 'serving'
@@ -49,7 +52,11 @@ export function createConnections(): Connections {
       const answers = open.get(socket)
       answers?.delete(response)
       finish(response)
-      if (stage !== 'serving' && answers?.size === 0) socket.destroySoon()
+      if ((stage !== 'serving' || retired.has(socket)) && answers?.size === 0) socket.destroySoon()
+    },
+    retire() {
+      for (const socket of open.keys()) retired.add(socket)
+      closeIdle()
     },
     answering: (socket) => [...(open.get(socket) ?? [])],
     async settle() {

@@ -1,8 +1,13 @@
 /** One request and its answer, with what is found out about them on the way. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Access } from '#access/access.ts'
+import type { Directory } from '#access/directory.ts'
 import type { Principal } from '#access/principal.ts'
+import type { TokenDesk } from '#access/token-desk.ts'
 import type { Config } from '#config/config.ts'
+import type { Audit } from '#features/audit.ts'
+import type { AuditStream } from '#features/audit-stream.ts'
+import type { SystemRules } from '#features/system-rules.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Metrics } from '#lib/metrics.ts'
 import type { Ports } from '#lib/ports.ts'
@@ -17,9 +22,19 @@ export interface HttpParts {
   readonly config: Config
   readonly registry: Registry
   readonly access: Access
+  /** What the verbs of accounts, rights, providers and projects take first. */
+  readonly directory: Directory
+  /** Issues bearer tokens; absent in an open registry, and where an outside token server does. */
+  readonly tokens?: TokenDesk | undefined
   readonly metrics: Metrics
   readonly log: Logger
   readonly ports: Ports
+  /** Where logins and refusals are noted. */
+  readonly audit: Audit
+  /** Where pulls are told; absent: nowhere. */
+  readonly pulls?: Pick<AuditStream, 'pulled' | 'hasPulls'> | undefined
+  /** What administrators decide while the registry runs: networks, limits, read-only mode. */
+  readonly system: SystemRules
 }
 
 /** What one server works out once, for all its requests. */
@@ -39,6 +54,8 @@ interface Notes {
   handler: string
   principal: Principal | undefined
   errorCode: string | undefined
+  /** What a 401 asks for. */
+  challenge: { readonly scope?: string | undefined; readonly error?: 'insufficient_scope' | 'invalid_token' | undefined }
   receivedBytes: number
   sentBytes: number
   /** The client asked for leave to send its body and has not got it yet. */
@@ -72,7 +89,15 @@ export function openExchange(site: Site, request: IncomingMessage, response: Ser
     response,
     requestId: requestIdOf(site, request) ?? ports.random.uuid(),
     startedAt: ports.clock.monotonic(),
-    notes: { handler: 'none', principal: undefined, errorCode: undefined, receivedBytes: 0, sentBytes: 0, awaitsContinue: false },
+    notes: {
+      handler: 'none',
+      principal: undefined,
+      errorCode: undefined,
+      challenge: {},
+      receivedBytes: 0,
+      sentBytes: 0,
+      awaitsContinue: false,
+    },
   }
 }
 
@@ -90,7 +115,19 @@ export function exchangeCaller(exchange: Exchange): Caller {
 /** Who asks, as the registry's verbs want it. */
 export function actorOf(exchange: Exchange): Actor {
   const principal = exchange.notes.principal
-  return { name: principal === undefined || principal.isAnonymous ? '' : principal.name, requestId: exchange.requestId }
+  return {
+    name: principal?.name ?? '',
+    requestId: exchange.requestId,
+    key: principal?.key ?? '',
+    credential: principal === undefined ? '' : credentialText(principal.credential),
+    address: exchangeCaller(exchange).address,
+    userAgent: exchange.request.headers['user-agent'] ?? '',
+  }
+}
+
+/** Kind and id of a credential, as records name it: `password`, `personal:12`. */
+export function credentialText({ kind, id }: Principal['credential']): string {
+  return id === undefined ? kind : `${kind}:${id}`
 }
 
 const signals = new WeakMap<Exchange, AbortSignal>()

@@ -3,16 +3,18 @@
  * then the line in the access log and the metrics. Whatever is thrown on the way is answered by `respondError`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Principal } from '#access/principal.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { clientClosedRequest } from './access-log.ts'
-import { authenticate, refuseSwitchedOff } from './authenticate.ts'
+import { answerApi, isApiPath } from './api-endpoint.ts'
+import { authenticate, refuseSwitchedOff, type Admitted, type Demand } from './authenticate.ts'
 import type { Endpoint, Method, Operation } from './endpoint.ts'
 import { openExchange, type Exchange, type Site, type TargetedExchange } from './exchange.ts'
+import { chargeWrongCredential, gateAddress, gateAdmitted, gateWrite } from './gate.ts'
 import { respondError } from './respond-error.ts'
 import { parseRoute, type Route } from './router.ts'
 import type { StatusEndpoint } from './status-endpoints.ts'
 import { parseTarget } from './target.ts'
+import { tokenEndpointAt } from './token/token-endpoint.ts'
 import { base } from './v2/base.ts'
 import { blob } from './v2/blobs.ts'
 import { catalog } from './v2/catalog.ts'
@@ -61,10 +63,29 @@ async function answer(listener: Listener, exchange: Exchange): Promise<void> {
     else refuseMethod(exchange, ['GET', 'HEAD'])
     return
   }
-  const route = listener.hasApi ? parseRoute(target.path, listener.site.parts.config.http.prefix) : undefined
+  if (!listener.hasApi) throw new RegistryError('NOT_FOUND')
+  await answerData(targeted)
+}
+
+/** What the data port alone serves, for whose address is let in. */
+async function answerData(exchange: TargetedExchange): Promise<void> {
+  const { site, target } = exchange
+  await gateAddress(exchange)
+  if (isApiPath(site, target.path)) {
+    enter(exchange, 'api')
+    await answerApi(exchange)
+    return
+  }
+  const tokens = tokenEndpointAt(site, target.path)
+  if (tokens !== undefined) {
+    enter(exchange, tokens.name)
+    await tokens.answer(exchange)
+    return
+  }
+  const route = parseRoute(target.path, site.parts.config.http.prefix)
   // A path of a repository exists for deleting it alone: anyone else has mistaken the path, not the method.
   if (route === undefined || (route.kind === 'repository' && exchange.request.method !== 'DELETE')) throw new RegistryError('NOT_FOUND')
-  await answerRoute(targeted, endpointOf(route))
+  await answerRoute(exchange, endpointOf(route))
 }
 
 async function answerRoute(exchange: TargetedExchange, endpoint: BoundEndpoint): Promise<void> {
@@ -77,9 +98,11 @@ async function answerRoute(exchange: TargetedExchange, endpoint: BoundEndpoint):
     refuseMethod(exchange, endpoint.methods)
     return
   }
-  const principal = await authenticate(exchange, operation)
+  const admitted = await authenticate(exchange, operation.demand)
+  await gateAdmitted(exchange, admitted)
   refuseSwitchedOff(exchange, operation.kind)
-  await operation.run(exchange, principal)
+  if (operation.kind !== 'read') await gateWrite(exchange)
+  await operation.run(exchange, admitted)
 }
 
 /** RFC 9112 §3.2. Node is told not to look, because its own answer is bare. */
@@ -104,10 +127,9 @@ interface BoundEndpoint {
 }
 
 interface BoundOperation {
-  readonly action: Operation<Route>['action']
+  readonly demand: Demand
   readonly kind: Operation<Route>['kind']
-  readonly repository: Extract<Route, { repository: unknown }>['repository'] | undefined
-  readonly run: (exchange: TargetedExchange, principal: Principal) => Promise<void> | void
+  readonly run: (exchange: TargetedExchange, admitted: Admitted) => Promise<void> | void
 }
 
 function endpointOf(route: Route): BoundEndpoint {
@@ -141,15 +163,30 @@ function bind<R extends Route>(endpoint: Endpoint<R>, route: R): BoundEndpoint {
     operation(method) {
       const found = methods.includes(method) ? endpoint.operations[method as Method] : undefined
       if (found === undefined) return undefined
-      const named = 'repository' in route ? route.repository : undefined
+      const repository = 'repository' in route ? route.repository : undefined
+      const permission = typeof found.demand === 'function' ? found.demand(route) : found.demand
+      const createsRepository = permission === 'repository:push' && (route.kind === 'uploads' || route.kind === 'manifest')
+      const uploadId = route.kind === 'upload' ? route.uploadId : undefined
       return {
-        action: found.action,
+        demand: { permission, repository, createsRepository, uploadId },
         kind: found.kind,
-        repository: named,
-        run: (exchange, principal) => found.run(exchange, route, principal),
+        run: (exchange, admitted) => run(found, { exchange, route }, admitted),
       }
     },
   }
+}
+
+/** Under the repository's present name: a former one is as good. */
+function run<R extends Route>(
+  operation: Operation<R>,
+  { exchange, route }: { readonly exchange: TargetedExchange; readonly route: R },
+  { principal, repository, isAbsent }: Admitted,
+): Promise<void> | void {
+  if (repository === undefined) return operation.run(exchange, route, principal)
+  const present = { ...route, repository }
+  if (!isAbsent) return operation.run(exchange, present, principal)
+  if (operation.runAbsent !== undefined) return operation.runAbsent(exchange, present)
+  throw new RegistryError('NAME_UNKNOWN', { name: repository })
 }
 
 function enter(exchange: Exchange, handler: string): void {
@@ -174,4 +211,5 @@ function complete(exchange: Exchange): void {
     sentBytes: notes.sentBytes,
   })
   site.accessLog.record(exchange, status)
+  if (status === 401 && request.headers.authorization !== undefined) chargeWrongCredential(exchange)
 }

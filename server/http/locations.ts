@@ -21,6 +21,21 @@ function withPrefix(host: string, prefix: string): string {
   return prefix !== '/' && origin.endsWith(prefix.slice(0, -1)) ? `${origin}/` : `${origin}${prefix}`
 }
 
+/** Scheme, host and port as the client knows them; undefined when it did not say, and no configuration does. */
+export function originOf(exchange: Exchange): string | undefined {
+  const { host } = exchange.site.parts.config.http
+  if (host !== undefined) return new URL(host).origin
+  const caller = exchangeCaller(exchange)
+  return caller.host === undefined ? undefined : `${caller.scheme}://${caller.host}`
+}
+
+/** Where Docker's clients ask for tokens. Absolute always: they take a realm for nothing else. */
+export function tokenUrl(exchange: Exchange): string | undefined {
+  const { host, prefix } = exchange.site.parts.config.http
+  const origin = originOf(exchange)
+  return origin && `${host === undefined ? `${origin}${prefix}` : withPrefix(host, prefix)}token`
+}
+
 export function blobLocation(exchange: Exchange, repository: RepositoryName, digest: Digest): string {
   return `${baseUrl(exchange)}v2/${repository}/blobs/${digest}`
 }

@@ -1,9 +1,23 @@
-/** The one place that writes `{"errors":[{"code","message","detail"}]}` (distribution-spec "Error Codes"). */
+/**
+ * The one place that writes `{"errors":[{"code","message","detail"}]}` (distribution-spec "Error Codes"). What is refused of the management API before it is
+ * reached (too many requests, a forbidden address, a server that ends) gets the form that its clients read.
+ */
 import { RegistryError } from '#oci/errors.ts'
+import { isApiPath } from './api-endpoint.ts'
+import { problemBody } from './api/problem.ts'
 import { ClientGone, type Exchange } from './exchange.ts'
+import { originOf, tokenUrl } from './locations.ts'
 import { respond, type HeaderList } from './respond.ts'
 
 const errorHeaders: HeaderList = ['Content-Type', 'application/json; charset=utf-8', 'Cache-Control', 'no-store']
+const problemHeaders: HeaderList = [
+  'Content-Type',
+  'application/problem+json; charset=utf-8',
+  'Cache-Control',
+  'no-store',
+  'X-Content-Type-Options',
+  'nosniff',
+]
 
 /** For answers that ask to come back without saying when. */
 const retryAfterSeconds: Partial<Record<RegistryError['code'], number>> = { UNAVAILABLE: 5, TOOMANYREQUESTS: 1 }
@@ -27,9 +41,35 @@ export function respondError(exchange: Exchange, error: unknown, headers: Header
   }
   const retryAfter = known.retryAfterSeconds ?? retryAfterSeconds[known.code]
   const retry = retryAfter === undefined ? [] : ['Retry-After', String(retryAfter)]
-  const { challenge } = exchange.site.parts.access
-  const login = known.status === 401 && challenge !== undefined ? ['WWW-Authenticate', challenge] : []
-  respond(exchange, known.status, [...errorHeaders, ...login, ...retry, ...headers], errorBody(known, exchange.requestId))
+  const login = known.status === 401 ? challengeHeaders(exchange) : []
+  const { form, body } = formOf(exchange, known)
+  respond(exchange, known.status, [...form, ...login, ...retry, ...headers], body)
+}
+
+function formOf({ site, request, requestId }: Exchange, error: RegistryError): { readonly form: HeaderList; readonly body: string } {
+  if (!isApiPath(site, request.url ?? '')) return { form: errorHeaders, body: errorBody(error, requestId) }
+  return { form: problemHeaders, body: JSON.stringify(problemBody(error, requestId)) }
+}
+
+/** RFC 7235 §4.1: how to prove who asks. Clients of Docker's token protocol read scheme, realm, service and scope. */
+function challengeHeaders(exchange: Exchange): HeaderList {
+  const origin = originOf(exchange)
+  const { error, scope } = exchange.notes.challenge
+  const sent = schemeOf(exchange.request.headers.authorization)
+  const challenges = exchange.site.parts.access.challenge({
+    sent,
+    origin,
+    tokenUrl: tokenUrl(exchange),
+    scope,
+    error: sent === 'bearer' ? error : undefined,
+  })
+  return challenges.flatMap((challenge) => ['WWW-Authenticate', challenge])
+}
+
+function schemeOf(authorization: string | undefined): 'none' | 'basic' | 'bearer' | 'other' {
+  if (authorization === undefined) return 'none'
+  const scheme = /^(basic|bearer) /i.exec(authorization)?.[1]?.toLowerCase()
+  return scheme === 'basic' || scheme === 'bearer' ? scheme : 'other'
 }
 
 /** The JSON of an error. A 5xx tells no more than where to look. */

@@ -49,7 +49,7 @@ export function createHttpServer(parts: HttpParts, checks: readonly HealthCheck[
   return {
     async listen() {
       running.use(site.health)
-      if (server instanceof https.Server) running.use(await loadCertificate(parts, server))
+      if (server instanceof https.Server) running.use(await loadCertificate(parts, server, connections))
       await listen(server, parts)
       site.health.start()
       const debug = await openDebugServer(site)
@@ -167,7 +167,7 @@ function onClientError({ site, connections }: Wiring, error: NodeJS.ErrnoExcepti
   refuseConnection(site, socket, error)
 }
 
-async function loadCertificate(parts: HttpParts, server: https.Server): Promise<Disposable> {
+async function loadCertificate(parts: HttpParts, server: https.Server, connections: Connections): Promise<Disposable> {
   const { ports, log, config } = parts
   const { tls } = config.http
   if (tls === undefined) throw new Error('no TLS configuration')
@@ -178,6 +178,8 @@ async function loadCertificate(parts: HttpParts, server: https.Server): Promise<
     if (found === stamp) return
     server.setSecureContext(await readSecureContext(ports, tls))
     stamp = found
+    // Authorities and revocation lists are asked in handshakes alone.
+    if (tls.clientCas.length > 0) connections.retire()
     log.info('certificate taken up anew')
   }
   // A half-written pair fails here and is tried again; the one in use goes on.

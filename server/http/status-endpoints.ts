@@ -55,7 +55,7 @@ export async function answerMetrics(exchange: TargetedExchange): Promise<void> {
 
 /** Metrics on the data port: for anyone where the registry is open, else for whoever has credentials. */
 export async function answerGuardedMetrics(exchange: TargetedExchange): Promise<void> {
-  const principal = await authenticate(exchange, { action: 'base', repository: undefined })
-  if (principal.isAnonymous && exchange.site.parts.access.challenge !== undefined) throw new RegistryError('UNAUTHORIZED')
+  const { principal } = await authenticate(exchange, { permission: 'identity', repository: undefined })
+  if (principal.isAnonymous && exchange.site.parts.config.auth.kind !== 'open') throw new RegistryError('UNAUTHORIZED')
   await answerMetrics(exchange)
 }

@@ -38,3 +38,25 @@ test('the lag of the event loop, the open uploads and the process itself are tol
   assert.match(page, /registry_event_loop_lag_seconds\{quantile="1"\} \d/)
   assert.match(page, /process_resident_memory_bytes \d/)
 })
+
+test('the audit is asked at each scrape, and limited requests are counted', async () => {
+  using metrics = createMetrics()
+  let pending = 3
+  metrics.watchAudit({
+    pending: () => pending,
+    flushFailures: () => 1,
+    droppedPulls: () => 0,
+    unsealedSeconds: () => Promise.resolve(12.5),
+  })
+  metrics.limited('address')
+  pending = 4
+  const page = await metrics.registry.metrics()
+  for (const line of [
+    'registry_audit_pending 4',
+    'registry_audit_flush_failures 1',
+    'registry_audit_dropped_pulls 0',
+    'registry_audit_unsealed_seconds 12.5',
+    'registry_http_rate_limited_total{limit="address"} 1',
+  ])
+    assert.ok(page.includes(`\n${line}\n`), line)
+})

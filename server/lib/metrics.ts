@@ -24,6 +24,18 @@ interface HttpMetrics {
   end(request: AnsweredRequest): void
 }
 
+/** What the audit tells of itself. */
+interface AuditFigures {
+  /** Records that wait in memory. */
+  readonly pending: () => number
+  /** Writes of them that failed, since the start. */
+  readonly flushFailures: () => number
+  /** Pulls whose lines had no room, since the start. */
+  readonly droppedPulls: () => number
+  /** How long ago the oldest record happened that no seal is over yet; some minutes where sealing works. */
+  readonly unsealedSeconds: () => Promise<number>
+}
+
 /** Every series of the process. Made once; rooms get the member that they count with. */
 export interface Metrics {
   /** prom-client's registry: `metrics()` is the page that Prometheus reads. */
@@ -35,6 +47,12 @@ export interface Metrics {
   readonly openUploads: Gauge
   /** Blobs that were found damaged since this process began. */
   readonly quarantinedBlobs: Counter
+  /** Counts a credential that was judged: its kind (`password`, `bearer`, …) and what came out (`success`, `failure`, `blocked`). */
+  countAuthAttempt(kind: string, outcome: string): void
+  /** Counts a request that was refused with 429, by what limited it. */
+  limited(by: 'address' | 'credential'): void
+  /** Asks for these at each scrape. */
+  watchAudit(audit: AuditFigures): void
   /** Stops what measures in the background. */
   [Symbol.dispose](): void
 }
@@ -61,6 +79,19 @@ export function createMetrics(): Metrics {
     help: 'Blobs whose bytes were found missing, unreadable or wrong; the next push of each heals it',
     registers,
   })
+  const limited = new Counter({
+    name: 'registry_http_rate_limited_total',
+    help: 'Requests refused with 429 by a rate limit, by what it counts',
+    labelNames: ['limit'],
+    registers,
+  })
+  const attempts = new Counter({
+    name: 'registry_auth_attempts_total',
+    help: 'Credentials that were judged, remembered ones too',
+    labelNames: ['kind', 'outcome'],
+    registers,
+  })
+  const attemptSeries = new Map<string, Counter.Internal>()
   const lag = createLagGauge(registry)
   const observers = new Map<string, (seconds: number) => void>()
   return {
@@ -75,8 +106,28 @@ export function createMetrics(): Metrics {
     },
     openUploads,
     quarantinedBlobs,
+    countAuthAttempt: (kind, outcome) => cached(attemptSeries, `${kind} ${outcome}`, () => attempts.labels(kind, outcome)).inc(),
+    limited: (limit) => limited.inc({ limit }),
+    watchAudit: (audit) => createAuditMetrics(registry, audit),
     [Symbol.dispose]: () => lag[Symbol.dispose](),
   }
+}
+
+function createAuditMetrics(registry: PrometheusRegistry, audit: AuditFigures): void {
+  const registers = [registry]
+  const watch = (name: string, help: string, read: () => number | Promise<number>) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      async collect() {
+        this.set(await read())
+      },
+    })
+  watch('registry_audit_pending', 'Audit records that wait in memory to be written', audit.pending)
+  watch('registry_audit_flush_failures', 'Times that waiting audit records could not be written, since the start', audit.flushFailures)
+  watch('registry_audit_dropped_pulls', 'Pulls whose audit lines had no room, since the start', audit.droppedPulls)
+  watch('registry_audit_unsealed_seconds', 'Age of the oldest audit record that no seal is over yet; 0 without one', audit.unsealedSeconds)
 }
 
 function createLagGauge(registry: PrometheusRegistry): Disposable {

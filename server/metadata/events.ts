@@ -1,6 +1,7 @@
 /** Queries on `events`; what a row means is in the room `events`. */
-import type { Insertable, Selectable } from 'kysely'
+import { sql, type Insertable, type Selectable, type SqlBool } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
+import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
 import { prepare } from './prepared.ts'
 import type { EventsTable } from './schema.ts'
 
@@ -22,17 +23,135 @@ export async function eventsAfter(reader: Reader, id: number, limit: number): Pr
   return await after(reader, { id, limit })
 }
 
+/** The next events after one id up to and with another, in order. */
+export async function eventsBetween(
+  reader: Reader | Transactor,
+  range: { readonly after: number; readonly through: number; readonly limit: number },
+): Promise<EventRow[]> {
+  return await reader
+    .selectFrom('events')
+    .selectAll()
+    .where('id', '>', range.after)
+    .where('id', '<=', range.through)
+    .orderBy('id')
+    .limit(range.limit)
+    .execute()
+}
+
 /** 0 when nothing happened yet. */
 export async function newestEventId(reader: Reader): Promise<number> {
   const row = await reader.selectFrom('events').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()
   return row?.id ?? 0
 }
 
-/** Deletes up to `limit` of the oldest events from before `at`, and says how many. */
-export async function deleteEventsBefore(tx: Transactor, { at, limit }: { readonly at: number; readonly limit: number }): Promise<number> {
+/** The newest event of that action. */
+export async function newestEventOf(reader: Reader | Transactor, action: string): Promise<EventRow | undefined> {
+  return await reader.selectFrom('events').selectAll().where('action', '=', action).orderBy('id', 'desc').limit(1).executeTakeFirst()
+}
+
+/** Whether there is an event up to and with that id. */
+export async function hasEventsThrough(reader: Reader | Transactor, id: number): Promise<boolean> {
+  const row = await reader.selectFrom('events').select('id').where('id', '<=', id).limit(1).executeTakeFirst()
+  return row !== undefined
+}
+
+/** Deletes up to `limit` of the oldest events up to and with that id, and says how many. */
+export async function deleteEventsThrough(tx: Transactor, { id, limit }: { readonly id: number; readonly limit: number }): Promise<number> {
   const { numDeletedRows } = await tx
     .deleteFrom('events')
-    .where('id', 'in', (db) => db.selectFrom('events').select('id').where('at', '<', at).orderBy('at').limit(limit))
+    .where('id', 'in', (db) => db.selectFrom('events').select('id').where('id', '<=', id).orderBy('id').limit(limit))
     .executeTakeFirst()
   return Number(numDeletedRows)
+}
+
+/** What a list is narrowed to; all that is given must fit. Instants are milliseconds. */
+export interface EventFilter {
+  /** Exact, or with `*` at its end everything that begins so: `tag.*`. */
+  readonly action?: string | undefined
+  readonly actor?: string | undefined
+  readonly outcome?: 'success' | 'failure' | undefined
+  /** Any of these. */
+  readonly projects?: readonly string[] | undefined
+  readonly repository?: string | undefined
+  readonly address?: string | undefined
+  readonly target?: string | undefined
+  readonly since?: number | undefined
+  /** Exclusive. */
+  readonly until?: number | undefined
+}
+
+/**
+ * A page by id. Each filter has an index that ends in the id, so the page reads little more than it shows. A filter with several values is asked for value
+ * by value: an index that is read in the order of ids is over one value.
+ */
+export async function listEvents(reader: Reader, filter: EventFilter, page: PageRequest<'id'>): Promise<Page<EventRow>> {
+  const times = await boundsOf(reader, filter)
+  const rows: EventRow[] = []
+  for (const action of await actionsOf(reader, filter.action)) {
+    for (const project of filter.projects ?? [undefined]) {
+      const narrowed = within(narrow(selectAllEvents(reader), { ...filter, action, project }), times)
+      rows.push(...(await paged(narrowed, page, { column: 'id', id: 'id' }).execute()))
+    }
+  }
+  const inOrder = rows.toSorted((one, other) => (page.isDescending ? other.id - one.id : one.id - other.id))
+  return pageFrom(inOrder, page, (row) => row.id)
+}
+
+/** The actions that are there and fit; a value that is none of them for a filter without. One step of the index for each, however many rows there are. */
+async function actionsOf(reader: Reader, wanted: string | undefined): Promise<readonly (string | undefined)[]> {
+  if (wanted?.endsWith('*') !== true) return [wanted]
+  const prefix = wanted.slice(0, -1)
+  const found: string[] = []
+  let query = reader.selectFrom('events').select('action').where('action', '>=', prefix)
+  for (;;) {
+    const row = await query.orderBy('action').limit(1).executeTakeFirst()
+    if (row === undefined || !row.action.startsWith(prefix)) return found
+    found.push(row.action)
+    query = reader.selectFrom('events').select('action').where('action', '>', row.action)
+  }
+}
+
+const selectAllEvents = (reader: Reader) => reader.selectFrom('events').selectAll()
+type Listing = ReturnType<typeof selectAllEvents>
+
+function narrow(all: Listing, filter: EventFilter & { readonly project: string | undefined }): Listing {
+  let query = all
+  for (const column of ['action', 'actor', 'project', 'repository', 'address', 'target'] as const) {
+    const wanted = filter[column]
+    if (wanted !== undefined) query = query.where(column, '=', wanted)
+  }
+  const { outcome } = filter
+  // As a literal, by which the planner knows that the index of failures serves.
+  if (outcome !== undefined) query = query.where(sql<SqlBool>`outcome = ${sql.lit(outcome)}`)
+  return query
+}
+
+/** Aggregated happenings are written some seconds after they happened; so much later than others that happened with them at the very most. */
+const writtenLateMs = 10 * 60_000
+
+interface Bounds extends Pick<EventFilter, 'since' | 'until'> {
+  readonly firstId: number | undefined
+  readonly lastId: number | undefined
+}
+
+/** Bounds of the id from the index by time, so that an old day is found without reading all days since. */
+async function boundsOf(reader: Reader, { since, until }: EventFilter): Promise<Bounds> {
+  const firstId = since === undefined ? undefined : ((await eventAround(reader, since - writtenLateMs)) ?? Number.MAX_SAFE_INTEGER)
+  const lastId = until === undefined ? undefined : await eventAround(reader, until + writtenLateMs)
+  return { since, until, firstId, lastId }
+}
+
+function within(all: Listing, { since, until, firstId, lastId }: Bounds): Listing {
+  let query = all
+  if (since !== undefined) query = query.where('at', '>=', since)
+  if (until !== undefined) query = query.where('at', '<', until)
+  if (firstId !== undefined) query = query.where('id', '>=', firstId)
+  if (lastId !== undefined) query = query.where('id', '<=', lastId)
+  return query
+}
+
+/** The id of the first event from then on. */
+async function eventAround(reader: Reader, at: number): Promise<number | undefined> {
+  const row = await reader.selectFrom('events').select('id').where('at', '>=', at).orderBy('at').limit(1).executeTakeFirst()
+  return row?.id
 }

@@ -32,7 +32,7 @@ export async function repositoryIdIn(tx: Transactor, name: RepositoryName): Prom
 export async function insertRepository(tx: Transactor, row: { name: RepositoryName; projectId: number; now: number }): Promise<number> {
   const inserted = await tx
     .insertInto('repositories')
-    .values({ name: row.name, project_id: row.projectId, created_at: row.now })
+    .values({ name: row.name, project_id: row.projectId, created_at: row.now, updated_at: row.now })
     .onConflict((conflict) => conflict.column('name').doNothing())
     .returning('id')
     .executeTakeFirst()

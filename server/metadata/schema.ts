@@ -1,6 +1,7 @@
 /**
  * The tables, as Kysely sees them. Portable between SQLite and PostgreSQL: bigint ids, instants as int64 milliseconds, booleans as 0/1,
- * digests as bytes (see oci/digest.ts), JSON as text, no arrays, no database defaults but the ids.
+ * digests as bytes (see oci/digest.ts), JSON as text, no arrays. Defaults are for rows of before only
+ * (columns that a migration added): the program writes every value.
  * To change a table, add a migration in migrations/ and mirror it here.
  */
 import type { Generated } from 'kysely'
@@ -11,6 +12,16 @@ export interface ProjectsTable {
   name: string
   is_default: number
   created_at: number
+  /** 1: whoever asks, without an account too, sees and pulls. */
+  is_public: Generated<number>
+  description: Generated<string>
+  /** Name of who made it; empty for the default project. */
+  created_by: Generated<string>
+  /** JSON object; its shape is the room `projects`'. */
+  settings: Generated<string>
+  /** Counts changes of the row, for ETags. */
+  version: Generated<number>
+  updated_at: Generated<number>
 }
 
 /** Repositories by name, which is unique over all projects; also those that are being deleted, under a tombstone's name. */
@@ -19,6 +30,9 @@ export interface RepositoriesTable {
   project_id: number
   name: string
   created_at: number
+  description: Generated<string>
+  /** Last change of what is in it, or of its description; 0 in rows of before. */
+  updated_at: Generated<number>
 }
 
 /** One row a digest: where its bytes are. No row, or state `quarantined`: the blob is missing for everyone and a push heals it. */
@@ -99,8 +113,10 @@ export interface UploadSessionsTable {
   id: Generated<number>
   upload_id: string
   repository_id: number
-  /** Who started it; only they may go on. Empty for anonymous. */
+  /** Who started it, by name; empty for anonymous. */
   actor: string
+  /** Who started it, as `Principal.key`: only they may go on. */
+  actor_key: Generated<string>
   algorithm: string
   offset_bytes: number
   /** Digest of the first offset_bytes bytes in `algorithm`. */
@@ -128,15 +144,260 @@ export interface GarbageReviewsTable {
   review_after: number
 }
 
-/** The accounts that Berth itself keeps; users of an htpasswd file are not here. */
+/** People: local accounts, and those that an identity provider vouched for. Users of an htpasswd file are not here. */
 export interface UsersTable {
   id: Generated<number>
+  /** Never begins with `robot-` or `robot$`, which robots do. */
   name: string
-  /** PHC string, argon2id. */
+  /** PHC string, argon2id; empty: no password of Berth's own opens this account. */
   password_hash: string
   is_admin: number
   created_at: number
   updated_at: number
+  display_name: Generated<string>
+  email: Generated<string>
+  is_disabled: Generated<number>
+  /** Counts changes, for ETags; a change ends what was remembered of the account. */
+  version: Generated<number>
+  last_login_at: Generated<number | null>
+}
+
+/** Where identities come from: `local` (Berth's own accounts, made by the first start), LDAP, OIDC, federated workloads, client certificates. */
+export interface ProvidersTable {
+  id: Generated<number>
+  /** Stands in URLs. */
+  name: string
+  kind: 'local' | 'ldap' | 'oidc' | 'workload' | 'certificate'
+  title: string
+  is_enabled: number
+  /** Providers are asked in this order. */
+  position: number
+  /** JSON object without secrets; its shape is by `kind`. */
+  settings: string
+  /** JSON object, sealed (access/secret-box.ts, context `provider/<id>`). */
+  secrets: Buffer | null
+  version: number
+  created_at: number
+  updated_at: number
+}
+
+/** Which account a provider's subject is: linked by (issuer, subject), never by name or e-mail. */
+export interface IdentitiesTable {
+  id: Generated<number>
+  user_id: number
+  provider_id: number
+  issuer: string
+  subject: string
+  /** JSON object: what the provider last said (name, e-mail, DN), for people. */
+  attributes: string
+  /** When the provider was last asked about it (groups, still there). */
+  refreshed_at: number
+  created_at: number
+}
+
+/** Groups of people: local ones, and those of a provider under the name it knows them by. */
+export interface GroupsTable {
+  id: Generated<number>
+  name: string
+  provider_id: number | null
+  /** Lower-cased DN, or the value of the groups claim. */
+  external_name: string | null
+  description: string
+  version: number
+  created_at: number
+  updated_at: number
+}
+
+/** Membership. Rows with a provider are replaced as a whole by what the provider says at each sight. */
+export interface GroupMembersTable {
+  id: Generated<number>
+  group_id: number
+  user_id: number
+  provider_id: number | null
+  created_at: number
+}
+
+/** What proves a person beyond the password. */
+export interface SecondFactorsTable {
+  id: Generated<number>
+  user_id: number
+  kind: 'totp' | 'webauthn' | 'recovery'
+  name: string
+  /** WebAuthn's credential id, base64url. */
+  credential_id: string | null
+  /** Sealed secret of TOTP, public key of WebAuthn, SHA-256 of a recovery code. */
+  secret: Buffer
+  /** WebAuthn's signature counter; the last time step used of TOTP. */
+  counter: number
+  created_at: number
+  last_used_at: number | null
+}
+
+/** Wrong passwords by account and by address, for back-off. */
+export interface LoginFailuresTable {
+  id: Generated<number>
+  /** `account:<name>` or `address:<ip>`. */
+  subject: string
+  failures: number
+  last_at: number
+  blocked_until: number
+}
+
+/** Roles that people made; the built-in ones are in api/permissions.ts. */
+export interface RolesTable {
+  id: Generated<number>
+  name: string
+  title: string
+  description: string
+  /** JSON array of permissions. */
+  permissions: string
+  version: number
+  created_at: number
+  updated_at: number
+}
+
+/** Accounts of programs. `project_id` null: of the whole system. */
+export interface RobotsTable {
+  id: Generated<number>
+  /** Without prefix and project; unique in its project. */
+  name: string
+  project_id: number | null
+  description: string
+  is_disabled: number
+  /** JSON array of CIDR ranges; empty: from anywhere. */
+  allowed_addresses: string
+  expires_at: number | null
+  last_used_at: number | null
+  created_by: string
+  version: number
+  created_at: number
+  updated_at: number
+}
+
+/** Who has which role where. Neither project nor repositories: on everything. */
+export interface GrantsTable {
+  id: Generated<number>
+  subject_kind: 'user' | 'group' | 'robot' | 'everyone' | 'signed-in'
+  user_id: number | null
+  group_id: number | null
+  robot_id: number | null
+  /** A built-in role or one of `roles`, by name. */
+  role: string
+  /** On this project and those below it. */
+  project_id: number | null
+  /** Glob of repository names (repository-glob.ts); with a project it narrows the grant to repositories of that project. */
+  repositories: string | null
+  expires_at: number | null
+  created_by: string
+  created_at: number
+  version: number
+}
+
+/** Secrets of high entropy, by SHA-256. */
+export interface TokensTable {
+  id: Generated<number>
+  kind: 'personal' | 'robot' | 'refresh'
+  hash: Buffer
+  /** The first characters, by which its owner knows it. */
+  hint: string
+  user_id: number | null
+  robot_id: number | null
+  name: string
+  /** JSON array of scopes that narrow it; null: all that its owner may. */
+  scopes: string | null
+  /** Docker's `client_id` and service for refresh tokens; else empty. */
+  client: string
+  expires_at: number | null
+  last_used_at: number | null
+  created_by: string
+  created_at: number
+}
+
+/** Sessions of browsers, by SHA-256 of the cookie. */
+export interface SessionsTable {
+  id: Generated<number>
+  hash: Buffer
+  /** Null until it is known who it is. */
+  user_id: number | null
+  provider_id: number | null
+  /** `active`, or what is still missing. */
+  state: 'active' | 'second-factor' | 'redirected' | 'name'
+  /** JSON object: what a sign-in under way must remember (nonce, PKCE verifier, challenge); sealed where it is secret. */
+  data: string
+  address: string
+  user_agent: string
+  /** Until then destructive administration needs no further second factor. */
+  elevated_until: number
+  expires_at: number
+  last_seen_at: number
+  created_at: number
+}
+
+/** Keys that sign Berth's own bearer tokens. */
+export interface SigningKeysTable {
+  id: Generated<number>
+  /** RFC 7638 thumbprint. */
+  key_id: string
+  algorithm: string
+  /** JWK as JSON. */
+  public_key: string
+  /** JWK as JSON, sealed (context `signing-key/<key_id>`). */
+  private_key: Buffer
+  created_at: number
+  /** From then on it signs nothing; it verifies until the last token it signed has ended. */
+  retired_at: number | null
+}
+
+/** Which tokens of a workload provider may act as a robot. */
+export interface RobotTrustsTable {
+  id: Generated<number>
+  robot_id: number
+  provider_id: number
+  audience: string
+  /** JSON object: claim → pattern. */
+  claims: string
+  description: string
+  created_at: number
+}
+
+/** Labels that people put on manifests; without a project they are for all. */
+export interface LabelsTable {
+  id: Generated<number>
+  project_id: number | null
+  name: string
+  /** `#rrggbb`. */
+  color: string
+  description: string
+  version: number
+  created_at: number
+  updated_at: number
+}
+
+/** Which manifests have which labels. */
+export interface ManifestLabelsTable {
+  id: Generated<number>
+  manifest_id: number
+  label_id: number
+  created_at: number
+}
+
+/** Former names of projects and repositories, which lead to where they are now. */
+export interface NameRedirectsTable {
+  id: Generated<number>
+  kind: 'project' | 'repository'
+  old_name: string
+  name: string
+  created_at: number
+}
+
+/** Proof that no event row between the two ids was changed or removed: a chain of hashes. */
+export interface EventSealsTable {
+  id: Generated<number>
+  first_id: number
+  last_id: number
+  count: number
+  hash: Buffer
+  at: number
 }
 
 /** What happened; the row is the audit record. */
@@ -151,6 +412,22 @@ export interface EventsTable {
   request_id: string
   /** JSON object. */
   detail: string
+  /** `success`, or `failure` for what was refused. */
+  outcome: Generated<'success' | 'failure'>
+  /** Why it was refused: an error code. */
+  reason: Generated<string>
+  /** Name of the project that it is about; empty for none. */
+  project: Generated<string>
+  /** What it is about when that is no repository, digest or tag: `user:alice`, `provider:corp`. */
+  target: Generated<string>
+  /** `Principal.key`. */
+  actor_key: Generated<string>
+  /** Kind and id of the credential: `password`, `personal:12`, `robot:7`, `session:3`. Never the secret. */
+  credential: Generated<string>
+  address: Generated<string>
+  user_agent: Generated<string>
+  /** More than 1 for aggregated happenings. */
+  count: Generated<number>
 }
 
 /** Small facts of this installation, one row each: progress of an adoption, instance id. */
@@ -176,6 +453,23 @@ export interface Database {
   blob_deletions: BlobDeletionsTable
   garbage_reviews: GarbageReviewsTable
   users: UsersTable
+  providers: ProvidersTable
+  identities: IdentitiesTable
+  groups: GroupsTable
+  group_members: GroupMembersTable
+  second_factors: SecondFactorsTable
+  login_failures: LoginFailuresTable
+  roles: RolesTable
+  robots: RobotsTable
+  grants: GrantsTable
+  tokens: TokensTable
+  sessions: SessionsTable
+  signing_keys: SigningKeysTable
+  robot_trusts: RobotTrustsTable
+  labels: LabelsTable
+  manifest_labels: ManifestLabelsTable
+  name_redirects: NameRedirectsTable
   events: EventsTable
+  event_seals: EventSealsTable
   settings: SettingsTable
 }

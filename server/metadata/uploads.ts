@@ -8,7 +8,10 @@ import { prepare } from './prepared.ts'
 export interface UploadSession {
   readonly uploadId: string
   readonly repositoryId: number
+  /** Who started it, by name. */
   readonly actor: string
+  /** Who started it, as `Principal.key`; empty for anonymous, and in rows from before there were keys. */
+  readonly actorKey: string
   readonly algorithm: DigestAlgorithm
   readonly offsetBytes: number
   /** Undefined: unknown, the bytes must be read again to tell. */
@@ -21,6 +24,7 @@ interface SessionRow {
   readonly upload_id: string
   readonly repository_id: number
   readonly actor: string
+  readonly actor_key: string
   readonly algorithm: string
   readonly offset_bytes: number
   readonly digest_so_far: Buffer
@@ -32,6 +36,7 @@ const columns = [
   's.upload_id',
   's.repository_id',
   's.actor',
+  's.actor_key',
   's.algorithm',
   's.offset_bytes',
   's.digest_so_far',
@@ -53,6 +58,7 @@ function sessionOf(row: SessionRow): UploadSession {
     uploadId: row.upload_id,
     repositoryId: row.repository_id,
     actor: row.actor,
+    actorKey: row.actor_key,
     algorithm: parseDigestAlgorithm(row.algorithm) ?? 'sha256',
     offsetBytes: row.offset_bytes,
     digestSoFar: row.digest_so_far.length === 0 ? undefined : digestFromBytes(row.digest_so_far),
@@ -71,6 +77,18 @@ export async function findUpload(reader: Reader, repository: RepositoryName, upl
   return row && sessionOf(row)
 }
 
+const startById = prepare<{ uploadId: string }, { actorKey: string; startedAt: number }>((db, param) =>
+  db.selectFrom('upload_sessions').select(['actor_key as actorKey', 'started_at as startedAt']).where('upload_id', '=', param('uploadId')),
+)
+
+/** Who began the session and when, whatever repository it belongs to. */
+export async function findUploadStart(
+  reader: Reader,
+  uploadId: string,
+): Promise<{ readonly actorKey: string; readonly startedAt: number } | undefined> {
+  return (await startById(reader, { uploadId }))[0]
+}
+
 /** Begins a session at offset 0. Throws when the id is taken. `now` is in milliseconds. */
 export async function insertUpload(
   tx: Transactor,
@@ -78,6 +96,7 @@ export async function insertUpload(
     readonly uploadId: string
     readonly repositoryId: number
     readonly actor: string
+    readonly actorKey: string
     readonly algorithm: DigestAlgorithm
     readonly digestOfNothing: Digest
     readonly store: string
@@ -90,6 +109,7 @@ export async function insertUpload(
       upload_id: session.uploadId,
       repository_id: session.repositoryId,
       actor: session.actor,
+      actor_key: session.actorKey,
       algorithm: session.algorithm,
       offset_bytes: 0,
       digest_so_far: digestToBytes(session.digestOfNothing),
@@ -101,12 +121,13 @@ export async function insertUpload(
 }
 
 /** Whether the actor has `limit` open uploads or more. */
-export async function hasUploads(tx: Transactor, actor: string, limit: number): Promise<boolean> {
+export async function hasUploads(tx: Transactor, actor: { readonly name: string; readonly key: string }, limit: number): Promise<boolean> {
   if (limit <= 0) return true
   const row = await tx
     .selectFrom('upload_sessions')
     .select('id')
-    .where('actor', '=', actor)
+    .where('actor', '=', actor.name)
+    .where('actor_key', '=', actor.key)
     .limit(1)
     .offset(limit - 1)
     .executeTakeFirst()

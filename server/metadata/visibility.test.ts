@@ -34,7 +34,7 @@ async function visibleNames(visibility: Visibility): Promise<string[]> {
 }
 
 function some(repositoryGlobs: readonly string[], projectIds: readonly number[] = []): Visibility {
-  return { kind: 'some', projectIds, repositoryGlobs }
+  return { kind: 'some', projectIds, repositoryGlobs, includesPublic: false }
 }
 
 test('everything is everything in byte order, nothing is nothing', async () => {

@@ -3,11 +3,22 @@ import { sql, type RawBuilder, type SelectQueryBuilder, type SqlBool } from 'kys
 import { globToLike, globToRegex, parseGlob, type RepositoryGlob } from './repository-glob.ts'
 import type { Database } from './schema.ts'
 
-/** Globs: see repository-glob.ts. A repository is visible when its project is listed or one of the globs matches its name. */
+/** Globs: see repository-glob.ts. A repository is visible when one of the alternatives holds of it. */
 export type Visibility =
   | { readonly kind: 'everything' }
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'some'; readonly projectIds: readonly number[]; readonly repositoryGlobs: readonly string[] }
+  | {
+      readonly kind: 'some'
+      /** With the projects below them, which `access` has looked up. */
+      readonly projectIds: readonly number[]
+      readonly repositoryGlobs: readonly string[]
+      /** Globs that count within some projects only. */
+      readonly projectGlobs?: readonly { readonly projectIds: readonly number[]; readonly glob: string }[]
+      /** What is in a public project. */
+      readonly includesPublic: boolean
+      /** What the credential allows at most: this must hold as well. */
+      readonly within?: Visibility
+    }
 
 /**
  * Leaves only the rows whose `repositories` (joined under that name) are visible. The whole condition is in SQL, so pages are full and keyset paging
@@ -18,19 +29,57 @@ export function whereVisible<Tables extends keyof Database, Row>(
   visibility: Visibility,
 ): SelectQueryBuilder<Database, Tables, Row> {
   if (visibility.kind === 'everything') return query
-  return query.where(visibility.kind === 'nothing' ? never : anyOf(alternatives(visibility.projectIds, visibility.repositoryGlobs)))
+  return query.where(conditionOf(visibility, repositoryAlternatives))
+}
+
+/** The same of `projects`: those of which something is said as a whole. A right on repositories by glob shows no project. */
+export function whereProjectVisible<Tables extends keyof Database, Row>(
+  query: SelectQueryBuilder<Database, Tables, Row>,
+  visibility: Visibility,
+): SelectQueryBuilder<Database, Tables, Row> {
+  if (visibility.kind === 'everything') return query
+  return query.where(conditionOf(visibility, projectAlternatives))
+}
+
+type Some = Extract<Visibility, { readonly kind: 'some' }>
+
+function conditionOf(visibility: Visibility, alternatives: (some: Some) => RawBuilder<SqlBool>[]): RawBuilder<SqlBool> {
+  if (visibility.kind === 'everything') return sql<SqlBool>`1 = 1`
+  if (visibility.kind === 'nothing') return never
+  const own = anyOf(alternatives(visibility))
+  return visibility.within === undefined ? own : sql<SqlBool>`(${own} and ${conditionOf(visibility.within, alternatives)})`
 }
 
 const never = sql<SqlBool>`1 = 0`
 const name = sql.ref<string>('repositories.name')
 
-function alternatives(projectIds: readonly number[], globs: readonly string[]): RawBuilder<SqlBool>[] {
-  const parsed = globs.map(parseGlob).filter((glob) => glob !== undefined)
+function repositoryAlternatives(visibility: Some): RawBuilder<SqlBool>[] {
+  const { projectIds, repositoryGlobs, projectGlobs = [], includesPublic } = visibility
+  const parsed = repositoryGlobs.map(parseGlob).filter((glob) => glob !== undefined)
   const names = parsed.filter(isLiteral).map((glob) => glob.prefix)
-  const patterns = parsed.filter((glob) => !isLiteral(glob)).map(globCondition)
-  if (projectIds.length > 0) patterns.push(sql<SqlBool>`${sql.ref('repositories.project_id')} in (${sql.join(projectIds)})`)
-  if (names.length > 0) patterns.push(sql<SqlBool>`${name} in (${sql.join(names)})`)
-  return patterns
+  const conditions = parsed.filter((glob) => !isLiteral(glob)).map(globCondition)
+  if (projectIds.length > 0) conditions.push(inProjects('repositories.project_id', projectIds))
+  if (names.length > 0) conditions.push(sql<SqlBool>`${name} in (${sql.join(names)})`)
+  for (const { projectIds: ids, glob: text } of projectGlobs) {
+    const glob = parseGlob(text)
+    if (glob === undefined || ids.length === 0) continue
+    conditions.push(sql<SqlBool>`(${inProjects('repositories.project_id', ids)} and ${globCondition(glob)})`)
+  }
+  if (includesPublic) conditions.push(isPublic('repositories.project_id'))
+  return conditions
+}
+
+function projectAlternatives({ projectIds, includesPublic }: Some): RawBuilder<SqlBool>[] {
+  const conditions = projectIds.length > 0 ? [inProjects('projects.id', projectIds)] : []
+  return includesPublic ? [...conditions, sql<SqlBool>`${sql.ref('projects.is_public')} = 1`] : conditions
+}
+
+function inProjects(column: string, ids: readonly number[]): RawBuilder<SqlBool> {
+  return sql<SqlBool>`${sql.ref(column)} in (${sql.join(ids)})`
+}
+
+function isPublic(column: string): RawBuilder<SqlBool> {
+  return sql<SqlBool>`${sql.ref(column)} in (select id from projects where is_public = 1)`
 }
 
 function isLiteral(glob: RepositoryGlob): boolean {
@@ -43,6 +92,7 @@ function isLiteral(glob: RepositoryGlob): boolean {
  * first migration on PostgreSQL).
  */
 function globCondition(glob: RepositoryGlob): RawBuilder<SqlBool> {
+  if (isLiteral(glob)) return sql<SqlBool>`${name} = ${glob.prefix}`
   const { prefix, elements, hasWithinPart, hasAcrossParts } = glob
   const conditions: RawBuilder<SqlBool>[] = []
   if (prefix !== '') conditions.push(sql<SqlBool>`${name} >= ${prefix} and ${name} < ${successor(prefix)}`)

@@ -104,6 +104,31 @@ const table = {
     remedy: 'Send smaller headers, or raise limits.headerbytes.',
   },
   NOT_FOUND: { status: 404, message: 'no such end point', remedy: 'Check the path: the registry answers below /v2/.' },
+  RESOURCE_UNKNOWN: {
+    status: 404,
+    message: 'there is no such thing, or you may not see it',
+    remedy: 'Check name or id; what you have no right to see answers the same.',
+  },
+  CONFLICT: {
+    status: 409,
+    message: 'the name is taken, or something still depends on this',
+    remedy: 'The detail says what stands in the way.',
+  },
+  PRECONDITION_FAILED: {
+    status: 412,
+    message: 'it was changed in between',
+    remedy: 'Read it again and send the change with the ETag of what you read in If-Match.',
+  },
+  ELEVATION_REQUIRED: {
+    status: 403,
+    message: 'this needs your second factor again',
+    remedy: 'Confirm with POST /api/v1/session/elevation, then repeat the request.',
+  },
+  ADDRESS_DENIED: {
+    status: 403,
+    message: 'access from this address is not allowed',
+    remedy: 'An administrator sets the networks of the registry, of projects and of robots.',
+  },
   STORAGE_FULL: {
     status: 507,
     message: 'the registry has no space left',

@@ -8,6 +8,7 @@ import { transaction } from '#metadata/transaction.ts'
 import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
+import { circumstancesOf, plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
 import { requireDeletes } from './require.ts'
 
@@ -31,16 +32,11 @@ const unlink = transaction(import.meta.url, 'delete-blob/unlink', async (tx, { r
   await tx.deleteFrom('repository_blobs').where('repository_id', '=', repositoryId).where('blob_id', '=', blobId).execute()
   // The lease still holds: garbage collection looks now, and again when it is over.
   await review(tx, 'blob', blobId, now)
-  await recordEvent(tx, { action: 'blob.deleted', repository, digest, at: now, actor: actor.name, requestId: actor.requestId })
+  await recordEvent(tx, { action: 'blob.deleted', repository, digest, ...circumstancesOf(actor, now) })
 })
 
 /** end-10. Throws `BLOB_IN_USE` with the digests of manifests that need it, `BLOB_UNKNOWN`, `NAME_UNKNOWN`. */
-export async function deleteBlob(
-  registry: Registry,
-  repository: RepositoryName,
-  digest: Digest,
-  { name, requestId }: Actor,
-): Promise<void> {
+export async function deleteBlob(registry: Registry, repository: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
   requireDeletes(registry)
-  await registry.metadata.write(unlink, { repository, digest, actor: { name, requestId }, now: registry.context.ports.clock.now() })
+  await registry.metadata.write(unlink, { repository, digest, actor: plainActor(actor), now: registry.context.ports.clock.now() })
 }

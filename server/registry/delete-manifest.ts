@@ -4,11 +4,13 @@ import { review } from '#metadata/garbage.ts'
 import { manifestsOfRepository } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
+import { touchRepository } from '#metadata/repository-rows.ts'
 import { removeTag } from '#metadata/tags.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { circumstancesOf, plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
 import { removeManifest } from './remove-manifest.ts'
 import { requireDeletes } from './require.ts'
@@ -26,7 +28,8 @@ const removeByDigest = transaction(import.meta.url, 'delete-manifest/delete', as
   const manifestId = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
   if (manifestId === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { digest })
   await removeManifest(tx, { repositoryId, manifestId, digest, actor: actor.name, now, safeUntil })
-  await recordEvent(tx, { action: 'manifest.deleted', repository, digest, at: now, actor: actor.name, requestId: actor.requestId })
+  await touchRepository(tx, repositoryId, now)
+  await recordEvent(tx, { action: 'manifest.deleted', repository, digest, ...circumstancesOf(actor, now) })
 })
 
 const removeByTag = transaction(import.meta.url, 'delete-manifest/delete-tag', async (tx, input: Deletion & { readonly tag: Tag }) => {
@@ -35,14 +38,13 @@ const removeByTag = transaction(import.meta.url, 'delete-manifest/delete-tag', a
   const removed = await removeTag(tx, { repositoryId, tag, now, actor: actor.name })
   if (removed === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { tag })
   await review(tx, 'manifest', removed.manifestId, safeUntil)
+  await touchRepository(tx, repositoryId, now)
   await recordEvent(tx, {
     action: 'tag.deleted',
     repository,
     tag,
     digest: removed.digest,
-    at: now,
-    actor: actor.name,
-    requestId: actor.requestId,
+    ...circumstancesOf(actor, now),
   })
 })
 
@@ -58,9 +60,9 @@ export async function deleteTag(registry: Registry, repository: RepositoryName, 
   await registry.metadata.write(removeByTag, { ...deletionOf(registry, repository, actor), tag })
 }
 
-function deletionOf(registry: Registry, repository: RepositoryName, { name, requestId }: Actor): Deletion {
+function deletionOf(registry: Registry, repository: RepositoryName, actor: Actor): Deletion {
   const now = registry.context.ports.clock.now()
-  return { repository, actor: { name, requestId }, now, safeUntil: now + registry.options.garbageDelayMs }
+  return { repository, actor: plainActor(actor), now, safeUntil: now + registry.options.garbageDelayMs }
 }
 
 async function requireRepository(tx: Transactor, repository: RepositoryName): Promise<number> {

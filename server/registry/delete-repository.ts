@@ -6,6 +6,9 @@
  * crash interrupts.
  */
 import { recordEvent } from '#events/record.ts'
+import { accessTransaction } from '#metadata/access-epoch.ts'
+import type { Transactor } from '#metadata/metadata.ts'
+import { deleteRedirectsTo, formerNames } from '#metadata/name-redirects.ts'
 import { buriedRepositories, buryRepository, deleteRepositoryRow, repositoryIdIn } from '#metadata/repositories.ts'
 import { releaseLinks } from '#metadata/garbage.ts'
 import { someManifests } from '#metadata/manifests.ts'
@@ -13,6 +16,7 @@ import { transaction } from '#metadata/transaction.ts'
 import { uploadsOfRepository } from '#metadata/uploads.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
+import { circumstancesOf, plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
 import { removeManifest } from './remove-manifest.ts'
 import { requireDeletes } from './require.ts'
@@ -27,12 +31,20 @@ interface Burial {
   readonly now: number
 }
 
-const bury = transaction(import.meta.url, 'delete-repository/bury', async (tx, { repository, actor, now }: Burial) => {
+async function buryIn(tx: Transactor, { repository, actor, now }: Burial): Promise<number> {
   const repositoryId = await repositoryIdIn(tx, repository)
   if (repositoryId === undefined) throw new RegistryError('NAME_UNKNOWN', { name: repository })
   await buryRepository(tx, repositoryId)
-  await recordEvent(tx, { action: 'repository.deleted', repository, at: now, actor: actor.name, requestId: actor.requestId })
+  await recordEvent(tx, { action: 'repository.deleted', repository, ...circumstancesOf(actor, now) })
   return repositoryId
+}
+
+const bury = transaction(import.meta.url, 'delete-repository/bury', buryIn)
+
+/** As {@link bury}, with the redirects that led to it, which everybody remembers. */
+const buryWithRedirects = accessTransaction(import.meta.url, 'delete-repository/bury-with-redirects', async (tx, burial: Burial) => {
+  await deleteRedirectsTo(tx, 'repository', burial.repository)
+  return await buryIn(tx, burial)
 })
 
 interface Batch {
@@ -61,10 +73,15 @@ const removeRow = transaction(
 )
 
 /** Throws `NAME_UNKNOWN`. When it resolves the repository is gone; its blobs go with garbage collection. */
-export async function deleteRepository(registry: Registry, repository: RepositoryName, { name, requestId }: Actor): Promise<void> {
+export async function deleteRepository(registry: Registry, repository: RepositoryName, actor: Actor): Promise<void> {
   requireDeletes(registry)
   const now = registry.context.ports.clock.now()
-  const repositoryId = await registry.metadata.write(bury, { repository, actor: { name, requestId }, now })
+  const isRedirectedTo = (await formerNames(registry.metadata.reader, 'repository', repository, 1)).length > 0
+  const repositoryId = await registry.metadata.write(isRedirectedTo ? buryWithRedirects : bury, {
+    repository,
+    actor: plainActor(actor),
+    now,
+  })
   await emptyRepository(registry, repositoryId)
 }
 

@@ -1,9 +1,11 @@
 /** A repository exists from its first push on: this finds or makes its row inside the transaction that needs it. */
 import { recordEvent } from '#events/record.ts'
 import type { Transactor } from '#metadata/metadata.ts'
+import { resolveRepositoryName } from '#metadata/name-redirects.ts'
 import { insertRepository, repositoryIdIn } from '#metadata/repositories.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { projectOf } from '#projects/find-project.ts'
+import { circumstancesOf } from './actor.ts'
 import type { Actor } from './registry.ts'
 
 interface FirstPush {
@@ -16,7 +18,11 @@ interface FirstPush {
 export async function ensureRepository(tx: Transactor, { repository, actor, now }: FirstPush): Promise<number> {
   const found = await repositoryIdIn(tx, repository)
   if (found !== undefined) return found
-  const id = await insertRepository(tx, { name: repository, projectId: await projectOf(tx, repository), now })
-  await recordEvent(tx, { action: 'repository.created', repository, at: now, actor: actor.name, requestId: actor.requestId })
+  // Renamed or moved while the push was under way: what was begun there goes where the repository went.
+  const name = await resolveRepositoryName(tx, repository)
+  const moved = name === repository ? undefined : await repositoryIdIn(tx, name)
+  if (moved !== undefined) return moved
+  const id = await insertRepository(tx, { name, projectId: await projectOf(tx, name), now })
+  await recordEvent(tx, { action: 'repository.created', repository: name, ...circumstancesOf(actor, now) })
   return id
 }

@@ -94,7 +94,7 @@ suite('listing repositories', () => {
     for (const name of names.toReversed()) await putImage(registry, name, 'one', 'v1')
     await pushBytes(registry, 'blobs/only' as RepositoryName, 'x')
     assert.deepEqual(await listRepositories(registry, everything, { n: 10 }), { names, more: false })
-    const some = { kind: 'some', projectIds: [], repositoryGlobs: ['a/**', 'b'] } as const
+    const some = { kind: 'some', projectIds: [], repositoryGlobs: ['a/**', 'b'], includesPublic: false } as const
     assert.deepEqual(await listRepositories(registry, some, { n: 2 }), { names: ['a/b', 'a/c'], more: true })
     assert.deepEqual(await listRepositories(registry, some, { n: 2, last: 'a/c' }), { names: ['b'], more: false })
     assert.deepEqual(await listRepositories(registry, { kind: 'nothing' }, { n: 10 }), { names: [], more: false })

@@ -8,6 +8,7 @@ import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ensureRepository } from './ensure-repository.ts'
 import { isWhole } from './quarantine-blob.ts'
+import { circumstancesOf, plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
 
@@ -40,9 +41,7 @@ const linkVisible = transaction(import.meta.url, 'mount-blob/mount', async (tx, 
     action: 'blob.mounted',
     repository,
     digest,
-    at: now,
-    actor: actor.name,
-    requestId: actor.requestId,
+    ...circumstancesOf(actor, now),
     detail: { from },
   })
   return true
@@ -54,7 +53,6 @@ export async function mountBlob(registry: Registry, mount: Mount): Promise<boole
   const { repository, digest, from, visibility } = mount
   const blob = await findVisibleBlob(registry.metadata.reader, { digest, from, visibility })
   if (blob === undefined || !(await isWhole(registry, { ...blob, digest }))) return false
-  const { name, requestId } = mount.actor
   const now = registry.context.ports.clock.now()
   const leaseUntil = now + registry.options.garbageDelayMs
   return registry.metadata.write(linkVisible, {
@@ -62,7 +60,7 @@ export async function mountBlob(registry: Registry, mount: Mount): Promise<boole
     digest,
     from,
     visibility,
-    actor: { name, requestId },
+    actor: plainActor(mount.actor),
     key: blob.key,
     now,
     leaseUntil,

@@ -16,6 +16,7 @@ import { digestToBytes, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ensureRepository } from './ensure-repository.ts'
+import { plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
 import { dropBytes } from './upload-session.ts'
 
@@ -149,9 +150,16 @@ async function commit(
 
 function pushOf(registry: Registry, upload: ProvenUpload): BlobPush {
   const { repository, digest, sizeBytes, uploadId } = upload
-  const { name, requestId } = upload.actor
   const now = registry.context.ports.clock.now()
-  return { repository, digest, sizeBytes, uploadId, actor: { name, requestId }, now, leaseUntil: now + registry.options.garbageDelayMs }
+  return {
+    repository,
+    digest,
+    sizeBytes,
+    uploadId,
+    actor: plainActor(upload.actor),
+    now,
+    leaseUntil: now + registry.options.garbageDelayMs,
+  }
 }
 
 /** After a failed commit: unless the database took it all the same. The note stays, so what fails here is only late. */

@@ -215,7 +215,7 @@ suite('mounting a blob', () => {
     await using place = await openTestRegistry()
     const { registry } = place
     const digest = await pushBytes(registry, 'private/a' as RepositoryName, 'x')
-    const some = { kind: 'some', projectIds: [], repositoryGlobs: ['team/**'] } as const
+    const some = { kind: 'some', projectIds: [], repositoryGlobs: ['team/**'], includesPublic: false } as const
     for (const from of [undefined, 'private/a' as RepositoryName]) {
       for (const visibility of [some, { kind: 'nothing' } as const]) {
         assert.equal(await mountBlob(registry, { repository: repositoryB, digest, from, visibility, actor: alice }), false)

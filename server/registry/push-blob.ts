@@ -15,6 +15,7 @@ import { linkIfWhole, publishBlob, reserveKey } from './publish-blob.ts'
 import { statBlob } from './pull-blob.ts'
 import { checkRange, receiveBody, saveProgress, type Received, type UploadBody } from './receive-body.ts'
 import { bufferSmall, streamUpload, writeUpload, type WholeBody } from './receive-whole.ts'
+import { plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
 import { requireSpace, requireWritable } from './require.ts'
 import { claimUpload, discardUpload, findSession, rehash, resumeUpload, type OpenUpload, type UploadTarget } from './upload-session.ts'
@@ -38,14 +39,15 @@ interface NewUpload {
 }
 
 const insertSession = transaction(import.meta.url, 'push-blob/start', async (tx, input: NewUpload) => {
-  if (await hasUploads(tx, input.actor.name, input.uploadsPerActor)) {
+  const owner = { name: input.actor.name, key: input.actor.key ?? '' }
+  if (await hasUploads(tx, owner, input.uploadsPerActor)) {
     const message = 'too many open uploads: finish or cancel some'
     throw new RegistryError('TOOMANYREQUESTS', { uploads: input.uploadsPerActor }, { message, retryAfterSeconds: 60 })
   }
   const { uploadId, algorithm, store, now } = input
   const repositoryId = await ensureRepository(tx, input)
   const digestOfNothing = digestOfHash(algorithm, createDigestHash(algorithm))
-  await insertUpload(tx, { uploadId, repositoryId, actor: input.actor.name, algorithm, digestOfNothing, store, now })
+  await insertUpload(tx, { uploadId, repositoryId, actor: owner.name, actorKey: owner.key, algorithm, digestOfNothing, store, now })
 })
 
 /** end-4a, end-4c: opens an upload session; the algorithm is the one that the closing digest will most likely have. */
@@ -62,8 +64,7 @@ export async function startUpload(
   const algorithm = options.algorithm ?? 'sha256'
   const uploadId = ports.random.uuid()
   const now = ports.clock.now()
-  const { name, requestId } = actor
-  const row = { repository, uploadId, actor: { name, requestId }, algorithm, store: registry.store.name, now, uploadsPerActor }
+  const row = { repository, uploadId, actor: plainActor(actor), algorithm, store: registry.store.name, now, uploadsPerActor }
   await registry.metadata.write(insertSession, row)
   registry.memory.uploads.keep(uploadId, createDigestHash(algorithm), 0)
   return { uploadId, offsetBytes: 0, startedAt: now }

@@ -7,6 +7,7 @@ import { manifestTooBig, RegistryError } from '#oci/errors.ts'
 import type { Manifest } from '#oci/manifest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { manifestReferences } from './manifest-references.ts'
+import { plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
 import { storeManifest } from './store-manifest.ts'
@@ -22,6 +23,9 @@ export interface ManifestPush {
   readonly mediaType: string
   readonly bytes: Uint8Array
   readonly actor: Actor
+  /** Whether tags may be made, and led from one manifest to another; DENIED otherwise. Both may unless it is said. */
+  readonly mayCreateTags?: boolean | undefined
+  readonly mayMoveTags?: boolean | undefined
   /** Of the digest that is answered when the reference names none. */
   readonly algorithm?: DigestAlgorithm | undefined
 }
@@ -44,11 +48,12 @@ export async function pushManifest(registry: Registry, push: ManifestPush): Prom
   if (tags.length > tagsMax) throw new RegistryError('REQUEST_INVALID', { reason: `more than ${tagsMax} tags` })
   const digest = proveDigest(push)
   const manifest = await registry.context.parser.parse(bytes, push.mediaType)
-  const actor = { name: push.actor.name, requestId: push.actor.requestId }
+  const actor = plainActor(push.actor)
   for (const check of registry.hooks.admission) {
     if (check.operations.includes('push')) await check.check({ operation: 'push', repository, digest, tags, manifest, actor })
   }
-  await store(registry, { repository, digest, tags, manifest, bytes, actor })
+  const { mayCreateTags = true, mayMoveTags = true } = push
+  await store(registry, { repository, digest, tags, manifest, bytes, actor, mayCreateTags, mayMoveTags })
   registry.memory.contents.set(digest, bytes)
   return { digest, subject: manifest.subject?.digest, tags }
 }
@@ -67,6 +72,8 @@ interface Admitted {
   readonly manifest: Manifest
   readonly bytes: Uint8Array
   readonly actor: Actor
+  readonly mayCreateTags: boolean
+  readonly mayMoveTags: boolean
 }
 
 async function store(registry: Registry, { manifest, bytes, ...rest }: Admitted): Promise<void> {

@@ -25,6 +25,12 @@ export interface Actor {
   /** Empty for anonymous. */
   readonly name: string
   readonly requestId: string
+  /** Stable and unambiguous (`user:12`), where names may change hands; empty for anonymous. Without it the name counts. */
+  readonly key?: string | undefined
+  /** By which credential (`password`, `personal:12`), and from where: for the record. */
+  readonly credential?: string | undefined
+  readonly address?: string | undefined
+  readonly userAgent?: string | undefined
 }
 
 /** What is being pushed or pulled when an {@link AdmissionCheck} is asked. */

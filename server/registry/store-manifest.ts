@@ -7,6 +7,7 @@ import { blobsOfRepository } from '#metadata/blobs.ts'
 import { review } from '#metadata/garbage.ts'
 import { childrenOf, insertManifest, insertReferences, manifestsOfRepository } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
+import { touchRepository } from '#metadata/repository-rows.ts'
 import { pointTag } from '#metadata/tags.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { Digest } from '#oci/digest.ts'
@@ -14,6 +15,7 @@ import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { ensureRepository } from './ensure-repository.ts'
 import type { ManifestReferenceTo } from './manifest-references.ts'
+import { circumstancesOf } from './actor.ts'
 import type { Actor } from './registry.ts'
 
 /** How many indexes may stand one above the other: whoever walks down from a tag needs to end. */
@@ -32,6 +34,9 @@ export interface StoreManifest {
   readonly payload: Uint8Array
   readonly references: readonly ManifestReferenceTo[]
   readonly actor: Actor
+  /** False: the transaction is refused when a tag would be new, or would move to another manifest. */
+  readonly mayCreateTags: boolean
+  readonly mayMoveTags: boolean
   readonly now: number
   /** When garbage collection may look at what this push leaves without a tag. */
   readonly reviewAfter: number
@@ -47,7 +52,7 @@ export const storeManifest = transaction(import.meta.url, 'store-manifest/store'
   await checkNesting(tx, childIds)
   const { manifestId } = await insertManifest(tx, { ...input, repositoryId })
   await insertReferences(tx, manifestId, { blobIds, digests })
-  const circumstances = { at: input.now, actor: input.actor.name, requestId: input.actor.requestId }
+  const circumstances = circumstancesOf(input.actor, input.now)
   const { repository, digest, mediaType } = input
   await recordEvent(tx, {
     action: 'manifest.pushed',
@@ -57,8 +62,14 @@ export const storeManifest = transaction(import.meta.url, 'store-manifest/store'
     ...circumstances,
   })
   await pointTags(tx, input, { repositoryId, manifestId })
+  await touchRepository(tx, repositoryId, input.now)
   if (input.tags.length === 0) await review(tx, 'manifest', manifestId, input.reviewAfter)
 })
+
+const refusals = {
+  create: { message: 'you may push here, but make no tags' },
+  move: { message: 'the tag is there, and you may not move tags' },
+} as const
 
 async function pointTags(
   tx: Transactor,
@@ -73,9 +84,12 @@ async function pointTags(
       { manifestId: ids.manifestId, digest },
     )
     if (previous === 'unchanged') continue
+    // Nothing is written when this is thrown.
+    if (!(previous === 'new' ? input.mayCreateTags : input.mayMoveTags))
+      throw new RegistryError('DENIED', { tag }, refusals[previous === 'new' ? 'create' : 'move'])
     if (previous !== 'new') await review(tx, 'manifest', previous.manifestId, input.reviewAfter)
     const detail = previous === 'new' ? {} : { previousDigest: previous.digest }
-    await recordEvent(tx, { action: 'tag.moved', repository, tag, digest, detail, at: now, actor: actor.name, requestId: actor.requestId })
+    await recordEvent(tx, { action: 'tag.moved', repository, tag, digest, detail, ...circumstancesOf(actor, now) })
   }
 }
 

@@ -74,3 +74,9 @@ export const addManyRepositories = transaction(
     }
   },
 )
+
+/** A label that is for all repositories; gives its id. */
+export const addLabelRow = transaction(import.meta.url, 'test-registry/add-label', async (tx, { name }: { readonly name: string }) => {
+  const row = { project_id: null, name, color: '#000000', description: '', version: 1, created_at: 0, updated_at: 0 }
+  return (await tx.insertInto('labels').values(row).returning('id').executeTakeFirstOrThrow()).id
+})

@@ -48,7 +48,12 @@ export const removeSession = transaction(import.meta.url, 'upload-session/remove
 /** The session, if it is of this repository and was started by this actor: to everyone else it does not exist. */
 export async function findSession(registry: Registry, target: UploadTarget): Promise<UploadSession | undefined> {
   const session = await findUpload(registry.metadata.reader, target.repository, target.uploadId)
-  return session?.actor === target.actor.name ? session : undefined
+  return session !== undefined && isOf(session, target.actor) ? session : undefined
+}
+
+/** By key where there is one: a name may be another person's by now. */
+function isOf(session: UploadSession, { key, name }: Actor): boolean {
+  return session.actorKey === '' ? session.actor === name : session.actorKey === key
 }
 
 /** The claim on an upload; throws `BLOB_UPLOAD_BUSY`, or `BLOB_UPLOAD_UNKNOWN` to those whom it does not concern. */

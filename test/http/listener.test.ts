@@ -151,6 +151,7 @@ test('a port that is taken is an error at the start', async () => {
 
 const tlsDefaults = {
   clientCas: [],
+  crls: [],
   clientAuth: 'require-and-verify-client-cert',
   minimumVersion: 'TLSv1.2',
   cipherSuites: undefined,

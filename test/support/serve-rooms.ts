@@ -1,13 +1,18 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createAccess } from '#access/access.ts'
+import type { Access } from '#access/access.ts'
+import type { Directory } from '#access/directory.ts'
+import { watchAccess } from '#access/epoch.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
 import type { Config } from '#config/config.ts'
 import { loadConfig } from '#config/load.ts'
+import { createAudit } from '#features/audit.ts'
+import { createSystemRules } from '#features/system-rules.ts'
 import type { HealthCheck } from '#http/health.ts'
 import { createHttpServer, type HttpServer } from '#http/server.ts'
+import { openAccess } from '../../server/open-access.ts'
 import { createLogger } from '#lib/logging.ts'
 import { createMetrics } from '#lib/metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
@@ -20,6 +25,9 @@ export interface ServedRooms extends AsyncDisposable {
   readonly port: number
   readonly server: HttpServer
   readonly registry: Registry
+  readonly access: Access
+  /** What the verbs of accounts, rights and projects take. */
+  readonly accounts: Directory
   readonly directory: string
   /** Every line that was logged, access log included. */
   readonly lines: readonly string[]
@@ -41,7 +49,8 @@ export async function serveRooms(
   const lines: string[] = []
   const log = createLogger(merged.log, { write: (line) => void lines.push(line) })
   const ports = options.ports ?? systemPorts
-  const metadata = stack.use(await openSqlite({ file: ':memory:', ports, log }))
+  const watched = watchAccess(stack.use(await openSqlite({ file: ':memory:', ports, log })), ports.clock)
+  const { metadata } = watched
   const rootDirectory = join(directory, 'data')
   const store = stack.use(
     options.memory === true ? createMemoryStore({ clock: ports.clock }) : createFilesystemStore({ rootDirectory, files: ports.files }),
@@ -56,9 +65,15 @@ export async function serveRooms(
     options: { ...merged.storage, ...merged.limits, ...merged.validation },
   })
   stack.defer(() => closeRegistry(registry))
-  const access = await createAccess(merged.auth, { metadata, ports, log })
   const metrics = stack.use(createMetrics())
-  const server = stack.use(createHttpServer({ config: merged, registry, access, metrics, log, ports }, options.checks))
+  const { access, directory: accounts, tokens, passwords, issuers } = await openAccess(merged, { watched, metrics, ports, log })
+  stack.use(passwords)
+  stack.use(issuers)
+  const audit = stack.use(createAudit({ metadata, ports, log }))
+  const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
+  const server = stack.use(
+    createHttpServer({ config: merged, registry, access, directory: accounts, tokens, metrics, log, ports, audit, system }, options.checks),
+  )
   await server.listen()
   const { url } = server
   const running = stack.move()
@@ -67,6 +82,8 @@ export async function serveRooms(
     port: Number(url.startsWith('unix:') ? 0 : new URL(url).port),
     server,
     registry,
+    access,
+    accounts,
     directory,
     lines,
     [Symbol.asyncDispose]: () => running.disposeAsync(),

@@ -8,7 +8,7 @@ const headers = ['Content-Type', 'application/json; charset=utf-8']
 export const base: Endpoint<BaseRoute> = {
   name: 'base',
   operations: {
-    GET: { action: 'base', kind: 'read', run: (exchange) => respond(exchange, 200, headers, '{}') },
-    HEAD: { action: 'base', kind: 'read', run: (exchange) => respond(exchange, 200, headers, '{}') },
+    GET: { demand: 'identity', kind: 'read', run: (exchange) => respond(exchange, 200, headers, '{}') },
+    HEAD: { demand: 'identity', kind: 'read', run: (exchange) => respond(exchange, 200, headers, '{}') },
   },
 }

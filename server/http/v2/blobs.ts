@@ -13,9 +13,9 @@ import { pullBlob, statBlob } from '#registry/pull-blob.ts'
 export const blob: Endpoint<BlobRoute> = {
   name: 'blob',
   operations: {
-    GET: { action: 'pull', kind: 'read', run: getBlob },
-    HEAD: { action: 'pull', kind: 'read', run: headBlob },
-    DELETE: { action: 'delete', kind: 'delete', run: removeBlob },
+    GET: { demand: 'repository:pull', kind: 'read', run: getBlob },
+    HEAD: { demand: 'repository:pull', kind: 'read', run: headBlob },
+    DELETE: { demand: 'manifest:delete', kind: 'delete', run: removeBlob },
   },
 }
 

@@ -1,8 +1,10 @@
+import type { Principal } from '#access/principal.ts'
 import { cacheForEver, cacheShortly } from '#http/cache-control.ts'
 import { matchesNone } from '#http/conditions.ts'
 import type { Endpoint } from '#http/endpoint.ts'
 import { actorOf, type Exchange, type TargetedExchange } from '#http/exchange.ts'
 import { manifestLocation } from '#http/locations.ts'
+import { notePull } from '#http/note-pull.ts'
 import { readWholeBody, refuseEncodedBody } from '#http/request-body.ts'
 import { beginResponse, endResponse, respond, type HeaderList } from '#http/respond.ts'
 import type { ManifestRoute } from '#http/router.ts'
@@ -18,10 +20,14 @@ import { pushManifest, tagsMax } from '#registry/push-manifest.ts'
 export const manifest: Endpoint<ManifestRoute> = {
   name: 'manifest',
   operations: {
-    GET: { action: 'pull', kind: 'read', run: getManifest },
-    HEAD: { action: 'pull', kind: 'read', run: headManifest },
-    PUT: { action: 'push', kind: 'write', run: putManifest },
-    DELETE: { action: 'delete', kind: 'delete', run: removeManifest },
+    GET: { demand: 'repository:pull', kind: 'read', run: getManifest },
+    HEAD: { demand: 'repository:pull', kind: 'read', run: headManifest },
+    PUT: { demand: 'repository:push', kind: 'write', run: putManifest },
+    DELETE: {
+      demand: ({ reference }) => (reference.kind === 'digest' ? 'manifest:delete' : 'tag:delete'),
+      kind: 'delete',
+      run: removeManifest,
+    },
   },
 }
 
@@ -30,7 +36,10 @@ async function getManifest(exchange: Exchange, { repository, reference }: Manife
   const { digest, mediaType, bytes } = await pullManifest(exchange.site.parts.registry, repository, reference, actorOf(exchange))
   const headers = manifestHeaders(exchange, reference.kind, digest)
   if (matchesNone(exchange.request.headers['if-none-match'], digest)) respond(exchange, 304, headers)
-  else respond(exchange, 200, ['Content-Type', contentType(mediaType), ...headers], bytes)
+  else {
+    respond(exchange, 200, ['Content-Type', contentType(mediaType), ...headers], bytes)
+    notePull(exchange, { repository, digest, tag: reference.kind === 'tag' ? reference.tag : undefined })
+  }
 }
 
 async function headManifest(exchange: Exchange, { repository, reference }: ManifestRoute): Promise<void> {
@@ -54,8 +63,8 @@ function contentType(mediaType: string): string {
   return /^[\x21-\x7e]+$/.test(mediaType) ? mediaType : octetStream
 }
 
-async function putManifest(exchange: TargetedExchange, { repository, reference }: ManifestRoute): Promise<void> {
-  const { registry, config } = exchange.site.parts
+async function putManifest(exchange: TargetedExchange, { repository, reference }: ManifestRoute, principal: Principal): Promise<void> {
+  const { registry, config, access } = exchange.site.parts
   refuseEncodedBody(exchange.request)
   const parameterTags = tagsOf(exchange.target.query)
   if (reference.kind === 'tag' && parameterTags.length > 0) {
@@ -69,6 +78,8 @@ async function putManifest(exchange: TargetedExchange, { repository, reference }
     mediaType: mediaTypeOf(exchange.request.headers['content-type']),
     bytes,
     actor: actorOf(exchange),
+    mayCreateTags: await access.may(principal, 'tag:create', { repository }),
+    mayMoveTags: await access.may(principal, 'tag:update', { repository }),
   })
   const subject = pushed.subject === undefined ? [] : ['OCI-Subject', pushed.subject]
   const tags = parameterTags.length === 0 ? [] : pushed.tags.flatMap((tag) => ['OCI-Tag', tag])

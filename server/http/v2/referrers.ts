@@ -13,21 +13,34 @@ import { listReferrers } from '#registry/list-referrers.ts'
 export const referrers: Endpoint<ReferrersRoute> = {
   name: 'referrers',
   operations: {
-    GET: { action: 'pull', kind: 'read', run: getReferrers },
-    HEAD: { action: 'pull', kind: 'read', run: getReferrers },
+    GET: { demand: 'repository:pull', kind: 'read', run: getReferrers, runAbsent: getNoReferrers },
+    HEAD: { demand: 'repository:pull', kind: 'read', run: getReferrers, runAbsent: getNoReferrers },
   },
 }
 
 const artifactTypeMaxLength = 255
 
-async function getReferrers(exchange: TargetedExchange, { repository, subject }: ReferrersRoute): Promise<void> {
+async function getReferrers(exchange: TargetedExchange, route: ReferrersRoute): Promise<void> {
+  await answerReferrers(exchange, route, referrersOf)
+}
+
+/** Nothing refers to what is in a repository that is not there. */
+async function getNoReferrers(exchange: TargetedExchange, route: ReferrersRoute): Promise<void> {
+  await answerReferrers(exchange, route, () => Promise.resolve(noReferrers))
+}
+
+async function answerReferrers(
+  exchange: TargetedExchange,
+  { repository, subject }: ReferrersRoute,
+  find: typeof referrersOf,
+): Promise<void> {
   const artifactType = exchange.target.query.get('artifactType')
   if (artifactType !== null && (artifactType.length > artifactTypeMaxLength || artifactType.includes('\0'))) {
     throw new RegistryError('REQUEST_INVALID', 'artifactType is not a media type')
   }
   const last = parseLast(exchange.target.query)
   const filter = artifactType === null ? {} : { artifactType }
-  const found = await referrersOf(exchange, { repository, subject, options: last === undefined ? filter : { ...filter, last } })
+  const found = await find(exchange, { repository, subject, options: last === undefined ? filter : { ...filter, last } })
   const path = `${repository}/referrers/${subject}`
   const link = found.next === undefined ? [] : ['Link', nextPage(exchange, path, { ...filter, last: found.next })]
   const applied = artifactType === null ? [] : ['OCI-Filters-Applied', 'artifactType']
@@ -38,6 +51,8 @@ async function getReferrers(exchange: TargetedExchange, { repository, subject }:
 
 type Referrers = Awaited<ReturnType<typeof listReferrers>>
 
+const noReferrers: Referrers = { descriptors: [], next: undefined }
+
 interface ReferrersQuery extends Omit<ReferrersRoute, 'kind'> {
   readonly options: Parameters<typeof listReferrers>[3]
 }
@@ -47,7 +62,7 @@ async function referrersOf(exchange: TargetedExchange, { repository, subject, op
   try {
     return await listReferrers(exchange.site.parts.registry, repository, subject, options)
   } catch (error) {
-    if (error instanceof RegistryError && error.status === 404) return { descriptors: [], next: undefined }
+    if (error instanceof RegistryError && error.status === 404) return noReferrers
     throw error
   }
 }

@@ -9,7 +9,7 @@ export const repository: Endpoint<RepositoryRoute> = {
   name: 'repository',
   operations: {
     DELETE: {
-      action: 'delete',
+      demand: 'repository:delete',
       kind: 'delete',
       run: async (exchange, route) => {
         await deleteRepository(exchange.site.parts.registry, route.repository, actorOf(exchange))

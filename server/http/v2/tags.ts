@@ -11,8 +11,8 @@ import { allTags, listTags } from '#registry/list-tags.ts'
 export const tags: Endpoint<TagsRoute> = {
   name: 'tags',
   operations: {
-    GET: { action: 'pull', kind: 'read', run: getTags },
-    HEAD: { action: 'pull', kind: 'read', run: getTags },
+    GET: { demand: 'repository:pull', kind: 'read', run: getTags },
+    HEAD: { demand: 'repository:pull', kind: 'read', run: getTags },
   },
 }
 

@@ -16,19 +16,19 @@ import { appendUpload, cancelUpload, finishUpload, pushWholeBlob, startUpload, s
 /** `/v2/<name>/blobs/uploads/`: start (end-4a), whole blob in one request (end-4b), another algorithm (end-4c), mount (end-11). */
 export const uploads: Endpoint<UploadsRoute> = {
   name: 'blob_upload',
-  operations: { POST: { action: 'push', kind: 'write', run: postUpload } },
+  operations: { POST: { demand: 'repository:push', kind: 'write', run: postUpload } },
 }
 
 /** `/v2/<name>/blobs/uploads/<id>`: chunk (end-5), finish (end-6), status (end-13), cancel (end-14). */
 export const upload: Endpoint<UploadRoute> = {
   name: 'blob_upload_chunk',
   operations: {
-    GET: { action: 'push', kind: 'read', run: getUpload },
-    HEAD: { action: 'push', kind: 'read', run: getUpload },
-    PATCH: { action: 'push', kind: 'write', run: patchUpload },
-    PUT: { action: 'push', kind: 'write', run: putUpload },
+    GET: { demand: 'repository:push', kind: 'read', run: getUpload },
+    HEAD: { demand: 'repository:push', kind: 'read', run: getUpload },
+    PATCH: { demand: 'repository:push', kind: 'write', run: patchUpload },
+    PUT: { demand: 'repository:push', kind: 'write', run: putUpload },
     // A write, not a delete: who may push may give up, whether or not deletes are switched on.
-    DELETE: { action: 'push', kind: 'write', run: deleteUpload },
+    DELETE: { demand: 'repository:push', kind: 'write', run: deleteUpload },
   },
 }
 
@@ -61,12 +61,12 @@ async function mounted(
 ): Promise<boolean> {
   const { registry, access } = exchange.site.parts
   const named = exchange.target.query.get('from')
-  const from = named === null ? undefined : parseRepositoryName(named)
+  const asked = named === null ? undefined : parseRepositoryName(named)
   // A source that no repository can be called holds nothing: the client goes on with an upload (spec "Mounting a blob from another repository").
-  if (named !== null && from === undefined) return false
+  if (named !== null && asked === undefined) return false
   const { digest, principal } = wish
-  const source = from === undefined ? {} : { from }
-  const visibility = access.visibility(principal)
+  const source = asked === undefined ? {} : { from: (await access.locate(asked)).repository }
+  const visibility = await access.visibility(principal, 'repository:pull')
   if (!(await mountBlob(registry, { repository, digest, visibility, actor: actorOf(exchange), ...source }))) return false
   respondCreated(exchange, repository, digest)
   return true

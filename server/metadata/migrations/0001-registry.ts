@@ -4,36 +4,9 @@
  * Foreign keys: a row that others must not outlive is held back, not cascaded. `manifest_blobs.blob_id` without cascade is the backstop against
  * deleting a referenced blob, `tags.manifest_id` against a tag that points at nothing. What only describes its owner goes with it.
  */
-import { sql, type CreateTableBuilder, type Kysely } from 'kysely'
-import { columnTypesOf, dialectOf, type ColumnTypes } from '#metadata/dialect.ts'
-import type { Database } from '#metadata/schema.ts'
-
-type Table = CreateTableBuilder<string, string>
-
-interface Builder {
-  readonly types: ColumnTypes
-  /** Starts a table with its id column; `end` finishes it. */
-  readonly table: (name: string) => Table
-  readonly end: (table: Table) => Promise<void>
-  readonly index: (table: string, columns: readonly string[], unique?: 'unique') => Promise<void>
-}
-
-function builderFor(db: Kysely<unknown>): Builder {
-  const types = columnTypesOf(db)
-  return {
-    types,
-    table: (name) => db.schema.createTable(name).addColumn('id', types.id) as Table,
-    end: (table) => table.modifyEnd(types.tableEnd).execute(),
-    index: async (table, columns, unique) => {
-      const name = `${table}_${columns.join('_')}`
-      const index = db.schema
-        .createIndex(name)
-        .on(table)
-        .columns([...columns])
-      await (unique ? index.unique() : index).execute()
-    },
-  }
-}
+import { sql, type Kysely } from 'kysely'
+import { dialectOf } from '#metadata/dialect.ts'
+import { builderFor, type Builder } from './builder.ts'
 
 async function createProjects(db: Kysely<unknown>, { types, table, end, index }: Builder): Promise<void> {
   await end(
@@ -230,5 +203,8 @@ export async function createRegistryTables(db: Kysely<unknown>): Promise<void> {
   await createAccountsAndEvents(builder)
   if (dialectOf(db) === 'postgres') await createGlobFunction(db)
   // created_at 0: a migration has no clock, and this project is there from the first moment.
-  await (db as Kysely<Database>).insertInto('projects').values({ name: 'library', is_default: 1, created_at: 0 }).execute()
+  await (db as Kysely<{ projects: { name: string; is_default: number; created_at: number } }>)
+    .insertInto('projects')
+    .values({ name: 'library', is_default: 1, created_at: 0 })
+    .execute()
 }

@@ -1,0 +1,153 @@
+/** `berth audit`: what happened, all of it as a file, and proof that nothing was changed. */
+import { createWriteStream } from 'node:fs'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Command } from 'commander'
+import type { ResponseOf } from '#api/contract.ts'
+import * as routes from '#api/routes/audit.ts'
+import { apiOptions, listOptions, readList, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { CommandFailure } from './command-failure.ts'
+import { printFacts, printRows } from './print.ts'
+
+interface Filters {
+  readonly project?: string
+  readonly actor?: string
+  readonly action?: string
+  readonly outcome?: 'success' | 'failure'
+  readonly repository?: string
+  readonly address?: string
+  readonly target?: string
+  readonly since?: string
+  readonly until?: string
+}
+
+function filtersOf({ project, actor, action, outcome, repository, address, target, since, until }: Filters) {
+  return {
+    project,
+    actor,
+    action,
+    outcome,
+    repository,
+    address,
+    target,
+    since: instantOf('--since', since),
+    until: instantOf('--until', until),
+  }
+}
+
+/** A day means its beginning in UTC. */
+function instantOf(flag: string, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const ms = Date.parse(text)
+  if (Number.isNaN(ms)) throw new CommandFailure(`${flag} is a day or an instant: 2026-01-31, 2026-01-31T12:00:00Z`)
+  return new Date(ms).toISOString()
+}
+
+type Record = ResponseOf<typeof routes.listAudit>['items'][number]
+
+function whatOf({ repository, tag, digest, target }: Record): string {
+  if (repository === null) return target ?? ''
+  return `${repository}${tag === null ? '' : `:${tag}`}${tag === null && digest !== null ? `@${digest}` : ''}`
+}
+
+function list(flags: ListFlags & Filters): Promise<void> {
+  return withClient(flags, async ({ client, print }) => {
+    const { project, ...filters } = filtersOf(flags)
+    const found =
+      project === undefined
+        ? await readList(client, routes.listAudit, flags, { query: filters })
+        : await readList(client, routes.listProjectAudit, flags, { params: { project }, query: filters })
+    print(found, () =>
+      printRows(
+        ['AT', 'ACTION', 'OUTCOME', 'ACTOR', 'ADDRESS', 'COUNT', 'WHAT'],
+        found.items.map((record) => [
+          record.at,
+          record.action,
+          record.reason ?? record.outcome,
+          record.actor,
+          record.address,
+          record.count,
+          whatOf(record),
+        ]),
+      ),
+    )
+  })
+}
+
+function exportAll(flags: ApiFlags & Filters & { readonly format: 'json' | 'csv'; readonly output?: string }): Promise<void> {
+  return withClient(flags, async ({ client }) => {
+    const body = await client.stream(routes.exportAudit, { query: { format: flags.format, ...defined(filtersOf(flags)) } })
+    const target = flags.output === undefined ? process.stdout : createWriteStream(flags.output, { mode: 0o600 })
+    await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), target, { end: flags.output !== undefined })
+  })
+}
+
+function defined<Members extends object>(members: Members): { [Name in keyof Members]: Exclude<Members[Name], undefined> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as never
+}
+
+type Step = ResponseOf<typeof routes.verifyAudit>
+
+function verify(flags: ApiFlags & { readonly expected?: string }): Promise<void> {
+  return withClient(flags, async ({ client, print }) => {
+    const { expected } = flags
+    const ask = (after: number) => client.call(routes.verifyAudit, { query: { after, ...(expected !== undefined && { expected }) } })
+    let step: Step = await ask(0)
+    let { seals, records, purgedSeals, isExpectedFound } = step
+    while (step.fault === null && step.next !== null) {
+      step = await ask(step.next)
+      seals += step.seals
+      records += step.records
+      purgedSeals += step.purgedSeals
+      isExpectedFound ||= step.isExpectedFound
+    }
+    print({ ...step, seals, records, purgedSeals, isExpectedFound }, () => printVerified({ ...step, seals, records, purgedSeals }))
+    if (step.fault !== null) throw new CommandFailure(describeFault(step.fault))
+    if (expected !== undefined && !isExpectedFound)
+      throw new CommandFailure('no seal has the expected hash: the end of the chain was cut off or rewritten')
+  })
+}
+
+function printVerified({ seals, records, purgedSeals, unsealed, head }: Step): void {
+  printFacts({
+    Seals: seals,
+    Records: records,
+    'Purged seals': purgedSeals,
+    'Not sealed yet': unsealed,
+    'Last sealed record': head?.lastId,
+    'Last hash': head?.hash,
+  })
+}
+
+function describeFault({ kind, firstId, lastId, sealedAt, expectedRows, foundRows }: NonNullable<Step['fault']>): string {
+  const which = `records ${firstId} to ${lastId}, sealed ${sealedAt}`
+  if (kind === 'missing-seal') return `a seal before that of ${which} is gone`
+  if (kind === 'rows') return `${which}: there were ${expectedRows}, there are ${foundRows}`
+  return `${which}: one of them, or the seal, was changed`
+}
+
+function filterOptions(command: Command): Command {
+  return command
+    .option('--project <name>', 'only about this project and what is in it')
+    .option('--actor <name>', 'only what this person or robot did')
+    .option('--action <action>', 'only this action, or `tag.*` for all that begin so')
+    .option('--outcome <outcome>', 'only `success` or `failure`')
+    .option('--repository <name>', 'only about this repository')
+    .option('--address <address>', 'only from this address')
+    .option('--target <target>', 'only what was done to this: user:alice, provider:corp')
+    .option('--since <instant>', 'from then on: 2026-01-31, 2026-01-31T12:00:00Z')
+    .option('--until <instant>', 'before then')
+}
+
+/** Adds the verbs to the program. */
+export function registerAudit(program: Command): void {
+  const audit = program.command('audit').description('what happened and who did it')
+  apiOptions(listOptions(filterOptions(audit.command('list').description('list records, newest first')))).action(list)
+  apiOptions(filterOptions(audit.command('export').description('all records, oldest first')))
+    .option('--format <format>', '`json`: JSON lines in ECS field names; or `csv`', 'json')
+    .option('-o, --output <file>', 'write to this file in place of the standard output')
+    .action(exportAll)
+  apiOptions(audit.command('verify').description('compare all records with their seals; status 1 when one was changed, removed or put in'))
+    .option('--expected <hash>', 'the last hash of an earlier run, which must still be there')
+    .action(verify)
+}

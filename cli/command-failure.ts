@@ -1,0 +1,4 @@
+/** A failure that is said in full by its own sentence: what happened, and what to do. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure'
+}

@@ -1,0 +1,17 @@
+/** Ends of tokens, secrets and robots, as people write them. */
+import { CommandFailure } from './command-failure.ts'
+
+const units: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 }
+
+/** RFC 3339 from a date, a time, or a span from now (`12h`, `30d`, `4w`); `never` is null, and nothing stays nothing. */
+export function endOf(text: string | undefined, now: number = Date.now()): { readonly expiresAt?: string | null } {
+  if (text === undefined) return {}
+  if (text === 'never') return { expiresAt: null }
+  const [, count = '', unit = ''] = /^(\d{1,5})([hdw])$/.exec(text) ?? []
+  const at = unit === '' ? new Date(text) : new Date(now + Number(count) * (units[unit] ?? 0))
+  if (Number.isNaN(at.getTime())) throw new CommandFailure(`${text} is no time: 30d, 2030-01-31 or 2030-01-31T12:00:00Z is one`)
+  return { expiresAt: at.toISOString() }
+}
+
+/** For the option of that name. */
+export const expiresOption = ['--expires <time>', 'when it ends: 30d, 12h, 2030-01-31, or never'] as const

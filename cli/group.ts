@@ -1,0 +1,139 @@
+/** `berth group …`: groups of people and who is in them. */
+import type { Command } from 'commander'
+import type { ApiClient } from '#api/client.ts'
+import type { ResponseOf } from '#api/contract.ts'
+import {
+  addGroupMember,
+  createGroup,
+  deleteGroup,
+  listGroupMembers,
+  listGroups,
+  removeGroupMember,
+  updateGroup,
+  type readGroup,
+} from '#api/routes/groups.ts'
+import { apiOptions, listOptions, readList, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { CommandFailure } from './command-failure.ts'
+import { printFacts, printRows } from './print.ts'
+import { confirm } from './prompt.ts'
+import { findUserNamed } from './user.ts'
+
+type Group = ResponseOf<typeof readGroup>
+
+interface GroupListFlags extends ListFlags {
+  readonly name?: string
+  readonly provider?: string
+}
+
+interface GroupFlags extends ApiFlags {
+  readonly name?: string
+  readonly description?: string
+}
+
+/** The group of that name. Its own name sorts before all that begin with it. */
+async function findGroupNamed(client: ApiClient, name: string): Promise<Group> {
+  const { items } = await client.call(listGroups, { query: { name, sort: 'name', limit: 1 } })
+  const [group] = items
+  if (group?.name !== name) throw new CommandFailure(`there is no group ${name}`)
+  return group
+}
+
+function show({ id, name, description, provider, externalName, createdAt }: Group): void {
+  printFacts({ id, name, description, provider, 'called there': externalName, created: createdAt })
+}
+
+async function runList(flags: GroupListFlags): Promise<void> {
+  await withClient(flags, async ({ client, print }) => {
+    const list = await readList(client, listGroups, flags, { query: { name: flags.name, provider: flags.provider } })
+    const rows = list.items.map(({ id, name, provider, description }) => [id, name, provider, description])
+    print(list, () => printRows(['ID', 'NAME', 'PROVIDER', 'DESCRIPTION'], rows))
+  })
+}
+
+async function runShow(name: string, flags: ApiFlags): Promise<void> {
+  await withClient(flags, async ({ client, print }) => {
+    const group = await findGroupNamed(client, name)
+    print(group, () => show(group))
+  })
+}
+
+async function runCreate(name: string, flags: GroupFlags): Promise<void> {
+  await withClient(flags, async ({ client, print }) => {
+    const { description = '' } = flags
+    const group = await client.call(createGroup, { body: { name, description } })
+    print(group, () => console.log(`made ${group.name}`))
+  })
+}
+
+async function runUpdate(old: string, { name, description, ...flags }: GroupFlags): Promise<void> {
+  await withClient(flags, async ({ client, print }) => {
+    const { id, version } = await findGroupNamed(client, old)
+    const body = { ...(name !== undefined && { name }), ...(description !== undefined && { description }) }
+    const group = await client.call(updateGroup, { params: { group: id }, body, ifMatch: version })
+    print(group, () => show(group))
+  })
+}
+
+async function runDelete(name: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
+  await withClient(flags, async ({ client }) => {
+    const { id } = await findGroupNamed(client, name)
+    await confirm(`Remove the group ${name} with its memberships and grants?`, flags)
+    await client.call(deleteGroup, { params: { group: id } })
+  })
+}
+
+async function runMembers(name: string, flags: ListFlags): Promise<void> {
+  await withClient(flags, async ({ client, print }) => {
+    const { id } = await findGroupNamed(client, name)
+    const list = await readList(client, listGroupMembers, flags, { params: { group: id } })
+    const rows = list.items.map(({ userId, name: of, displayName, isDisabled }) => [userId, of, displayName, isDisabled])
+    print(list, () => printRows(['ID', 'NAME', 'DISPLAY NAME', 'DISABLED'], rows))
+  })
+}
+
+async function runMember(
+  route: typeof addGroupMember | typeof removeGroupMember,
+  names: readonly [string, string],
+  flags: ApiFlags,
+): Promise<void> {
+  await withClient(flags, async ({ client }) => {
+    const group = await findGroupNamed(client, names[0])
+    const user = await findUserNamed(client, names[1])
+    await client.call(route, { params: { group: group.id, user: user.id } })
+  })
+}
+
+/** Adds the command to the program. */
+export function registerGroup(program: Command): void {
+  const group = program.command('group').description('groups of people')
+  apiOptions(listOptions(group.command('list').description('list groups')))
+    .option('--name <prefix>', 'only names that begin so')
+    .option('--provider <name>', 'only groups of this identity provider; local: kept here')
+    .action(runList)
+  apiOptions(group.command('show').description('show a group').argument('<name>', 'its name')).action(runShow)
+  apiOptions(group.command('create').description('make a group').argument('<name>', 'its name'))
+    .option('--description <text>', 'what it is for')
+    .action(runCreate)
+  apiOptions(group.command('update').description('rename or describe a group').argument('<name>', 'its name'))
+    .option('--name <name>', 'rename it')
+    .option('--description <text>', 'what it is for')
+    .action(runUpdate)
+  apiOptions(group.command('delete').description('remove a group').argument('<name>', 'its name'))
+    .option('--yes', 'do not ask')
+    .action(runDelete)
+  apiOptions(listOptions(group.command('members').description('list who is in a group').argument('<name>', 'its name'))).action(runMembers)
+  apiOptions(
+    group
+      .command('add')
+      .description('bring somebody into a group')
+      .argument('<group>', 'name of the group')
+      .argument('<user>', 'name of the account'),
+  ).action((name: string, user: string, flags: ApiFlags) => runMember(addGroupMember, [name, user], flags))
+  apiOptions(
+    group
+      .command('remove')
+      .description('take somebody out of a group')
+      .argument('<group>', 'name of the group')
+      .argument('<user>', 'name of the account'),
+  ).action((name: string, user: string, flags: ApiFlags) => runMember(removeGroupMember, [name, user], flags))
+}

@@ -1,0 +1,139 @@
+/**
+ * `berth login` and `berth logout`.
+ *
+ * A password is used once: it makes a personal token for this machine, and only that is kept, so that it can be taken back without changing the
+ * password. Where the server makes no tokens (an account of an htpasswd file, a server with an outside token service) what was given is kept, and said so.
+ */
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { ApiProblem, type ApiClient, type ClientCredential } from '#api/client.ts'
+import type { ResponseOf } from '#api/contract.ts'
+import { readSession } from '#api/routes/session.ts'
+import { createToken, revokeToken } from '#api/routes/tokens.ts'
+import { chooseServer, credentialOfLogin, deviceName, parseServer, withServer } from './api-command.ts'
+import { CommandFailure } from './command-failure.ts'
+import { credentialsFile, forgetLogin, readLogins, storeLogin, type StoredLogin } from './credential-store.ts'
+import { printable } from './print.ts'
+import { ask, readSecretFromInput } from './prompt.ts'
+
+interface LoginFlags {
+  readonly username?: string
+  readonly passwordStdin?: boolean
+  readonly ca?: string
+}
+
+type Session = ResponseOf<typeof readSession>
+
+/** A secret that is a token already is kept as it is. */
+const isToken = (session: Session) => session.credential === 'personal' || session.credential === 'robot'
+
+async function login(url: string, flags: LoginFlags): Promise<void> {
+  const server = parseServer(url)
+  if (server.startsWith('http:') && !/^http:\/\/(?:localhost|127\.|\[::1\])/.test(server))
+    console.error(`warning: ${server} has no TLS: whoever is in between reads the password`)
+  const name = flags.username ?? (await ask('Username'))
+  const password = flags.passwordStdin === true ? await readSecretFromInput() : await ask('Password', { hidden: true })
+  const before = (await readLogins()).servers[server]
+  const ca = flags.ca === undefined ? before?.ca : resolve(flags.ca)
+  await withServer({ server, ca, credential: { kind: 'basic', name, password } }, async (client) => {
+    const session = await whoIs(client, name)
+    const kept = isToken(session) ? { name: session.user?.name ?? name, token: password } : await keep(client, { name, password, session })
+    await storeOrRevoke(client, server, { ...kept, ...(ca !== undefined && { ca }) })
+    console.error(`logged in to ${server} as ${printable(kept.name)}`)
+  })
+  // What was kept until now is of no use any more.
+  if (before !== undefined) await takeBack(server, before)
+}
+
+/** A token that cannot be kept is of no use to anybody. */
+async function storeOrRevoke(client: ApiClient, server: string, made: StoredLogin): Promise<void> {
+  try {
+    await storeLogin(server, made)
+  } catch (error) {
+    if (made.tokenId !== undefined) await client.call(revokeToken, { params: { token: made.tokenId } }).catch(() => undefined)
+    throw error
+  }
+}
+
+async function whoIs(client: ApiClient, name: string): Promise<Session> {
+  const session = await client.call(readSession).catch((error: unknown) => {
+    if (error instanceof ApiProblem && error.code === 'UNAUTHORIZED')
+      throw new CommandFailure(`name or password of ${printable(name)} is wrong`)
+    throw error
+  })
+  if (session.state === 'active' && session.user !== undefined) return session
+  if (session.state === 'anonymous') throw new CommandFailure('the server took no notice of name and password: it has no accounts')
+  throw new CommandFailure('this account needs more than a password: make a personal token in the portal, and give that as the password')
+}
+
+/** Refusals after which the password itself is kept: this server, or this account, makes no tokens. */
+const noTokens: ReadonlySet<string> = new Set([
+  'DENIED',
+  'NOT_FOUND',
+  'RESOURCE_UNKNOWN',
+  'UNSUPPORTED',
+  'CONFLICT',
+  'ELEVATION_REQUIRED',
+  'REQUEST_INVALID',
+])
+
+async function keep(
+  client: ApiClient,
+  { name, password, session }: { readonly name: string; readonly password: string; readonly session: Session },
+): Promise<StoredLogin> {
+  const known = session.user?.name ?? name
+  try {
+    const { secret, token } = await client.call(createToken, { body: { name: deviceName() } })
+    return { name: known, token: secret, tokenId: token.id }
+  } catch (error) {
+    if (!(error instanceof ApiProblem) || !noTokens.has(error.code)) throw error
+    console.error(`warning: no token was made (${printable(error.message)}), so the password itself is kept in ${credentialsFile()}`)
+    return { name: known, password }
+  }
+}
+
+/** Revokes the token that a login made; what fails is told, and no reason to stay logged in. */
+async function takeBack(server: string, login: StoredLogin): Promise<void> {
+  const { tokenId } = login
+  if (tokenId === undefined) return
+  const credential: ClientCredential = credentialOfLogin(login)
+  try {
+    await withServer({ server, ca: login.ca, credential }, async (client) => {
+      await client.call(revokeToken, { params: { token: tokenId } }).catch((error: unknown) => {
+        // It has ended already.
+        if (!(error instanceof ApiProblem) || !['UNAUTHORIZED', 'RESOURCE_UNKNOWN'].includes(error.code)) throw error
+      })
+    })
+  } catch (error) {
+    console.error(`warning: the token of before was not revoked: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+async function logout(url: string | undefined): Promise<void> {
+  const { server, login: found } = await chooseServer({ server: url })
+  if (found === undefined) throw new CommandFailure(`not logged in to ${server}`)
+  await takeBack(server, found)
+  await forgetLogin(server)
+  console.error(`logged out of ${server}`)
+}
+
+/** Adds `login` to the program. */
+export function registerLogin(program: Command): void {
+  program
+    .command('login')
+    .description('log in to a server, and keep a token for it')
+    .argument('<url>', 'such as https://registry.example.com')
+    .option('-u, --username <name>', 'the account, or the robot')
+    .option('--password-stdin', 'read the password, or a token, from standard input')
+    .option('--ca <file>', 'trust the certificate authority in this PEM file, too, from now on')
+    .action(login)
+}
+
+/** Adds `logout` to the program. */
+export function registerLogout(program: Command): void {
+  program
+    .command('logout')
+    .description('forget a server, and revoke the token that was kept for it')
+    .argument('[url]', 'the one that was last logged in to, unless said')
+    .action(logout)
+}

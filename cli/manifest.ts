@@ -1,0 +1,161 @@
+/** `berth manifest`: images, indexes and artifacts of repositories. */
+import type { Command } from 'commander'
+import type { ResponseOf } from '#api/contract.ts'
+import { deleteManifest, listManifestReferrers, listManifests, readManifest } from '#api/routes/manifests.ts'
+import { apiOptions, listOptions, readList, wholeNumber, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { CommandFailure } from './command-failure.ts'
+import { describeBytes } from './data-command.ts'
+import { printFacts, printRows } from './print.ts'
+import { confirm } from './prompt.ts'
+
+interface ListManifestsFlags extends ListFlags {
+  readonly mediaType?: string
+  readonly artifactType?: string
+  readonly tagged?: boolean
+  readonly untagged?: boolean
+  readonly label?: number
+}
+
+/** `team/app@sha256:…` taken apart. */
+export function parseDigested(text: string): { readonly repository: string; readonly digest: string } {
+  const at = text.indexOf('@')
+  if (at < 1 || at === text.length - 1) throw new CommandFailure(`${JSON.stringify(text)} names no manifest: team/app@sha256:… does`)
+  return { repository: text.slice(0, at), digest: text.slice(at + 1) }
+}
+
+function list(repository: string, flags: ListManifestsFlags): Promise<void> {
+  return withClient(flags, async ({ client, print }) => {
+    const { mediaType, artifactType, label } = flags
+    const tagged = flags.untagged === true ? false : flags.tagged
+    const query = { mediaType, artifactType, tagged, label }
+    const page = await readList(client, listManifests, flags, { params: { repository }, query })
+    print(page, () =>
+      printRows(
+        ['DIGEST', 'TYPE', 'SIZE', 'CREATED', 'TAGS'],
+        page.items.map((each) => [
+          each.digest,
+          each.artifactType ?? each.mediaType,
+          each.sizeBytes,
+          each.createdAt,
+          `${each.tags.join(',')}${each.hasMoreTags ? ',…' : ''}`,
+        ]),
+      ),
+    )
+  })
+}
+
+function show(digested: string, flags: ApiFlags): Promise<void> {
+  return withClient(flags, async ({ client, print }) => {
+    const found = await client.call(readManifest, { params: parseDigested(digested) })
+    print(found, () => printManifest(found))
+  })
+}
+
+type Found = ResponseOf<typeof readManifest>
+
+function printManifest(found: Found): void {
+  const { config } = found
+  printFacts({
+    Digest: found.digest,
+    'Media type': found.mediaType,
+    'Artifact type': found.artifactType,
+    Subject: found.subject,
+    'Total size': `${describeBytes(found.totalSizeBytes)}${found.totalSizeIsExact ? '' : ' or more'}`,
+    Pushed: found.createdAt,
+    Tags: `${found.tags.join(', ')}${found.hasMoreTags ? ', …' : ''}`,
+    Labels: found.labels.map(({ name }) => name).join(', '),
+    ...(config !== undefined && {
+      Platform: [config.os, config.architecture, config.variant].filter((part) => part !== undefined).join('/'),
+      Built: config.created,
+      Entrypoint: config.entrypoint.join(' '),
+      Command: config.cmd.join(' '),
+      'Working directory': config.workingDir,
+      User: config.user,
+      Ports: config.ports.join(', '),
+    }),
+    ...(found.configProblem !== undefined && { Config: found.configProblem }),
+  })
+  printParts(found)
+}
+
+function printParts({ annotations, layers, platforms, referrers }: Found): void {
+  if (Object.keys(annotations).length > 0) printTable(['ANNOTATION', 'VALUE'], Object.entries(annotations))
+  if (layers.length > 0) {
+    const rows = layers.map((layer) => [layer.digest, describeBytes(layer.sizeBytes), layer.history?.createdBy])
+    printTable(['LAYER', 'SIZE', 'MADE BY'], rows)
+  }
+  if (platforms.length > 0) {
+    const rows = platforms.map((each) => [
+      [each.os, each.architecture, each.variant].filter((part) => part !== undefined && part !== '').join('/'),
+      each.digest,
+      each.isPresent,
+    ])
+    printTable(['PLATFORM', 'DIGEST', 'HERE'], rows)
+  }
+  if (referrers.length > 0) {
+    const rows = referrers.map((each) => [each.artifactType, each.digest, describeBytes(each.sizeBytes)])
+    printTable(['REFERRER', 'DIGEST', 'SIZE'], rows)
+  }
+}
+
+function printTable(...[columns, rows]: Parameters<typeof printRows>): void {
+  console.log('')
+  printRows(columns, rows)
+}
+
+function listReferring(digested: string, flags: ListFlags & { readonly artifactType?: string }): Promise<void> {
+  return withClient(flags, async ({ client, print }) => {
+    const pages: ResponseOf<typeof listManifestReferrers>['items'] = []
+    const query = { artifactType: flags.artifactType }
+    for await (const { items } of client.pages(listManifestReferrers, { params: parseDigested(digested), query } as never))
+      pages.push(...items)
+    print({ items: pages }, () =>
+      printRows(
+        ['TYPE', 'DIGEST', 'SIZE'],
+        pages.map((each) => [each.artifactType, each.digest, describeBytes(each.sizeBytes)]),
+      ),
+    )
+  })
+}
+
+function remove(digested: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
+  return withClient(flags, async ({ client, server }) => {
+    const params = parseDigested(digested)
+    await confirm(`Delete the manifest ${digested} of ${server} with its tags?`, flags)
+    await client.call(deleteManifest, { params })
+    console.error(`deleted ${digested}`)
+  })
+}
+
+/** Adds the command to the program. */
+export function registerManifest(program: Command): void {
+  const manifest = program.command('manifest').description('images, indexes and artifacts of repositories')
+  apiOptions(
+    listOptions(manifest.command('list').description('list the manifests of a repository').argument('<repository>', 'its full name')),
+  )
+    .option('--media-type <type>', 'only those of this media type')
+    .option('--artifact-type <type>', 'only those of this artifact type')
+    .option('--tagged', 'only those that a tag points at')
+    .option('--untagged', 'only those that no tag points at')
+    .option('--label <id>', 'only those with this label', wholeNumber)
+    .action(list)
+  apiOptions(
+    manifest
+      .command('show')
+      .description('show all that is known of a manifest')
+      .argument('<repository@digest>', 'such as team/app@sha256:…'),
+  ).action(show)
+  apiOptions(
+    manifest
+      .command('referrers')
+      .description('list what refers to a manifest')
+      .argument('<repository@digest>', 'such as team/app@sha256:…'),
+  )
+    .option('--artifact-type <type>', 'only those of this artifact type')
+    .action(listReferring)
+  apiOptions(
+    manifest.command('delete').description('delete a manifest with its tags').argument('<repository@digest>', 'such as team/app@sha256:…'),
+  )
+    .option('-y, --yes', 'do not ask')
+    .action(remove)
+}

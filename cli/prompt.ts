@@ -1,0 +1,55 @@
+/** Questions to the person at the terminal. Without one nothing is asked: a script gets a sentence instead of a program that waits. */
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { CommandFailure } from './command-failure.ts'
+
+/** Far longer than any password, token or certificate. */
+const inputBytesMax = 1024 * 1024
+
+/** What is asked before something is lost. Throws when the answer is not yes, or when there is nobody to ask. */
+export async function confirm(question: string, flags: { readonly yes?: boolean | undefined }): Promise<void> {
+  if (flags.yes === true) return
+  if (!process.stdin.isTTY) throw new CommandFailure(`${question} Nobody is there to confirm: add --yes`)
+  const reading = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = await reading.question(`${question} [y/N] `)
+    if (!/^y(?:es)?$/i.test(answer.trim())) throw new CommandFailure('nothing was done')
+  } finally {
+    reading.close()
+  }
+}
+
+/** A line that is typed; `hidden`: without showing it. */
+export async function ask(question: string, { hidden = false }: { readonly hidden?: boolean } = {}): Promise<string> {
+  if (!process.stdin.isTTY) throw new CommandFailure(`${question}: nobody is there to ask; --help says how to give it`)
+  const output = hidden ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr
+  const reading = createInterface({ input: process.stdin, output, terminal: true })
+  try {
+    if (hidden) process.stderr.write(`${question}: `)
+    const answer = await reading.question(hidden ? '' : `${question}: `)
+    if (hidden) process.stderr.write('\n')
+    return answer
+  } finally {
+    reading.close()
+  }
+}
+
+/** All of standard input, without the line end that `echo` adds: for secrets, which have no place among arguments. */
+export async function readSecretFromInput(input: AsyncIterable<Uint8Array | string> = process.stdin): Promise<string> {
+  let text = ''
+  for await (const chunk of input) {
+    text += typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString('utf8')
+    if (text.length > inputBytesMax) throw new CommandFailure('standard input is longer than any secret')
+  }
+  const secret = text.replace(/\r?\n$/, '')
+  if (secret === '') throw new CommandFailure('standard input is empty where a secret is expected')
+  return secret
+}
+
+/** A new secret: from standard input, or typed twice. */
+export async function newSecret(question: string, flags: { readonly passwordStdin?: boolean | undefined }): Promise<string> {
+  if (flags.passwordStdin === true) return await readSecretFromInput()
+  const first = await ask(question, { hidden: true })
+  if ((await ask(`${question} again`, { hidden: true })) !== first) throw new CommandFailure('the two are not the same: nothing was done')
+  return first
+}

@@ -1,0 +1,124 @@
+/** `berth token …`: personal access tokens; with `--user` those of another account. */
+import type { Command } from 'commander'
+import type { BodyOf, ResponseOf } from '#api/contract.ts'
+import { builtInRoles } from '#api/permissions.ts'
+import { createToken, listTokens, listUserTokens, revokeToken, revokeUserToken, type readToken } from '#api/routes/tokens.ts'
+import { apiOptions, listOptions, readList, wholeNumber, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { CommandFailure } from './command-failure.ts'
+import { endOf, expiresOption } from './end-of.ts'
+import { printFacts, printRows } from './print.ts'
+import { confirm } from './prompt.ts'
+
+type Token = ResponseOf<typeof readToken>
+type Scopes = NonNullable<BodyOf<typeof createToken>['scopes']>
+
+interface UserFlags extends ApiFlags {
+  readonly user?: number
+}
+
+interface TokenListFlags extends ListFlags {
+  readonly user?: number
+  readonly kind?: 'personal' | 'refresh'
+}
+
+interface CreateFlags extends ApiFlags {
+  readonly permission?: readonly string[]
+  readonly role?: string
+  readonly project?: string
+  readonly repositories?: string
+  readonly expires?: string
+}
+
+function scopeText({ scopes }: Token): string {
+  if (scopes === null) return 'all that you may'
+  return scopes
+    .map(({ permissions, project, repositories }) => {
+      const place = project ?? repositories ?? 'everywhere'
+      return `${permissions.length > 3 ? `${permissions.length} permissions` : permissions.join(' ')} on ${place}`
+    })
+    .join('; ')
+}
+
+async function runList(flags: TokenListFlags): Promise<void> {
+  await withClient(flags, async ({ client, print }) => {
+    const { user, kind } = flags
+    const query = { kind }
+    const list =
+      user === undefined
+        ? await readList(client, listTokens, flags, { query })
+        : await readList(client, listUserTokens, flags, { params: { user }, query })
+    const rows = list.items.map((token) => [
+      token.id,
+      token.kind === 'refresh' ? `(${token.client === '' ? 'client' : token.client})` : token.name,
+      token.hint,
+      scopeText(token),
+      token.expiresAt,
+      token.lastUsedAt,
+    ])
+    print(list, () => printRows(['ID', 'NAME', 'BEGINS', 'ALLOWS', 'UNTIL', 'LAST USED'], rows))
+  })
+}
+
+/** A role's permissions as they are now: a token keeps what it was made with. */
+function permissionsOf({ permission = [], role }: CreateFlags): readonly string[] {
+  if (role === undefined) return permission
+  const found = builtInRoles.find(({ name }) => name === role)
+  if (found === undefined)
+    throw new CommandFailure(`${role} is no built-in role: one of ${builtInRoles.map(({ name }) => name).join(', ')}`)
+  return [...new Set([...permission, ...found.permissions])]
+}
+
+function scopesOf(flags: CreateFlags): { readonly scopes?: Scopes } {
+  const permissions = permissionsOf(flags)
+  const { project, repositories } = flags
+  if (permissions.length === 0) {
+    if (project === undefined && repositories === undefined) return {}
+    throw new CommandFailure('what may it there? Say --role or --permission')
+  }
+  // The server says which permission is none.
+  return {
+    scopes: [{ permissions: permissions as Scopes[number]['permissions'], project: project ?? null, repositories: repositories ?? null }],
+  }
+}
+
+async function runCreate(name: string, flags: CreateFlags): Promise<void> {
+  await withClient(flags, async ({ client, print }) => {
+    const made = await client.call(createToken, { body: { name, ...scopesOf(flags), ...endOf(flags.expires) } })
+    print(made, () => {
+      const { token, secret } = made
+      printFacts({ id: token.id, name: token.name, allows: scopeText(token), until: token.expiresAt, secret })
+      console.error('(the secret is shown this once)')
+    })
+  })
+}
+
+async function runRevoke(token: number, flags: UserFlags & { readonly yes?: boolean }): Promise<void> {
+  await withClient(flags, async ({ client }) => {
+    await confirm(`Revoke token ${token}?`, flags)
+    const { user } = flags
+    if (user === undefined) await client.call(revokeToken, { params: { token } })
+    else await client.call(revokeUserToken, { params: { user, token } })
+  })
+}
+
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+
+/** Adds the command to the program. */
+export function registerToken(program: Command): void {
+  const token = program.command('token').description('personal access tokens')
+  apiOptions(listOptions(token.command('list').description('list your tokens, and the clients that signed in as you')))
+    .option('--user <id>', 'of another account, see user list', wholeNumber)
+    .option('--kind <kind>', 'only personal ones, or only refresh tokens of clients')
+    .action(runList)
+  apiOptions(token.command('create').description('make a token; it may no more than you').argument('<name>', 'for what it is'))
+    .option('--role <name>', 'what a built-in role may, such as developer')
+    .option('--permission <name>', 'such as repository:pull; several times for several', collect)
+    .option('--project <name>', 'in this project only')
+    .option('--repositories <glob>', 'only on repositories whose whole names match')
+    .option(...expiresOption)
+    .action(runCreate)
+  apiOptions(token.command('revoke').description('end a token at once').argument('<id>', 'see token list', wholeNumber))
+    .option('--user <id>', 'of another account, see user list', wholeNumber)
+    .option('--yes', 'do not ask')
+    .action(runRevoke)
+}

@@ -1,0 +1,90 @@
+/** Accounts as principals: rows of people and robots, and what they may, remembered until the access epoch changes. */
+import { findRobotFacts, findUserFacts, type RobotFacts, type UserFacts } from '#metadata/account-facts.ts'
+import type { Reader } from '#metadata/metadata.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { Right } from './decide.ts'
+import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import type { SignInHooks } from './hooks.ts'
+import { networksOf, type Networks } from './networks.ts'
+import { anonymousPrincipal, type Credential, type Principal } from './principal.ts'
+import { formatRobotName, parseRobotName } from './robot-name.ts'
+import type { RightsBook } from './rights.ts'
+
+const rememberedAccounts = 10_000
+
+/** A robot with its networks ready to be asked; undefined: from anywhere. */
+export interface KnownRobot extends RobotFacts {
+  readonly networks: Networks | undefined
+}
+
+/** How somebody came in: the credential, and what it allows at most. */
+export interface Entrance {
+  readonly credential: Credential
+  readonly limits?: readonly Right[] | undefined
+}
+
+/** Looks accounts up. One per process. */
+export class AccountBook {
+  readonly #reader: Reader
+  readonly #rights: RightsBook
+  readonly #users: EpochMemory<UserFacts>
+  readonly #robots: EpochMemory<KnownRobot>
+  readonly #keepFresh: SignInHooks['keepFresh']
+
+  constructor(reader: Reader, epoch: AccessEpoch, rights: RightsBook, keepFresh?: SignInHooks['keepFresh']) {
+    this.#keepFresh = keepFresh
+    this.#reader = reader
+    this.#rights = rights
+    this.#users = new EpochMemory(epoch, 2 * rememberedAccounts)
+    this.#robots = new EpochMemory(epoch, rememberedAccounts)
+  }
+
+  async user(by: { readonly name: string } | { readonly id: number }): Promise<UserFacts | undefined> {
+    const key = 'name' in by ? `name:${by.name}` : `id:${by.id}`
+    return await this.#users.get(key, () => findUserFacts(this.#reader, by))
+  }
+
+  async robot(id: number): Promise<KnownRobot | undefined> {
+    return await this.#robots.get(String(id), async () => {
+      const facts = await findRobotFacts(this.#reader, id)
+      if (facts === undefined) return undefined
+      return { ...facts, networks: facts.allowedAddresses.length === 0 ? undefined : networksOf(facts.allowedAddresses) }
+    })
+  }
+
+  /** Throws UNAUTHORIZED for a disabled account, UNAVAILABLE when a directory that it comes from must be asked and cannot. */
+  async personPrincipal({ id }: UserFacts, { credential, limits }: Entrance): Promise<Principal> {
+    await this.#keepFresh?.(id)
+    // A directory may just have said that the person is gone.
+    const user = await this.user({ id })
+    if (user === undefined || user.isDisabled) throw new RegistryError('UNAUTHORIZED')
+    const rights = { isAdministrator: user.isAdmin, rights: await this.#rights.ofUser(user.id), limits }
+    return { key: `user:${user.id}`, name: user.name, kind: 'user', isAnonymous: false, credential, rights, id: user.id }
+  }
+
+  /** Throws UNAUTHORIZED for a robot that is disabled or has ended, ADDRESS_DENIED for one that is not let in from there. */
+  async robotPrincipal(robot: KnownRobot, entrance: Entrance, at: { readonly now: number; readonly address: string }): Promise<Principal> {
+    if (robot.isDisabled || (robot.expiresAt !== undefined && robot.expiresAt <= at.now)) throw new RegistryError('UNAUTHORIZED')
+    if (robot.networks?.includes(at.address) === false) throw new RegistryError('ADDRESS_DENIED')
+    const rights = { isAdministrator: false, rights: await this.#rights.ofRobot(robot.id), limits: entrance.limits }
+    const name = formatRobotName({ name: robot.name, project: robot.projectName })
+    return { key: `robot:${robot.id}`, name, kind: 'robot', isAnonymous: false, credential: entrance.credential, rights, id: robot.id }
+  }
+
+  /** Whoever shows no credential, or a token that was given to nobody. */
+  async anonymous(entrance?: Entrance): Promise<Principal> {
+    const rights = { isAdministrator: false, rights: await this.#rights.ofAnyone(), limits: entrance?.limits }
+    return anonymousPrincipal(rights, entrance?.credential)
+  }
+}
+
+/** Whether a name that was given at sign-in is this robot's, in Berth's form or in Harbor's. */
+export function isNameOfRobot(given: string, { name, projectName }: Pick<RobotFacts, 'name' | 'projectName'>): boolean {
+  const parsed = parseRobotName(given)
+  return parsed?.name === name && parsed.project === projectName
+}
+
+/** Whether nobody but a robot may be called so. */
+export function looksLikeRobot(name: string): boolean {
+  return /^robot[-$]/i.test(name)
+}

@@ -1,0 +1,154 @@
+/**
+ * A name and a password: an account's own, an entry of the htpasswd file, or somebody whom a directory knows.
+ *
+ * Sources are asked in this order, and the first that knows the name decides: an account of the database is opened by its own password, or by the
+ * providers that it is linked with, never by a source that merely knows the same name; then the file; then the providers, which may make the account.
+ * A wrong password costs the same whoever it was tried at: each kind of hash that could have been checked is checked once. To add a source, add a
+ * step to {@link PasswordSignIn.authenticate}.
+ */
+import { ByteLru } from '#lib/lru.ts'
+import type { Ports } from '#lib/ports.ts'
+import { linkedIdentities, type UserFacts } from '#metadata/account-facts.ts'
+import type { Reader } from '#metadata/metadata.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { bareRefusal } from './bare-password.ts'
+import type { AccountBook } from './accounts.ts'
+import { askProviders } from './ask-providers.ts'
+import type { BackOff } from './back-off.ts'
+import type { BasicCredential } from './basic-credential.ts'
+import type { CredentialUses } from './credential-uses.ts'
+import type { SignInHooks } from './hooks.ts'
+import type { HtpasswdSource } from './htpasswd-source.ts'
+import { unmatchablePasswordHash, verifyPassword } from './password.ts'
+import { fileUserRights } from './preset-rights.ts'
+import type { Principal } from './principal.ts'
+import { RememberedCredentials } from './remembered-credentials.ts'
+import type { Requester } from './requester.ts'
+
+/** Questions to directories under way at once: they wait for the network, not for a core. */
+const askedAtOnce = 16
+const rememberedNames = 10_000
+
+/** What passwords are judged with; `file` where the configuration names one. */
+export interface PasswordParts {
+  readonly accounts: AccountBook
+  readonly backOff: BackOff
+  readonly uses: CredentialUses
+  readonly hooks: SignInHooks
+  readonly file: HtpasswdSource | undefined
+  readonly reader: Reader
+  readonly ports: Pick<Ports, 'clock' | 'random'>
+}
+
+/** A name, a password, and the request that they came with. */
+interface SignIn {
+  readonly credential: BasicCredential
+  readonly requester: Requester
+}
+
+/** Judges passwords. One per process. */
+export class PasswordSignIn {
+  readonly #parts: PasswordParts
+  readonly #hashed: RememberedCredentials
+  readonly #asked: RememberedCredentials
+  readonly #unmatchable: string
+  /** Name as it was typed → account, of those whom a provider knows by another spelling. A hint: the password decides. */
+  readonly #spellings: ByteLru<number>
+
+  constructor(parts: PasswordParts) {
+    this.#parts = parts
+    this.#hashed = new RememberedCredentials(parts.ports)
+    this.#asked = new RememberedCredentials(parts.ports, askedAtOnce)
+    this.#unmatchable = unmatchablePasswordHash(parts.ports.random)
+    this.#spellings = new ByteLru({ maximumBytes: rememberedNames, sizeOf: () => 1 })
+  }
+
+  /** Throws UNAUTHORIZED, TOOMANYREQUESTS, and UNAVAILABLE when a source that might know the name cannot be asked. */
+  async authenticate(credential: BasicCredential, requester: Requester): Promise<Principal> {
+    const { accounts, file } = this.#parts
+    const signIn: SignIn = { credential, requester }
+    const user = await accounts.user({ name: credential.name })
+    if (user !== undefined) return await this.#openAccount(signIn, user)
+    const entry = await file?.find(credential.name)
+    if (entry?.hash !== undefined) return await this.#openFileEntry(signIn, entry.hash)
+    return await this.#askProviders(signIn, undefined)
+  }
+
+  async #openAccount(signIn: SignIn, user: UserFacts): Promise<Principal> {
+    const isLocal = user.passwordHash !== '' && (await this.#parts.hooks.isLocalOn?.()) !== false
+    if (!isLocal) return await this.#askProviders(signIn, user)
+    await this.#require(signIn, user.passwordHash, (password) => verifyPassword(password, user.passwordHash))
+    return await this.#person(user, signIn)
+  }
+
+  async #openFileEntry(signIn: SignIn, hash: string): Promise<Principal> {
+    await this.#require(signIn, hash, async (password) => (await this.#parts.file?.verify(password, hash)) === true)
+    const { name } = signIn.credential
+    const credential = { kind: 'password' } as const
+    return { key: `htpasswd:${name}`, name, kind: 'htpasswd', isAnonymous: false, credential, rights: fileUserRights }
+  }
+
+  async #require(signIn: SignIn, hash: string, verify: (password: string) => Promise<boolean>): Promise<void> {
+    const check = async () => {
+      const isRight = await verify(signIn.credential.password)
+      if (!isRight) await this.#spend(signIn.credential.password, hash)
+      return isRight
+    }
+    await this.#judge(signIn, this.#hashed, { storedHash: hash, check })
+  }
+
+  /** `user`: the account of that very name, which only the providers that it is linked with may open. */
+  async #askProviders(signIn: SignIn, user: UserFacts | undefined): Promise<Principal> {
+    const { accounts, hooks, reader } = this.#parts
+    const { name, password } = signIn.credential
+    const spelled = this.#spellings.get(name)
+    const expected = user ?? (spelled === undefined ? undefined : await accounts.user({ id: spelled }))
+    const check = async () => {
+      const links = user === undefined ? undefined : await linkedIdentities(reader, user.id)
+      const userId = await askProviders(hooks, { ...signIn, links })
+      if (userId === undefined) await this.#hashed.inTurn(() => this.#spend(password))
+      else this.#spellings.set(name, userId)
+      return userId !== undefined
+    }
+    // A provider that was changed or switched off since has said nothing of this password.
+    const versions = ((await hooks.passwordProviders?.()) ?? []).map((provider) => `${provider.id}/${provider.version ?? 0}`).join()
+    await this.#judge(signIn, this.#asked, { storedHash: `provider:${expected?.id ?? 'new'}:${versions}`, check })
+    const id = user?.id ?? this.#spellings.get(name)
+    const found = id === undefined ? undefined : await accounts.user({ id })
+    if (found === undefined) throw new RegistryError('UNAUTHORIZED')
+    if (expected === undefined) this.#asked.remember(signIn.credential, `provider:${found.id}:${versions}`)
+    return await this.#person(found, signIn)
+  }
+
+  async #judge(
+    { credential, requester }: SignIn,
+    memory: RememberedCredentials,
+    { storedHash, check }: { readonly storedHash: string; readonly check: () => Promise<boolean> },
+  ): Promise<void> {
+    const { backOff, hooks } = this.#parts
+    const attempt = { name: credential.name, address: requester.address }
+    try {
+      const verify = () => backOff.judge(attempt, check)
+      if (!(await memory.check(credential, storedHash, verify, () => backOff.admit(attempt)))) throw new RegistryError('UNAUTHORIZED')
+      hooks.noteAttempt?.('password', 'success')
+    } catch (error) {
+      hooks.noteAttempt?.('password', error instanceof RegistryError && error.code === 'TOOMANYREQUESTS' ? 'blocked' : 'failure')
+      throw error
+    }
+  }
+
+  /** Checks what a wrong password would have cost elsewhere; `checked` was paid for already. */
+  async #spend(password: string, checked?: string): Promise<void> {
+    const { file } = this.#parts
+    const isArgon2 = checked?.startsWith('$argon2') === true
+    if (!isArgon2) await verifyPassword(password, this.#unmatchable)
+    if (file !== undefined && (checked === undefined || isArgon2)) await file.verify(password, (await file.find('')).unmatchable)
+  }
+
+  async #person(user: UserFacts, { requester }: SignIn): Promise<Principal> {
+    if (user.hasSecondFactor && requester.isSignIn !== true) throw bareRefusal()
+    const principal = await this.#parts.accounts.personPrincipal(user, { credential: { kind: 'password' } })
+    this.#parts.uses.take({ userId: user.id })
+    return principal
+  }
+}

@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openTestDatabase } from '#metadata/test-database.ts'
+import { CredentialUses } from './credential-uses.ts'
+import { makeParts } from './test-parts.ts'
+import { TestRows } from './test-rows.ts'
+
+async function open() {
+  const metadata = await openTestDatabase(':memory:')
+  const parts = makeParts()
+  const due: (() => void)[] = []
+  const timers = {
+    ...parts.ports.timers,
+    after: (_delayMs: number, run: () => void) => (due.push(run), { [Symbol.dispose]: () => undefined }),
+  }
+  const uses = new CredentialUses({ metadata, ports: { ...parts.ports, timers }, log: parts.log })
+  const alice = await new TestRows(metadata).user('alice')
+  const lastLogin = async () =>
+    (await metadata.reader.selectFrom('users').select('last_login_at').where('id', '=', alice).executeTakeFirstOrThrow()).last_login_at
+  return { uses, alice, lastLogin, parts, due, metadata, [Symbol.asyncDispose]: () => metadata[Symbol.asyncDispose]() }
+}
+
+test('a use is written later, together with others, and once in ten minutes', async () => {
+  await using opened = await open()
+  const { uses, alice, lastLogin, parts, due } = opened
+  const first = parts.ports.clock.now()
+  uses.take({ userId: alice })
+  parts.advance(1000)
+  uses.take({ userId: alice })
+  assert.equal(due.length, 1)
+  assert.equal(await lastLogin(), null)
+  await uses.flush()
+  assert.equal(await lastLogin(), first)
+  uses.take({ userId: alice })
+  await uses.flush()
+  assert.equal(await lastLogin(), first)
+  parts.advance(600_000)
+  uses.take({ userId: alice })
+  await uses.flush()
+  assert.equal(await lastLogin(), first + 601_000)
+})
+
+test('a use of what is gone, and a database that is gone, harm nobody', async () => {
+  const opened = await open()
+  opened.uses.take({ tokenId: 99, robotId: 98 })
+  await opened.uses.flush()
+  opened.uses.take({ userId: opened.alice })
+  await opened[Symbol.asyncDispose]()
+  await opened.uses.flush()
+  assert.match(opened.parts.lines.join(''), /last uses of credentials could not be written/)
+})

@@ -1,0 +1,67 @@
+/**
+ * Step-up: destructive administration asks again who sits at the screen.
+ *
+ * A session must have proved its person within the last ten minutes ({@link elevationMs}): by the sign-in, or by password or second factor again. A
+ * password that comes with each request is proof by itself, for accounts with a second factor never come in by it. A program has no screen: a personal
+ * token or bearer token must name the permission in its scopes, so that a token for all and sundry destroys nothing; a robot has it by a grant.
+ */
+import type { Permission } from '#api/permissions.ts'
+import { hasSecondFactor } from '#metadata/second-factors.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { Directory } from './directory.ts'
+import type { Principal } from './principal.ts'
+import { requireOpenSession } from './sessions.ts'
+
+/**
+ * Throws ELEVATION_REQUIRED. `permission` is what the route demands; without one (one's own factors and sessions) only a session or a password will do.
+ */
+export async function requireElevation(directory: Directory, principal: Principal, permission: Permission | undefined): Promise<void> {
+  const { credential, kind } = principal
+  if (kind === 'robot') {
+    if (permission === undefined) throw refusal('this is for people: robots have no sessions and no second factor')
+    return
+  }
+  switch (credential.kind) {
+    case 'session':
+      return await requireFreshSession(directory, credential.id)
+    case 'personal':
+    case 'bearer':
+      return requireNamed(principal, permission)
+    case 'certificate':
+      return await requireNoFactor(directory, principal)
+    // The password came with this very request; whoever has a second factor was refused with it.
+    case 'password':
+      return await requireNoFactor(directory, principal)
+    case 'workload':
+    case 'robot':
+    case 'none':
+      return
+  }
+}
+
+async function requireFreshSession(directory: Directory, id: number | undefined): Promise<void> {
+  if (id === undefined) throw new RegistryError('UNAUTHORIZED')
+  const session = await requireOpenSession(directory, id)
+  if (session.elevatedUntil > directory.ports.clock.now()) return
+  const has = session.userId !== undefined && (await hasSecondFactor(directory.metadata.reader, session.userId))
+  throw refusal(`this needs your ${has ? 'second factor' : 'password'} again: POST /api/v1/session/elevation, then repeat the request`)
+}
+
+function requireNamed({ rights }: Principal, permission: Permission | undefined): void {
+  const isNamed = permission !== undefined && rights.limits?.some(({ permissions }) => permissions.has(permission)) === true
+  if (isNamed) return
+  throw refusal(
+    permission === undefined
+      ? 'a token cannot do this: sign in, or use the berth command with your password'
+      : `a token can do this only when its scopes name ${permission}`,
+  )
+}
+
+async function requireNoFactor({ metadata }: Directory, { kind, id }: Principal): Promise<void> {
+  if (kind !== 'user' || id === undefined || !(await hasSecondFactor(metadata.reader, id))) return
+  throw refusal('this needs your second factor: sign in, or use a personal access token whose scopes name the permission')
+}
+
+function refusal(message: string): RegistryError {
+  return new RegistryError('ELEVATION_REQUIRED', undefined, { message })
+}

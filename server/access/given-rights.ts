@@ -1,0 +1,29 @@
+/** What a grant gives, seen as something to be held by whoever gives, changes or takes it. */
+import { prefixesOf } from '#metadata/name-prefixes.ts'
+import type { GrantRecord } from '#metadata/grants.ts'
+import type { Reader, Transactor } from '#metadata/metadata.ts'
+import { projectsNamedOrDefault } from '#metadata/projects.ts'
+import { firstNotHeld } from './coverage.ts'
+import type { Rights } from './decide.ts'
+import { findRole, notHeld } from './roles.ts'
+
+/** The part of a grant that says what it gives. */
+export type GivenRights = Pick<GrantRecord, 'role' | 'projectId' | 'project' | 'repositories' | 'expiresAt'>
+
+/** The project's own id and those of the projects that its name lies below. */
+async function lineageOf(reader: Reader | Transactor, projectId: number, name: string): Promise<readonly number[]> {
+  const above = prefixesOf(name)
+  const projects = await projectsNamedOrDefault(reader, above)
+  return [projectId, ...projects.filter((project) => above.includes(project.name)).map(({ id }) => id)]
+}
+
+/** Throws DENIED when the rights lack anything of what the grant gives, anywhere in its range or sooner than it ends. A role that is gone gives nothing. */
+export async function requireHeld(reader: Reader | Transactor, rights: Rights, given: GivenRights, nowMs: number): Promise<void> {
+  if (rights.isAdministrator && rights.limits === undefined) return
+  const role = await findRole(reader, given.role)
+  if (role === undefined) return
+  const { projectId, project, repositories, expiresAt } = given
+  const lineage = projectId === null || project === null ? undefined : await lineageOf(reader, projectId, project)
+  const missing = firstNotHeld(rights, role.permissions, { lineage, repositories, expiresAt }, nowMs)
+  if (missing !== undefined) throw notHeld(missing)
+}

@@ -1,0 +1,244 @@
+/**
+ * Trying a provider out, saved or not: each step with its outcome in words, so that whoever sets one up sees where it ends.
+ *
+ * What other servers answer is never repeated, only what it means. A stored secret is used for unsaved settings only where a change of these settings
+ * would keep it.
+ */
+import type { LdapSettings, OidcSettings, ProviderKind, ProviderSettings, WorkloadSettings } from '#api/provider-settings.ts'
+import type { Who } from '#events/event.ts'
+import { recordEvent } from '#events/record.ts'
+import type { AddressGuard } from '#lib/address-guard.ts'
+import { createOutgoingHttp, type OutgoingHttp } from '#lib/outgoing-http.ts'
+import { providerRecord } from '#metadata/providers.ts'
+import { transaction } from '#metadata/transaction.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { Directory } from './directory.ts'
+import { LdapDirectory, type LdapFinding } from './ldap-directory.ts'
+import { failureOf } from './ldap-failures.ts'
+import { identityOf } from './ldap-provider.ts'
+import {
+  changedSecrets,
+  checkInput,
+  checkMeaning,
+  completeSettings,
+  leadsElsewhere,
+  mergedSettings,
+  secretsOf,
+  type ProviderSecrets,
+} from './provider-settings.ts'
+import { openSecrets } from './providers.ts'
+
+/** One thing that was tried. */
+export interface TestStep {
+  readonly step: string
+  readonly passed: boolean
+  /** A sentence. */
+  readonly message: string
+  readonly durationMs: number
+}
+
+/** What a provider says of the person who was asked for. */
+export interface TestPerson {
+  readonly name: string
+  readonly displayName: string
+  readonly email: string
+  readonly subject: string
+  readonly groups: readonly string[]
+  readonly isAdministrator: boolean | null
+}
+
+/** How a test went; `person` when one was asked for and would be let in. */
+export interface ProviderTest {
+  readonly passed: boolean
+  readonly steps: readonly TestStep[]
+  readonly person: TestPerson | null
+}
+
+/** Whom to look for, with LDAP; without a password they are only looked up. */
+export interface TestInput {
+  readonly name?: string | undefined
+  readonly password?: string | undefined
+}
+
+export interface TestParts {
+  readonly directory: Directory
+  readonly guard: AddressGuard
+}
+
+/** Settings that need not be saved. `provider`: whose secrets stand in where none are given. */
+export interface UnsavedProvider {
+  readonly kind: ProviderKind
+  readonly settings: unknown
+  readonly provider?: string | undefined
+}
+
+const recordTest = transaction(
+  import.meta.url,
+  'provider-tests/record',
+  async (
+    tx,
+    input: { readonly target: string; readonly detail: Readonly<Record<string, unknown>>; readonly at: number; readonly who: Who },
+  ) => {
+    const { who, ...event } = input
+    await recordEvent(tx, { action: 'provider.tested', ...event, ...who })
+  },
+)
+
+/** Throws RESOURCE_UNKNOWN when there is none of that name. */
+export async function testProvider(parts: TestParts, name: string, input: TestInput & { readonly who: Who }): Promise<ProviderTest> {
+  const record = await providerRecord(parts.directory.metadata.reader, name)
+  if (record === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  const tried: Tried = { kind: record.kind, settings: record.settings as ProviderSettings, secrets: openSecrets(parts.directory, record) }
+  return await recorded(parts, `provider:${name}`, input, await tryOut(parts, tried, input))
+}
+
+/** Throws REQUEST_INVALID for settings that do not fit, RESOURCE_UNKNOWN for a `provider` that is not there. */
+export async function testSettings(
+  parts: TestParts,
+  unsaved: UnsavedProvider,
+  input: TestInput & { readonly who: Who },
+): Promise<ProviderTest> {
+  const { kind } = unsaved
+  const stored = unsaved.provider === undefined ? undefined : await providerRecord(parts.directory.metadata.reader, unsaved.provider)
+  if (unsaved.provider !== undefined && stored?.kind !== kind) throw new RegistryError('RESOURCE_UNKNOWN')
+  const checked = checkInput(kind, unsaved.settings, { mayLack: stored !== undefined })
+  const settings: ProviderSettings = stored === undefined ? completeSettings(kind, checked) : mergedSettings(kind, stored.settings, checked)
+  await checkMeaning(kind, settings)
+  const known = stored === undefined ? {} : openSecrets(parts.directory, stored)
+  const elsewhere = stored !== undefined && leadsElsewhere(kind, stored.settings, settings as Readonly<Record<string, unknown>>)
+  const tried: Tried = { kind, settings, secrets: changedSecrets(known, secretsOf(kind, checked), elsewhere) }
+  return await recorded(parts, `provider:${unsaved.provider ?? ''}`, input, await tryOut(parts, tried, input))
+}
+
+interface Tried {
+  readonly kind: ProviderKind
+  readonly settings: ProviderSettings
+  readonly secrets: ProviderSecrets
+}
+
+async function recorded(
+  { directory }: TestParts,
+  target: string,
+  { name, password, who }: TestInput & { readonly who: Who },
+  test: ProviderTest,
+): Promise<ProviderTest> {
+  const detail = { passed: test.passed, ...(name === undefined ? {} : { user: name, withPassword: password !== undefined }) }
+  await directory.metadata.write(recordTest, { target, detail, at: directory.ports.clock.now(), who })
+  return test
+}
+
+type Steps = (step: string, work: () => Promise<string>) => Promise<boolean>
+
+async function tryOut(parts: TestParts, { kind, settings, secrets }: Tried, input: TestInput): Promise<ProviderTest> {
+  const { clock } = parts.directory.ports
+  const steps: TestStep[] = []
+  const run: Steps = async (step, work) => {
+    const startedAt = clock.monotonic()
+    const outcome = await work().then(
+      (message) => ({ passed: true, message }),
+      (error: unknown) => ({ passed: false, message: error instanceof Error ? error.message : 'it failed' }),
+    )
+    steps.push({ step, ...outcome, durationMs: Math.round(clock.monotonic() - startedAt) })
+    return outcome.passed
+  }
+  let person: TestPerson | null = null
+  if (kind === 'ldap') person = await tryLdap(parts, { settings: settings as LdapSettings, secrets, input }, run)
+  else if (kind === 'oidc') await tryIssuer(parts, settings as OidcSettings, run)
+  else if (kind === 'workload') await tryIssuer(parts, settings as WorkloadSettings, run)
+  return { passed: steps.every(({ passed }) => passed), steps, person }
+}
+
+interface LdapTrial {
+  readonly settings: LdapSettings
+  readonly secrets: ProviderSecrets
+  readonly input: TestInput
+}
+
+async function tryLdap({ directory, guard }: TestParts, trial: LdapTrial, run: Steps): Promise<TestPerson | null> {
+  const { settings, secrets, input } = trial
+  using ldap = new LdapDirectory({ settings, bindPassword: secrets['bindPassword'] ?? '', guard, ports: directory.ports })
+  for (const url of settings.urls) {
+    await run(`connect to ${url}`, () =>
+      ldap.within(async (signal) => {
+        using connection = await ldap.servers.connectTo(url, signal)
+        await connection.search(settings.searchBase, { scope: 'base', attributes: ['1.1'] }, signal).catch((error: unknown) => {
+          throw failureOf(error, `search at ${url}`)
+        })
+        return settings.bindDn === ''
+          ? 'it answers, and the search base is there'
+          : 'it takes the bind account, and the search base is there'
+      }),
+    )
+  }
+  const { name, password } = input
+  if (name === undefined || name === '') return null
+  let person: TestPerson | null = null
+  await run(password === undefined ? `look for ${name}` : `sign in as ${name}`, async () => {
+    const finding = password === undefined ? await ldap.lookUp(name) : await ldap.signIn(name, password)
+    person = personFound(finding, settings)
+    return `found, in ${(person as TestPerson).groups.length} groups`
+  })
+  return person
+}
+
+function personFound(finding: LdapFinding, settings: LdapSettings): TestPerson {
+  switch (finding.kind) {
+    case 'nobody':
+      throw new Error('the user filter finds nobody below the search base (or the entry lacks the id or name attribute)')
+    case 'several':
+      throw new Error('the user filter finds several entries: make it find one')
+    case 'refused':
+      throw new Error(`found, but not let in: ${finding.refusal.sentence}`)
+    case 'person': {
+      const identity = identityOf(finding.person, finding.groups, settings)
+      if (typeof identity === 'string') throw new Error(`found, but not let in: ${identity}`)
+      const { displayName, email, subject, groups, isAdministrator } = identity
+      return { name: identity.name, displayName, email, subject, groups, isAdministrator: isAdministrator ?? null }
+    }
+  }
+}
+
+async function tryIssuer({ directory, guard }: TestParts, settings: OidcSettings | WorkloadSettings, run: Steps): Promise<void> {
+  await using http = createOutgoingHttp({ guard, timers: directory.ports.timers, authorities: settings.authorities, allowHttp: true })
+  if ('jwks' in settings && settings.jwks !== '') {
+    await run('read the keys', () => Promise.resolve(keysIn(parseJson(settings.jwks, 'the settings'))))
+    return
+  }
+  let jwksUrl = 'jwksUrl' in settings ? settings.jwksUrl : ''
+  if (jwksUrl === '') {
+    const wasFound = await run('discover the configuration', async () => {
+      const found = (await getJson(http, `${settings.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`)) as Readonly<
+        Record<string, unknown>
+      >
+      if (found['issuer'] !== settings.issuer)
+        throw new Error('the issuer calls itself otherwise: issuer must be written exactly as it writes it')
+      if (typeof found['jwks_uri'] !== 'string') throw new Error('the configuration names no keys')
+      jwksUrl = found['jwks_uri']
+      return 'found, and the issuer is the one of the settings'
+    })
+    if (!wasFound) return
+  }
+  await run('fetch the keys', async () => keysIn(await getJson(http, jwksUrl)))
+}
+
+async function getJson(http: OutgoingHttp, url: string): Promise<unknown> {
+  const answer = await http.fetch(url, { headers: { accept: 'application/json' } })
+  if (answer.status !== 200) throw new Error(`${new URL(url).host} answers with status ${answer.status}`)
+  return parseJson(await answer.text(), new URL(url).host)
+}
+
+function parseJson(text: string, where: string): object {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value === 'object' && value !== null) return value
+  } catch {
+    // The parser's message has pieces of the text in it.
+  }
+  throw new Error(`${where}: no JSON object is there`)
+}
+
+function keysIn(value: unknown): string {
+  const keys = typeof value === 'object' && value !== null && 'keys' in value ? value.keys : undefined
+  if (!Array.isArray(keys) || keys.length === 0) throw new Error('there are no keys')
+  return `${keys.length} keys are there`
+}

@@ -1,0 +1,40 @@
+/** Every route of the management API, for the typed client's users, the documentation and the tests that walk them all. */
+import type { RouteContract } from '#api/contract.ts'
+import { grantContracts } from './grants.ts'
+import { groupContracts } from './groups.ts'
+import { roleContracts } from './roles.ts'
+import { sessionContracts } from './session.ts'
+import { userContracts } from './users.ts'
+import { manifestContracts } from './manifests.ts'
+import { repositoryContracts } from './repositories.ts'
+import { tagContracts } from './tags.ts'
+import { uploadContracts } from './uploads.ts'
+import { projectContracts } from './projects.ts'
+import { labelContracts } from './labels.ts'
+import { systemContracts } from './system.ts'
+import { auditContracts } from './audit.ts'
+import { providerContracts } from './providers.ts'
+import { tokenContracts } from './tokens.ts'
+import { robotContracts } from './robots.ts'
+import { keyContracts } from './keys.ts'
+
+/** In the order of the documentation. */
+export const allRouteContracts: readonly RouteContract[] = [
+  ...sessionContracts,
+  ...userContracts,
+  ...groupContracts,
+  ...roleContracts,
+  ...grantContracts,
+  ...repositoryContracts,
+  ...tagContracts,
+  ...manifestContracts,
+  ...uploadContracts,
+  ...projectContracts,
+  ...labelContracts,
+  ...systemContracts,
+  ...auditContracts,
+  ...providerContracts,
+  ...tokenContracts,
+  ...robotContracts,
+  ...keyContracts,
+]

@@ -1,0 +1,188 @@
+/** Who has which role where: of the whole system, and of one project. */
+import { Type } from 'typebox'
+import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+
+const id = Type.Integer({ minimum: 1 })
+const kind = Type.Enum(['user', 'group', 'robot', 'everyone', 'signed-in'])
+const named = Type.Enum(['user', 'group', 'robot'])
+const role = Type.String({ minLength: 1, maxLength: 64 })
+const projectName = Type.String({ minLength: 1, maxLength: 255 })
+const end = Type.Union([instant, Type.Null()], { description: 'When it ends; null: never.' })
+const globText = Type.String({ minLength: 1, maxLength: 255 })
+const repositories = Type.Union([globText, Type.Null()], {
+  description: 'Glob of whole repository names (`*` within a part, `**` across parts); null: all.',
+})
+const projectParams = strictObject({ project: projectName })
+const grantParams = strictObject({ grant: id })
+const projectGrantParams = strictObject({ project: projectName, grant: id })
+
+const subject = Type.Union(
+  [
+    strictObject({ kind: named, name: Type.String({ minLength: 1, maxLength: 400 }) }),
+    strictObject({ kind: named, id }),
+    strictObject({ kind: Type.Enum(['everyone', 'signed-in']) }),
+  ],
+  {
+    description: 'By name or id. `everyone`: without an account too; `signed-in`: every person with an account. A robot by its login name.',
+  },
+)
+
+/** A grant. */
+export const grant = strictObject({
+  id,
+  subject: strictObject({ kind, id: Type.Optional(id), name: Type.Optional(Type.String()) }),
+  role: Type.String(),
+  project: Type.Union([Type.String(), Type.Null()], { description: 'On this project and those below it; null: on every project.' }),
+  repositories: Type.Union([Type.String(), Type.Null()]),
+  expiresAt: Type.Union([instant, Type.Null()]),
+  createdBy: Type.String(),
+  createdAt: instant,
+  version: Type.Integer(),
+})
+
+const filters = {
+  ...pageQuery(['createdAt']),
+  subject: Type.Optional(kind),
+  user: Type.Optional(id),
+  group: Type.Optional(id),
+  robot: Type.Optional(id),
+  role: Type.Optional(role),
+}
+const content = { subject, role, repositories: Type.Optional(repositories), expiresAt: Type.Optional(end) }
+const changes = strictObject({ role: Type.Optional(role), repositories: Type.Optional(repositories), expiresAt: Type.Optional(end) })
+
+/** All grants, in the order in which they were given. */
+export const listGrants = defineRoute({
+  method: 'GET',
+  path: '/grants',
+  tag: 'grants',
+  summary: 'List grants of the whole system.',
+  demand: { permission: 'grant:list', on: 'system' },
+  query: strictObject({ ...filters, project: Type.Optional(projectName) }),
+  response: pageOf(grant),
+})
+
+/** Gives a role anywhere. */
+export const createGrant = defineRoute({
+  method: 'POST',
+  path: '/grants',
+  tag: 'grants',
+  summary: 'Give a role: on everything, on a project, or on repositories by glob. The caller must hold what it gives.',
+  demand: { permission: 'grant:create', on: 'system' },
+  body: strictObject({ ...content, project: Type.Optional(Type.Union([projectName, Type.Null()])) }),
+  response: grant,
+  status: 201,
+  hasEtag: true,
+})
+
+/** One grant, wherever it holds. */
+export const readGrant = defineRoute({
+  method: 'GET',
+  path: '/grants/{grant}',
+  tag: 'grants',
+  summary: 'Show a grant.',
+  demand: { permission: 'grant:read', on: 'system' },
+  params: grantParams,
+  response: grant,
+  hasEtag: true,
+})
+
+/** Changes a grant, wherever it holds. */
+export const updateGrant = defineRoute({
+  method: 'PATCH',
+  path: '/grants/{grant}',
+  tag: 'grants',
+  summary: 'Change role, repositories or end of a grant. The caller must hold what it gave and what it will give.',
+  demand: { permission: 'grant:update', on: 'system' },
+  params: grantParams,
+  body: changes,
+  response: grant,
+  hasEtag: true,
+})
+
+/** Takes a role away, wherever it holds. */
+export const deleteGrant = defineRoute({
+  method: 'DELETE',
+  path: '/grants/{grant}',
+  tag: 'grants',
+  summary: 'Take a role away. The caller must hold what it gave.',
+  demand: { permission: 'grant:delete', on: 'system' },
+  params: grantParams,
+  hasEtag: true,
+})
+
+/** Grants of one project; those that it inherits are its parents'. */
+export const listProjectGrants = defineRoute({
+  method: 'GET',
+  path: '/projects/{project}/grants',
+  tag: 'grants',
+  summary: 'List who has which role in a project.',
+  demand: { permission: 'grant:list', on: 'project' },
+  params: projectParams,
+  query: strictObject(filters),
+  response: pageOf(grant),
+})
+
+/** Gives a role in a project. */
+export const createProjectGrant = defineRoute({
+  method: 'POST',
+  path: '/projects/{project}/grants',
+  tag: 'grants',
+  summary: 'Give a role in a project, or on some of its repositories. The caller must hold what it gives.',
+  demand: { permission: 'grant:create', on: 'project' },
+  params: projectParams,
+  body: strictObject(content),
+  response: grant,
+  status: 201,
+  hasEtag: true,
+})
+
+/** One grant of a project. */
+export const readProjectGrant = defineRoute({
+  method: 'GET',
+  path: '/projects/{project}/grants/{grant}',
+  tag: 'grants',
+  summary: 'Show a grant of a project.',
+  demand: { permission: 'grant:read', on: 'project' },
+  params: projectGrantParams,
+  response: grant,
+  hasEtag: true,
+})
+
+/** Changes a grant of a project. */
+export const updateProjectGrant = defineRoute({
+  method: 'PATCH',
+  path: '/projects/{project}/grants/{grant}',
+  tag: 'grants',
+  summary: 'Change role, repositories or end of a grant of a project.',
+  demand: { permission: 'grant:update', on: 'project' },
+  params: projectGrantParams,
+  body: changes,
+  response: grant,
+  hasEtag: true,
+})
+
+/** Takes a role in a project away. */
+export const deleteProjectGrant = defineRoute({
+  method: 'DELETE',
+  path: '/projects/{project}/grants/{grant}',
+  tag: 'grants',
+  summary: 'Take a role in a project away. The last administrator of a project stays, unless an administrator of the system does it.',
+  demand: { permission: 'grant:delete', on: 'project' },
+  params: projectGrantParams,
+  hasEtag: true,
+})
+
+/** For routes/all.ts. */
+export const grantContracts: readonly RouteContract[] = [
+  listGrants,
+  createGrant,
+  readGrant,
+  updateGrant,
+  deleteGrant,
+  listProjectGrants,
+  createProjectGrant,
+  readProjectGrant,
+  updateProjectGrant,
+  deleteProjectGrant,
+]

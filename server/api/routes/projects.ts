@@ -1,0 +1,143 @@
+/** Projects, and the repositories that move between them. */
+import { Type } from 'typebox'
+import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+
+const description = Type.String({ maxLength: 2000 })
+const name = Type.String({
+  minLength: 1,
+  maxLength: 255,
+  description: 'The prefix of its repositories’ names: path components between slashes. 200 characters at most.',
+})
+
+const members = {
+  id: Type.Integer(),
+  name,
+  description,
+  isPublic: Type.Boolean({ description: 'Whoever asks, without an account too, sees and pulls.' }),
+  isDefault: Type.Boolean({ description: 'It takes the repositories that no other project’s name fits.' }),
+  createdBy: Type.String(),
+  createdAt: instant,
+  updatedAt: instant,
+  version: Type.Integer(),
+}
+
+/** A project in a list. */
+export const projectSummary = strictObject(members)
+
+/** A project by itself. */
+export const projectDetails = strictObject({
+  ...members,
+  repositoryCount: Type.Integer({ description: 'Those of projects below it are not counted.' }),
+  formerNames: Type.Array(Type.String(), { description: 'Names that lead to this project.' }),
+})
+
+const params = strictObject({ project: Type.String() })
+
+/** List the projects that the caller may see. */
+export const listProjects = defineRoute({
+  method: 'GET',
+  path: '/projects',
+  tag: 'projects',
+  summary: 'List the projects that the caller may see.',
+  demand: { who: 'anyone', permission: 'project:list', on: 'visible' },
+  query: strictObject({
+    ...pageQuery(['name', 'createdAt', 'updatedAt']),
+    name: Type.Optional(Type.String({ maxLength: 255, description: 'Only those whose names begin so.' })),
+    public: Type.Optional(Type.Boolean({ description: 'Only public ones, or only private ones.' })),
+    mine: Type.Optional(Type.Boolean({ description: 'Only those with a grant to the caller or a group of theirs.' })),
+  }),
+  response: pageOf(projectSummary),
+})
+
+/** Make a project; the caller becomes its administrator. Repositories whose names begin with its name become its own. */
+export const createProject = defineRoute({
+  method: 'POST',
+  path: '/projects',
+  tag: 'projects',
+  summary: 'Make a project; the caller becomes its administrator. Repositories whose names begin with its name become its own.',
+  demand: { who: 'signed-in' },
+  body: strictObject({ name, description: Type.Optional(description), isPublic: Type.Optional(Type.Boolean()) }),
+  response: projectDetails,
+  status: 201,
+  hasEtag: true,
+})
+
+/** Read a project, by its name or a former one. */
+export const readProject = defineRoute({
+  method: 'GET',
+  path: '/projects/{project}',
+  tag: 'projects',
+  summary: 'Read a project, by its name or a former one.',
+  demand: { permission: 'project:read', on: 'project' },
+  params,
+  response: projectDetails,
+  hasEtag: true,
+})
+
+/** Change what a project says of itself, and who sees it. */
+export const updateProject = defineRoute({
+  method: 'PATCH',
+  path: '/projects/{project}',
+  tag: 'projects',
+  summary: 'Change what a project says of itself, and who sees it.',
+  demand: { permission: 'project:update', on: 'project' },
+  params,
+  body: Type.Object(
+    { description: Type.Optional(description), isPublic: Type.Optional(Type.Boolean()) },
+    { additionalProperties: false, minProperties: 1 },
+  ),
+  response: projectDetails,
+  hasEtag: true,
+})
+
+/** Rename a project with everything below it; the former name leads to the new one. */
+export const renameProject = defineRoute({
+  method: 'POST',
+  path: '/projects/{project}/rename',
+  tag: 'projects',
+  summary: 'Rename a project with everything below it; the former name leads to the new one.',
+  demand: { permission: 'project:update', on: 'project' },
+  params,
+  body: strictObject({ name }),
+  response: projectDetails,
+  hasEtag: true,
+})
+
+/** Delete a project that has no repositories and none below it; with force, everything in it. */
+export const deleteProject = defineRoute({
+  method: 'DELETE',
+  path: '/projects/{project}',
+  tag: 'projects',
+  summary: 'Delete a project that has no repositories and none below it; with force, everything in it.',
+  demand: { permission: 'project:delete', on: 'project' },
+  needsElevation: true,
+  params,
+  query: strictObject({ force: Type.Optional(Type.Boolean({ description: 'With its repositories, and the projects below it.' })) }),
+  hasEtag: true,
+})
+
+/** Give a repository another name, in the same project or in another; the former name leads to the new one. */
+export const moveRepository = defineRoute({
+  method: 'POST',
+  path: '/repositories/{repository}/move',
+  tag: 'repositories',
+  summary: 'Give a repository another name, in the same project or in another; the former name leads to the new one.',
+  demand: { permission: 'repository:move', on: 'repository' },
+  params: strictObject({ repository: Type.String() }),
+  body: strictObject({
+    to: Type.String({ minLength: 1, maxLength: 255 }),
+    redirect: Type.Optional(Type.Boolean({ description: 'False: the former name is free again. True unless said.' })),
+  }),
+  response: strictObject({ repository: Type.String(), project: Type.String() }),
+})
+
+/** For routes/all.ts. */
+export const projectContracts: readonly RouteContract[] = [
+  listProjects,
+  createProject,
+  readProject,
+  updateProject,
+  renameProject,
+  deleteProject,
+  moveRepository,
+]

@@ -1,0 +1,95 @@
+/** Tags of a repository, and what each of them pointed at. */
+import { Type } from 'typebox'
+import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+import { inRepository, searchText } from './repositories.ts'
+
+/** A label as it stands on a tag or a manifest. */
+export const attachedLabel = strictObject({ id: Type.Integer(), name: Type.String(), color: Type.String() })
+
+/** The only form in which a digest is taken. */
+export const digestText = Type.String({ maxLength: 135, pattern: '^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$' })
+
+const tagText = Type.String({ minLength: 1, maxLength: 128, pattern: '^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$' })
+
+/** A tag. */
+export const tag = strictObject({
+  name: Type.String(),
+  digest: Type.String(),
+  mediaType: Type.String({ description: 'Of the manifest that it points at.' }),
+  artifactType: Type.Optional(Type.String()),
+  sizeBytes: Type.Integer({ description: 'Of the manifest’s document alone.' }),
+  createdAt: instant,
+  updatedAt: Type.String({ format: 'date-time', description: 'When it was last pointed somewhere else.' }),
+  labels: Type.Array(attachedLabel),
+})
+
+const oneTag = strictObject({ ...inRepository, tag: Type.String({ maxLength: 255 }) })
+
+export const listTags = defineRoute({
+  method: 'GET',
+  path: '/repositories/{repository}/tags',
+  tag: 'tags',
+  summary: 'List the tags of a repository. A page that is narrowed by label may be short although there is more: `next` tells.',
+  demand: { permission: 'tag:list', on: 'repository' },
+  params: strictObject(inRepository),
+  query: strictObject({
+    ...pageQuery(['name', 'updatedAt']),
+    q: Type.Optional({ ...searchText, description: 'Only those that begin so.' }),
+    label: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Only those of manifests with this label.' }),
+    ),
+  }),
+  response: pageOf(tag),
+})
+
+export const createTag = defineRoute({
+  method: 'POST',
+  path: '/repositories/{repository}/tags',
+  tag: 'tags',
+  summary: 'Point a tag at a manifest that is here. Moving a tag that is there takes tag:update.',
+  demand: { permission: 'tag:create', on: 'repository' },
+  params: strictObject(inRepository),
+  body: strictObject({ name: tagText, digest: digestText }),
+  response: tag,
+  status: 201,
+})
+
+export const readTag = defineRoute({
+  method: 'GET',
+  path: '/repositories/{repository}/tags/{tag}',
+  tag: 'tags',
+  summary: 'Read a tag.',
+  demand: { permission: 'tag:list', on: 'repository' },
+  params: oneTag,
+  response: tag,
+})
+
+export const deleteTag = defineRoute({
+  method: 'DELETE',
+  path: '/repositories/{repository}/tags/{tag}',
+  tag: 'tags',
+  summary: 'Delete a tag. The manifest stays.',
+  demand: { permission: 'tag:delete', on: 'repository' },
+  params: oneTag,
+})
+
+export const listTagHistory = defineRoute({
+  method: 'GET',
+  path: '/repositories/{repository}/tags/{tag}/history',
+  tag: 'tags',
+  summary: 'List what a tag pointed at, latest first. The tag need not be there any more.',
+  demand: { permission: 'tag:list', on: 'repository' },
+  params: oneTag,
+  query: strictObject({ ...pageQuery([]), sort: Type.Optional(Type.Enum(['-at', 'at'])) }),
+  response: pageOf(
+    strictObject({
+      digest: Type.Optional(Type.String({ description: 'Absent: it was deleted.' })),
+      previousDigest: Type.Optional(Type.String({ description: 'Absent: it was not there.' })),
+      at: instant,
+      actor: Type.String({ description: 'By name; empty for anonymous.' }),
+    }),
+  ),
+})
+
+/** In the order of the documentation. */
+export const tagContracts: readonly RouteContract[] = [listTags, createTag, readTag, deleteTag, listTagHistory]

@@ -1,0 +1,44 @@
+/** Every route of the management API with its handler. A test holds this list and api/routes/all.ts together. */
+import { grantRoutes } from './grants.ts'
+import { groupRoutes } from './groups.ts'
+import { roleRoutes } from './roles.ts'
+import { factorRoutes } from './session-factors.ts'
+import { sessionProviderRoutes } from './session-providers.ts'
+import { sessionRoutes } from './session.ts'
+import { userRoutes } from './users.ts'
+import type { ServedRoute } from './serve-route.ts'
+import { manifestRoutes } from './manifests.ts'
+import { repositoryRoutes } from './repositories.ts'
+import { tagRoutes } from './tags.ts'
+import { uploadRoutes } from './uploads.ts'
+import { projectRoutes } from './projects.ts'
+import { labelRoutes } from './labels.ts'
+import { systemRoutes } from './system.ts'
+import { auditRoutes } from './audit.ts'
+import { providerRoutes } from './providers.ts'
+import { tokenRoutes } from './tokens.ts'
+import { robotRoutes } from './robots.ts'
+import { keyRoutes } from './keys.ts'
+
+/** In the order of the documentation. */
+export const allRoutes: readonly ServedRoute[] = [
+  ...sessionRoutes,
+  ...factorRoutes,
+  ...sessionProviderRoutes,
+  ...userRoutes,
+  ...groupRoutes,
+  ...roleRoutes,
+  ...grantRoutes,
+  ...repositoryRoutes,
+  ...tagRoutes,
+  ...manifestRoutes,
+  ...uploadRoutes,
+  ...projectRoutes,
+  ...labelRoutes,
+  ...systemRoutes,
+  ...auditRoutes,
+  ...providerRoutes,
+  ...tokenRoutes,
+  ...robotRoutes,
+  ...keyRoutes,
+]

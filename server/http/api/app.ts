@@ -1,0 +1,252 @@
+/**
+ * The management API below /api/v1: Fastify on the same listener as /v2.
+ *
+ * The problem: each route needs validation, rights, paging, ETags, errors and documentation, and forgetting one of them is a hole. The way: a route is
+ * a contract (api/contract.ts); here it gets all of that from the contract, in one order, and its handler sees only calls that fit it, of somebody who
+ * may make them. Loaded at the first request to it, so that a registry whose API nobody uses starts as fast and stays as small as before. To add a
+ * route, see api/contract.ts; handlers are in the file of their resource here, listed in all-routes.ts.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import fastifySwagger from '@fastify/swagger'
+import fastifySwaggerUi from '@fastify/swagger-ui'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { requireElevation } from '#access/elevation.ts'
+import { problem, type RouteContract } from '#api/contract.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { Exchange, Site } from '#http/exchange.ts'
+import { gateCall } from '#http/gate.ts'
+import { authenticateCaller } from './authenticate-caller.ts'
+import { allRoutes } from './all-routes.ts'
+import { guard } from './guard.ts'
+import { noteRefusedCall } from './note-refusal.ts'
+import { writeCursor, pageWanted } from './pages.ts'
+import { problemBody, registryErrorOf } from './problem.ts'
+import { setStandardHeaders } from './standard-headers.ts'
+import type { ApiCall, PageBody, ServedRoute } from './serve-route.ts'
+import { onlyContracted, validated } from './validate.ts'
+
+/** Answers requests below the API's path. */
+export interface ApiApp {
+  /** Takes over the request; what it answers is written by the time the response closes. */
+  handle(exchange: Exchange): void
+  close(): Promise<void>
+}
+
+/** Where the API lives, below the configured prefix. */
+export const apiPath = 'api/'
+
+const bodyBytesMax = 1024 * 1024
+/** Names have at most 255 characters, each of which may be written as three. */
+const paramLengthMax = 1024
+
+type Answered = NonNullable<Awaited<ReturnType<ServedRoute['handle']>>>
+
+const exchanges = new WeakMap<IncomingMessage, Exchange>()
+
+/** Builds the app with all routes; resolves when it can answer. */
+export async function createApiApp(site: Site): Promise<ApiApp> {
+  const base = `${site.parts.config.http.prefix}api/v1`
+  const app = fastify({
+    logger: false,
+    bodyLimit: bodyBytesMax,
+    forceCloseConnections: false,
+    // A path that makes no sense is found before there is a route, and past all hooks.
+    frameworkErrors: (error, request, reply) => {
+      setStandardHeaders(exchangeOf(request as FastifyRequest), reply as FastifyReply)
+      void sendProblem(request as FastifyRequest, reply as FastifyReply, error)
+    },
+    routerOptions: { maxParamLength: paramLengthMax, querystringParser: parseQuery, ignoreTrailingSlash: false },
+  })
+  useContracts(app)
+  await app.register(fastifySwagger, { openapi: document(base) })
+  if (site.parts.config.http.prefix === '/') await app.register(fastifySwaggerUi, { routePrefix: `${base}/docs`, staticCSP: true })
+  for (const route of allRoutes) register(app, base, route)
+  app.get(`${base}/openapi.json`, { schema: { hide: true } }, () => app.swagger())
+  await app.ready()
+  return {
+    handle(exchange) {
+      exchanges.set(exchange.request, exchange)
+      app.routing(exchange.request, exchange.response as ServerResponse)
+    },
+    close: () => app.close(),
+  }
+}
+
+/** Validation and filtering are ours (validate.ts); Fastify's own would convert bodies too. */
+function useContracts(app: FastifyInstance): void {
+  app.setValidatorCompiler(() => () => true)
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  app.addHook('onRequest', (request, reply, done) => {
+    setStandardHeaders(exchangeOf(request), reply)
+    done()
+  })
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    const { notes } = exchangeOf(request)
+    if (typeof payload === 'string') notes.sentBytes += Buffer.byteLength(payload)
+    done(null, payload)
+  })
+  // Identity providers send logout tokens as forms, and nobody else sends forms.
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (request, body, done) => {
+    const isAwaited = request.routeOptions.url?.endsWith('/backchannel-logout') === true
+    if (isAwaited) done(null, Object.fromEntries(new URLSearchParams(String(body))))
+    else done(new RegistryError('REQUEST_INVALID', undefined, { status: 415, message: 'the body must be application/json' }))
+  })
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error))
+  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new RegistryError('NOT_FOUND')))
+}
+
+function document(base: string) {
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Berth',
+      version: '1',
+      description: `Management of a Berth registry. All paths are below ${base}. Errors are application/problem+json.`,
+    },
+    components: {
+      securitySchemes: {
+        basic: { type: 'http', scheme: 'basic' },
+        token: { type: 'http', scheme: 'bearer', description: 'A personal access token, a robot secret or a bearer token.' },
+        session: { type: 'apiKey', in: 'cookie', name: '__Host-berth-session' },
+      },
+    },
+  } as const
+}
+
+function register(app: FastifyInstance, base: string, route: ServedRoute): void {
+  const { contract } = route
+  app.route({
+    method: contract.method,
+    url: base + contract.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    schema: openApiOf(contract),
+    handler: (request, reply) => answer(route, request, reply),
+  })
+}
+
+function openApiOf(contract: RouteContract) {
+  const { tag, summary, params, query, body, demand } = contract
+  const isOpen = 'who' in demand && demand.who === 'anyone'
+  return {
+    tags: [tag],
+    summary,
+    ...(params === undefined ? {} : { params }),
+    ...(query === undefined ? {} : { querystring: query }),
+    ...(body === undefined ? {} : { body }),
+    response: {
+      ...successOf(contract),
+      '4XX': problemAnswer('Refused.'),
+      '5XX': problemAnswer('A fault; the log has more by the request id.'),
+    },
+    security: [...(isOpen ? [{}] : []), { basic: [] }, { token: [] }, { session: [] }],
+  }
+}
+
+function problemAnswer(description: string) {
+  return { description, content: { 'application/problem+json': { schema: problem } } }
+}
+
+function successOf({ response, status, produces }: RouteContract) {
+  if (produces !== undefined) {
+    const content = Object.fromEntries(produces.map((type) => [type, { schema: { type: 'string' } }]))
+    return { [status ?? 200]: { description: 'A stream.', content } }
+  }
+  return { [status ?? (response === undefined ? 204 : 200)]: response ?? { type: 'null', description: 'Done.' } }
+}
+
+async function answer({ contract, handle }: ServedRoute, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  const exchange = exchangeOf(request)
+  const call = await admit(contract, exchange, request)
+  const answered = await handle(call)
+  const status = answered?.status ?? contract.status
+  if (answered === undefined) return await reply.code(status ?? 204).send()
+  setAnswerHeaders(reply, answered, `${exchange.site.parts.config.http.prefix}api/v1`)
+  if (answered.stream !== undefined) return await reply.code(status ?? 200).send(answered.stream)
+  if (contract.response === undefined) return await reply.code(status ?? 204).send()
+  const body = withCursor(contract, call.query, answered.body)
+  return await reply
+    .code(status ?? 200)
+    .type('application/json; charset=utf-8')
+    .send(onlyContracted(contract.response, body))
+}
+
+function setAnswerHeaders(reply: FastifyReply, { version, location, headers }: Answered, base: string): void {
+  if (version !== undefined) reply.header('ETag', `"${version}"`)
+  if (location !== undefined) reply.header('Location', base + location)
+  for (const [name, value] of Object.entries(headers ?? {})) reply.header(name, value)
+}
+
+/** Everything that stands between a request and its handler: form, sender, right. In this order nobody learns of a project by a malformed request. */
+async function admit(contract: RouteContract, exchange: Exchange, request: FastifyRequest): Promise<ApiCall<RouteContract>> {
+  const { parts } = exchange.site
+  const { principal, who } = await authenticateCaller(exchange, contract)
+  const { project, repository } = await guard(parts, principal, contract.demand, request.params as Record<string, unknown>)
+  await gateCall(exchange, contract, { principal, project })
+  if (contract.needsElevation === true) await requireElevation(parts.directory, principal, permissionOf(contract))
+  const params = validated(contract.params, request.params, 'path')
+  const query = validated(contract.query, request.query, 'query') as Record<string, unknown>
+  const body = validated(contract.body, request.body, 'body')
+  const page = pageWanted(contract, query)
+  const call = { parts, exchange, principal, who, params, query, body, project, repository, page, ifMatch: versionOf(request) }
+  // Project and repository are there where the demand is about one, which is all that a handler of the contract reads.
+  return call as unknown as ApiCall<RouteContract>
+}
+
+/** What a token must name to do this. */
+function permissionOf({ demand }: RouteContract) {
+  return 'permission' in demand ? demand.permission : undefined
+}
+
+function versionOf(request: FastifyRequest): number | undefined {
+  const text = request.headers['if-match']
+  if (text === undefined || text === '*') return undefined
+  const version = /^(?:W\/)?"(\d{1,15})"$/.exec(text)?.[1]
+  if (version === undefined) throw new RegistryError('PRECONDITION_FAILED', undefined, { message: 'If-Match is none of our ETags' })
+  return Number(version)
+}
+
+/** A handler of a list gives where the next page begins; the caller gets that as text. */
+function withCursor(contract: RouteContract, query: unknown, body: unknown): unknown {
+  if (typeof body !== 'object' || body === null || !('items' in body) || !('next' in body)) return body
+  const { next, ...rest } = body as PageBody<unknown>
+  if (next === undefined) return rest
+  return { ...rest, next: writeCursor(contract, query as Record<string, unknown>, next) }
+}
+
+/** A name that stands twice becomes a list, which fits no schema but a list's. */
+function parseQuery(text: string): Record<string, unknown> {
+  const query: Record<string, unknown> = Object.create(null) as Record<string, unknown>
+  for (const [name, value] of new URLSearchParams(text)) {
+    const before = query[name]
+    query[name] = before === undefined ? value : [...(Array.isArray(before) ? (before as unknown[]) : [before]), value]
+  }
+  return query
+}
+
+function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+  const exchange = exchangeOf(request)
+  const error = registryErrorOf(thrown)
+  exchange.notes.errorCode = error.code
+  noteRefusedCall(exchange, error, routeOf(request))
+  if (error.status >= 500) {
+    exchange.site.parts.log.error(
+      { err: error.cause ?? error, requestId: exchange.requestId, url: request.routeOptions.url },
+      'request failed',
+    )
+  }
+  if (error.retryAfterSeconds !== undefined) reply.header('Retry-After', String(error.retryAfterSeconds))
+  if (error.status === 401) reply.header('WWW-Authenticate', 'Basic realm="berth"')
+  const body = JSON.stringify(problemBody(error, exchange.requestId))
+  return reply.code(error.status).type('application/problem+json; charset=utf-8').serializer(String).send(body)
+}
+
+/** As the contract writes it: below the API's path, parameters in braces. */
+function routeOf(request: FastifyRequest): string {
+  const path = request.routeOptions.url?.replace(/^.*?\/api\/v1/, '').replaceAll(/:(\w+)/g, '{$1}')
+  return `${request.method} ${path ?? ''}`
+}
+
+function exchangeOf(request: FastifyRequest): Exchange {
+  const exchange = exchanges.get(request.raw)
+  if (exchange === undefined) throw new Error('a request came past the listener')
+  return exchange
+}

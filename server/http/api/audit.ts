@@ -1,0 +1,83 @@
+/** Audit: features/audit-*.ts over HTTP. */
+import { hostname } from 'node:os'
+import { Readable } from 'node:stream'
+import type { QueryOf, ResponseOf } from '#api/contract.ts'
+import * as contract from '#api/routes/audit.ts'
+import { exportAudit } from '#features/audit-export.ts'
+import { listAudit, verifyAudit, type AuditFilter, type AuditRecord } from '#features/audit-list.ts'
+import type { Exchange } from '#http/exchange.ts'
+import { programVersion } from '#lib/version.ts'
+import { readProject } from '#projects/read-project.ts'
+import { instantOf, pageBody } from './page-body.ts'
+import { serve, type ServedRoute } from './serve-route.ts'
+
+type Page = Parameters<typeof listAudit>[2]
+
+function present({ at, ...record }: AuditRecord) {
+  return { ...record, at: instantOf(at) }
+}
+
+function filterOf(query: Omit<QueryOf<typeof contract.listAudit>, 'limit' | 'cursor' | 'sort'>): AuditFilter {
+  const { actor, action, outcome, repository, address, target, project, since, until } = query
+  const times = { since: since === undefined ? undefined : Date.parse(since), until: until === undefined ? undefined : Date.parse(until) }
+  return { actor, action, outcome, repository, address, target, project, ...times }
+}
+
+/** Bytes are counted as they leave. */
+async function* counted(text: AsyncIterable<string>, { notes }: Exchange): AsyncIterable<Buffer> {
+  for await (const piece of text) {
+    const bytes = Buffer.from(piece)
+    notes.sentBytes += bytes.length
+    yield bytes
+  }
+}
+
+const contentTypes = { json: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8' } as const
+const verifiedMax = 20_000
+
+/** Served by the app. */
+export const auditRoutes: readonly ServedRoute[] = [
+  serve(contract.listAudit, async ({ parts, query, page }) => {
+    await parts.audit.flush()
+    return { body: pageBody(await listAudit(parts.directory, filterOf(query), page as Page), present) }
+  }),
+  serve(contract.listProjectAudit, async ({ parts, query, page, project }) => {
+    await parts.audit.flush()
+    const filter = { ...filterOf(query), project: project.name }
+    // What happened under the name before is another project's, whose readers the present one's are not.
+    const { createdAt } = await readProject(parts.directory, project.id)
+    const since = Math.max(filter.since ?? 0, createdAt)
+    return { body: pageBody(await listAudit(parts.directory, { ...filter, since }, page as Page), present) }
+  }),
+  serve(contract.exportAudit, async ({ parts, query, who, exchange }) => {
+    const { format = 'json', ...filters } = query
+    await parts.audit.flush()
+    const source = { version: programVersion(), node: hostname() }
+    const text = await exportAudit(parts.directory, { format, filter: filterOf(filters), source }, who)
+    const headers = {
+      'Content-Type': contentTypes[format],
+      'Content-Disposition': `attachment; filename="audit.${format === 'json' ? 'ndjson' : 'csv'}"`,
+      'Cache-Control': 'no-store',
+    }
+    return { body: undefined, stream: Readable.from(counted(text, exchange), { objectMode: false }), headers }
+  }),
+  serve(contract.verifyAudit, async ({ parts, query }) => {
+    const { after, limit = verifiedMax, expected } = query
+    const found = await verifyAudit(parts.directory, { after, maximumEvents: limit, expected })
+    return { body: presentVerification(found) }
+  }),
+]
+
+function presentVerification(found: Awaited<ReturnType<typeof verifyAudit>>): ResponseOf<typeof contract.verifyAudit> {
+  const { seals, events, purgedSeals, fault, next, head, unsealed, isExpectedFound } = found
+  return {
+    seals,
+    records: events,
+    purgedSeals,
+    fault: fault === undefined ? null : { ...fault, sealedAt: instantOf(fault.sealedAt) },
+    next: next ?? null,
+    head: head === undefined ? null : { ...head, at: instantOf(head.at) },
+    unsealed,
+    isExpectedFound,
+  }
+}

@@ -1,0 +1,123 @@
+/** Grants: access/grants.ts over HTTP. Below a project a verb is told which, and so finds grants of that project alone. */
+import * as grants from '#access/grants.ts'
+import type { ResponseOf } from '#api/contract.ts'
+import * as contract from '#api/routes/grants.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { HttpParts } from '#http/exchange.ts'
+import { actingOf } from './acting-of.ts'
+import { instantOf, instantOrNull, pageBody } from './page-body.ts'
+import { serve, type ServedRoute } from './serve-route.ts'
+
+type Grant = Awaited<ReturnType<typeof grants.readGrant>>
+type Page = Parameters<typeof grants.listGrants>[2]
+
+function present(grant: Grant): ResponseOf<typeof contract.readGrant> {
+  const { id, subject, subjectName, role, project, repositories, createdBy, version } = grant
+  const { kind } = subject
+  return {
+    id,
+    subject: subject.id === undefined ? { kind } : { kind, id: subject.id, name: subjectName },
+    role,
+    project,
+    repositories,
+    expiresAt: instantOrNull(grant.expiresAt),
+    createdBy,
+    createdAt: instantOf(grant.createdAt),
+    version,
+  }
+}
+
+/** The schema has made sure of the form. */
+function endOf(text: string | null): number | null {
+  return text === null ? null : Date.parse(text)
+}
+
+function newGrant(
+  body: Omit<grants.NewGrant, 'project' | 'expiresAt' | 'repositories'> & { expiresAt?: string | null; repositories?: string | null },
+) {
+  const { subject, role, repositories = null, expiresAt = null } = body
+  return { subject, role, repositories, expiresAt: endOf(expiresAt) }
+}
+
+function changesOf({ role, repositories, expiresAt }: { role?: string; repositories?: string | null; expiresAt?: string | null }) {
+  return { role, repositories, expiresAt: expiresAt === undefined ? undefined : endOf(expiresAt) }
+}
+
+function made(grant: Grant, location: string) {
+  return { body: present(grant), version: grant.version, location }
+}
+
+function filterOf(query: { subject?: Grant['subject']['kind']; user?: number; group?: number; robot?: number; role?: string }) {
+  const { subject: subjectKind, user: userId, group: groupId, robot: robotId, role } = query
+  return { subjectKind, userId, groupId, robotId, role }
+}
+
+/** The grant with the project that it is in, for a caller who asked in none. */
+async function anywhere(parts: HttpParts, id: number): Promise<grants.GrantAddress> {
+  const { project } = await grants.readGrant(parts.directory, { id, project: undefined })
+  return { id, project: project === null ? undefined : await parts.access.project(project) }
+}
+
+async function projectNamed(parts: HttpParts, name: string | null | undefined) {
+  if (name === null || name === undefined) return undefined
+  const project = await parts.access.project(name)
+  if (project !== undefined) return project
+  const message = `there is no project ${name}`
+  throw new RegistryError('REQUEST_INVALID', [{ path: 'body/project', message }], { message })
+}
+
+const systemRoutes: readonly ServedRoute[] = [
+  serve(contract.listGrants, async ({ parts, query, page }) => {
+    // -1 is no project's id: of a project that is not there, there are no grants.
+    const projectId = query.project === undefined ? undefined : ((await parts.access.project(query.project))?.id ?? -1)
+    const found = await grants.listGrants(parts.directory, { ...filterOf(query), projectId }, page as Page)
+    return { body: pageBody(found, present) }
+  }),
+  serve(contract.createGrant, async (call) => {
+    const project = await projectNamed(call.parts, call.body.project)
+    const grant = await grants.createGrant(call.parts.directory, { ...newGrant(call.body), project }, actingOf(call))
+    return made(grant, `/grants/${grant.id}`)
+  }),
+  serve(contract.readGrant, async ({ parts, params }) => {
+    const grant = await grants.readGrant(parts.directory, { id: params.grant, project: undefined })
+    return { body: present(grant), version: grant.version }
+  }),
+  serve(contract.updateGrant, async (call) => {
+    const address = await anywhere(call.parts, call.params.grant)
+    const update = { ...address, expectedVersion: call.ifMatch, set: changesOf(call.body) }
+    const grant = await grants.updateGrant(call.parts.directory, update, actingOf(call))
+    return { body: present(grant), version: grant.version }
+  }),
+  serve(contract.deleteGrant, async (call) => {
+    const address = { id: call.params.grant, project: undefined, expectedVersion: call.ifMatch }
+    await grants.deleteGrant(call.parts.directory, address, actingOf(call))
+  }),
+]
+
+const projectRoutes: readonly ServedRoute[] = [
+  serve(contract.listProjectGrants, async ({ parts, project, query, page }) => {
+    const found = await grants.listGrants(parts.directory, { ...filterOf(query), projectId: project.id }, page as Page)
+    return { body: pageBody(found, present) }
+  }),
+  serve(contract.createProjectGrant, async (call) => {
+    const { parts, project, body } = call
+    const grant = await grants.createGrant(parts.directory, { ...newGrant(body), project }, actingOf(call))
+    return made(grant, `/projects/${encodeURIComponent(project.name)}/grants/${grant.id}`)
+  }),
+  serve(contract.readProjectGrant, async ({ parts, project, params }) => {
+    const grant = await grants.readGrant(parts.directory, { id: params.grant, project })
+    return { body: present(grant), version: grant.version }
+  }),
+  serve(contract.updateProjectGrant, async (call) => {
+    const update = { id: call.params.grant, project: call.project, expectedVersion: call.ifMatch, set: changesOf(call.body) }
+    const grant = await grants.updateGrant(call.parts.directory, update, actingOf(call))
+    return { body: present(grant), version: grant.version }
+  }),
+  serve(contract.deleteProjectGrant, async (call) => {
+    const address = { id: call.params.grant, project: call.project, expectedVersion: call.ifMatch }
+    await grants.deleteGrant(call.parts.directory, address, actingOf(call))
+  }),
+]
+
+/** Served by the app. */
+export const grantRoutes: readonly ServedRoute[] = [...systemRoutes, ...projectRoutes]

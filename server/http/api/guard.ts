@@ -1,0 +1,68 @@
+/**
+ * Who may call a route: the demand of its contract, enforced in one place before any handler runs.
+ *
+ * What the caller may not see answers as if it did not exist: RESOURCE_UNKNOWN, whether it is there or not. Who sees it but may not do this gets DENIED;
+ * who has shown no credential gets UNAUTHORIZED in both cases.
+ */
+import type { ProjectFacts } from '#access/decide.ts'
+import type { Principal } from '#access/principal.ts'
+import type { Demand } from '#api/contract.ts'
+import type { Permission } from '#api/permissions.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
+import type { HttpParts } from '#http/exchange.ts'
+
+/** What the demand was about. */
+export interface Guarded {
+  readonly project: ProjectFacts | undefined
+  readonly repository: RepositoryName | undefined
+}
+
+const nothing: Guarded = { project: undefined, repository: undefined }
+
+/** Throws UNAUTHORIZED, DENIED or RESOURCE_UNKNOWN. */
+export async function guard(
+  { access }: HttpParts,
+  principal: Principal,
+  demand: Demand,
+  params: Readonly<Record<string, unknown>>,
+): Promise<Guarded> {
+  if ('who' in demand) {
+    if (demand.who === 'signed-in' && principal.isAnonymous) throw new RegistryError('UNAUTHORIZED')
+    return nothing
+  }
+  switch (demand.on) {
+    case 'system':
+      if (!(await access.may(principal, demand.permission, 'system'))) throw refusal(principal, 'DENIED')
+      return nothing
+    case 'project':
+      return await guardProject(access, principal, { permission: demand.permission, name: String(params['project']) })
+    case 'repository':
+      return await guardRepository(access, principal, { permission: demand.permission, name: String(params['repository']) })
+  }
+}
+
+interface Wanted {
+  readonly permission: Permission
+  readonly name: string
+}
+
+async function guardProject(access: HttpParts['access'], principal: Principal, { permission, name }: Wanted): Promise<Guarded> {
+  const project = parseRepositoryName(name) === undefined ? undefined : await access.project(name)
+  if (project === undefined) throw refusal(principal, 'RESOURCE_UNKNOWN')
+  const place = { project: project.name }
+  if (await access.may(principal, permission, place)) return { project, repository: undefined }
+  throw refusal(principal, (await access.may(principal, 'project:read', place)) ? 'DENIED' : 'RESOURCE_UNKNOWN')
+}
+
+async function guardRepository(access: HttpParts['access'], principal: Principal, { permission, name }: Wanted): Promise<Guarded> {
+  const parsed = parseRepositoryName(name)
+  if (parsed === undefined) throw refusal(principal, 'RESOURCE_UNKNOWN')
+  const { repository, project } = await access.locate(parsed)
+  if (await access.may(principal, permission, { repository })) return { project, repository }
+  throw refusal(principal, (await access.may(principal, 'repository:read', { repository })) ? 'DENIED' : 'RESOURCE_UNKNOWN')
+}
+
+function refusal(principal: Principal, code: 'DENIED' | 'RESOURCE_UNKNOWN'): RegistryError {
+  return new RegistryError(principal.isAnonymous ? 'UNAUTHORIZED' : code)
+}

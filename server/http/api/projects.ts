@@ -1,0 +1,145 @@
+/** Serves api/routes/projects.ts. */
+import { decide } from '#access/decide.ts'
+import type { Principal } from '#access/principal.ts'
+import * as routes from '#api/routes/projects.ts'
+import type { HttpParts } from '#http/exchange.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
+import { createProject, invalidProjectName, type ProjectOwner } from '#projects/create-project.ts'
+import { readCreationRules } from '#projects/creation-rules.ts'
+import { deleteProject } from '#projects/delete-project.ts'
+import { listProjects } from '#projects/list-projects.ts'
+import { nameNotFree, readNameClaim, readParent } from '#projects/name-claim.ts'
+import { parseProjectName } from '#projects/project-name.ts'
+import { readProject, type ProjectDetails } from '#projects/read-project.ts'
+import { renameProject } from '#projects/rename-project.ts'
+import { updateProject } from '#projects/update-project.ts'
+import { deleteProjectWithContent } from '#registry/delete-project.ts'
+import { moveRepository, placeForRepository } from '#registry/move-repository.ts'
+import { instantOf, pageBody } from './page-body.ts'
+import { serve, type ServedRoute } from './serve-route.ts'
+import { sortedPage } from './sorted-page.ts'
+
+const sortValues = { name: 'text', createdAt: 'number', updatedAt: 'number' } as const
+
+type Row = Omit<ProjectDetails, 'repositoryCount' | 'formerNames'>
+
+function summaryOf({ id, name, description, isPublic, isDefault, createdBy, createdAt, updatedAt, version }: Row) {
+  return {
+    id,
+    name,
+    description,
+    isPublic,
+    isDefault,
+    createdBy,
+    createdAt: instantOf(createdAt),
+    updatedAt: instantOf(updatedAt),
+    version,
+  }
+}
+
+/** The answer of all routes that are about one project. */
+async function answerWith({ directory }: HttpParts, id: number) {
+  const project = await readProject(directory, id)
+  const { repositoryCount, formerNames, version } = project
+  return { body: { ...summaryOf(project), formerNames: [...formerNames], repositoryCount }, version }
+}
+
+/** Who can have a grant: accounts with a row. */
+export function ownerOfPrincipal({ kind, id }: Principal): ProjectOwner | undefined {
+  return (kind === 'user' || kind === 'robot') && id !== undefined ? { kind, id } : undefined
+}
+
+/**
+ * Throws DENIED unless the caller may make a project of that name: by `project:create` on the project above it, or on everything where there is none
+ * above; at the top also by being signed in as a person, where the settings allow that.
+ */
+async function requireCreation({ access, directory, ports }: HttpParts, principal: Principal, name: string): Promise<void> {
+  const parent = await readParent(directory, name)
+  if (parent.isAbove) {
+    if (await access.may(principal, 'project:create', { project: parent.name })) return
+  } else {
+    if (await access.may(principal, 'project:create', 'system')) return
+    const { projectCreation } = await readCreationRules(directory)
+    const { limits } = principal.rights
+    // What a narrow token allows at most binds here, too.
+    const isWithinLimits = decide({ isAdministrator: true, rights: [], limits }, 'project:create', { kind: 'system' }, ports.clock.now())
+    if (projectCreation === 'everyone' && principal.kind === 'user' && isWithinLimits) return
+  }
+  throw new RegistryError('DENIED', undefined, { message: 'making a project of this name takes the permission project:create' })
+}
+
+/** The project from which the name may be taken: the one that answers there now, if the caller may change it. Else throws CONFLICT where one does. */
+async function requireName({ access, directory }: HttpParts, principal: Principal, name: string): Promise<number | undefined> {
+  const { isTaken, isHeld, owner } = await readNameClaim(directory, name)
+  if (isTaken) throw nameNotFree()
+  if (!isHeld) return undefined
+  if (await access.may(principal, 'project:update', { project: owner.name })) return owner.id
+  throw nameNotFree()
+}
+
+function requireProjectName(name: string): void {
+  if (parseProjectName(name) === undefined) throw invalidProjectName()
+}
+
+/** Where the repository will be, by its present name, if the caller may make repositories there. Whatever is there, the refusal is the same. */
+async function requirePlace({ access, registry }: HttpParts, principal: Principal, to: RepositoryName) {
+  const place = await placeForRepository(registry, to)
+  const located = await access.locate(place.repository)
+  // A former name of a repository leads elsewhere, but it is here that the repository will be.
+  const isHere = located.repository === place.repository
+  const where = isHere ? { repository: place.repository } : { project: place.project.name }
+  // The project that the right was looked for in: the move is refused if it is not the one that owns the name by then.
+  if (await access.may(principal, 'repository:create', where)) return { ...place, project: isHere ? located.project : place.project }
+  throw new RegistryError('DENIED', undefined, { message: 'moving a repository there takes the permission repository:create' })
+}
+
+/** Projects, and moving repositories between them. */
+export const projectRoutes: readonly ServedRoute[] = [
+  serve(routes.listProjects, async ({ parts, principal, query, page }) => {
+    const visibility = await parts.access.visibility(principal, 'project:list')
+    const member = query.mine === true ? ownerOfPrincipal(principal) : undefined
+    if (query.mine === true && member === undefined) return { body: { items: [] } }
+    const filter = { namePrefix: query.name, isPublic: query.public, member }
+    const found = await listProjects(parts.directory, visibility, { filter, page: sortedPage(page, sortValues) })
+    return { body: pageBody(found, summaryOf) }
+  }),
+  serve(routes.createProject, async ({ parts, principal, who, body }) => {
+    requireProjectName(body.name)
+    await requireCreation(parts, principal, body.name)
+    const mayTakeFrom = await requireName(parts, principal, body.name)
+    const { id, name } = await createProject(parts.directory, { ...body, owner: ownerOfPrincipal(principal), mayTakeFrom }, who)
+    return { ...(await answerWith(parts, id)), location: `/projects/${encodeURIComponent(name)}` }
+  }),
+  serve(routes.readProject, async ({ parts, project }) => await answerWith(parts, project.id)),
+  serve(routes.updateProject, async ({ parts, project, body, ifMatch, who }) => {
+    await updateProject(parts.directory, { projectId: project.id, changes: body, expectedVersion: ifMatch }, who)
+    return await answerWith(parts, project.id)
+  }),
+  serve(routes.renameProject, async ({ parts, principal, project, body, ifMatch, who }) => {
+    requireProjectName(body.name)
+    if (body.name !== project.name) await requireCreation(parts, principal, body.name)
+    const mayTakeFrom = body.name === project.name ? undefined : await requireName(parts, principal, body.name)
+    const change = { projectId: project.id, name: body.name, expectedVersion: ifMatch, mayTakeFrom }
+    await renameProject(parts.directory, change, who)
+    return await answerWith(parts, project.id)
+  }),
+  serve(routes.deleteProject, async ({ parts, principal, project, query, ifMatch, who }) => {
+    if (query.force !== true) {
+      await deleteProject(parts.directory, { projectId: project.id, expectedVersion: ifMatch }, who)
+      return
+    }
+    if (!(await parts.access.may(principal, 'repository:delete', { project: project.name }))) {
+      throw new RegistryError('DENIED', undefined, { message: 'deleting its repositories takes the permission repository:delete' })
+    }
+    await deleteProjectWithContent(parts.registry, { ...project, expectedVersion: ifMatch }, who)
+  }),
+  serve(routes.moveRepository, async ({ parts, principal, repository, body, who }) => {
+    const to = parseRepositoryName(body.to)
+    if (to === undefined) throw new RegistryError('REQUEST_INVALID', { path: 'to' }, { message: 'to is no name of a repository' })
+    const place = await requirePlace(parts, principal, to)
+    const move = { from: repository, to: place.repository, projectId: place.project.id, leavesRedirect: body.redirect !== false }
+    await moveRepository(parts.registry, move, who)
+    return { body: { repository: place.repository, project: place.project.name } }
+  }),
+]

@@ -1,0 +1,73 @@
+/** Identity providers: access/providers.ts and access/provider-tests.ts over HTTP. */
+import * as tests from '#access/provider-tests.ts'
+import * as providers from '#access/providers.ts'
+import type { Principal } from '#access/principal.ts'
+import type { ResponseOf } from '#api/contract.ts'
+import * as contract from '#api/routes/providers.ts'
+import { createAddressGuard } from '#lib/address-guard.ts'
+import type { HttpParts } from '#http/exchange.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { instantOf } from './page-body.ts'
+import { serve, type ServedRoute } from './serve-route.ts'
+
+function present(provider: providers.Provider): ResponseOf<typeof contract.readProvider> {
+  const { settings, createdAt, updatedAt } = provider
+  // Settings are stored complete for their kind, and the app keeps only what the contract has.
+  const shown = settings as ResponseOf<typeof contract.readProvider>['settings']
+  return { ...provider, settings: shown, createdAt: instantOf(createdAt), updatedAt: instantOf(updatedAt) }
+}
+
+/**
+ * Whoever says which directory is believed, or what makes an administrator there, can be anybody: the permission narrows a token, and is not enough
+ * without the account of an administrator.
+ */
+function requireAdministrator({ rights }: Principal): void {
+  if (rights.isAdministrator) return
+  const message = 'only an administrator may change providers: they decide who signs in as whom'
+  throw new RegistryError('DENIED', undefined, { message })
+}
+
+function location(name: string): string {
+  return `/providers/${encodeURIComponent(name)}`
+}
+
+function testParts({ directory, config }: HttpParts): tests.TestParts {
+  return { directory, guard: createAddressGuard(config.outgoing.allowedNetworks) }
+}
+
+function presentTest({ passed, steps, person }: tests.ProviderTest): ResponseOf<typeof contract.testProvider> {
+  return { passed, steps: [...steps], person: person && { ...person, groups: [...person.groups] } }
+}
+
+/** Served by the app. */
+export const providerRoutes: readonly ServedRoute[] = [
+  serve(contract.listProviders, async ({ parts }) => ({ body: { items: (await providers.listProviders(parts.directory)).map(present) } })),
+  serve(contract.createProvider, async ({ parts, principal, body, who }) => {
+    requireAdministrator(principal)
+    const { name, kind, title = name, isEnabled = true, settings } = body
+    const provider = await providers.createProvider(parts.directory, { name, kind, title, isEnabled, settings }, { who })
+    return { body: present(provider), version: provider.version, location: location(name) }
+  }),
+  serve(contract.readProvider, async ({ parts, params }) => {
+    const provider = await providers.readProvider(parts.directory, params.provider)
+    return { body: present(provider), version: provider.version }
+  }),
+  serve(contract.updateProvider, async ({ parts, principal, params, body, ifMatch, who }) => {
+    requireAdministrator(principal)
+    const update = { name: params.provider, expectedVersion: ifMatch, set: body }
+    const provider = await providers.updateProvider(parts.directory, update, { who })
+    return { body: present(provider), version: provider.version }
+  }),
+  serve(contract.deleteProvider, async ({ parts, principal, params, query, ifMatch, who }) => {
+    requireAdministrator(principal)
+    const deletion = { name: params.provider, expectedVersion: ifMatch, force: query.force === true }
+    await providers.deleteProvider(parts.directory, deletion, { who })
+  }),
+  serve(contract.testProvider, async ({ parts, params, body, who }) => ({
+    body: presentTest(await tests.testProvider(testParts(parts), params.provider, { ...body, who })),
+  })),
+  serve(contract.testSettings, async ({ parts, body, who }) => {
+    const { kind, settings, provider, ...input } = body
+    return { body: presentTest(await tests.testSettings(testParts(parts), { kind, settings, provider }, { ...input, who })) }
+  }),
+]

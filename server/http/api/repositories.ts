@@ -1,0 +1,64 @@
+/** Serves api/routes/repositories.ts. */
+import * as routes from '#api/routes/repositories.ts'
+import { deleteRepository } from '#registry/delete-repository.ts'
+import { describeRepository, updateRepository, type RepositoryDescription } from '#registry/describe-repository.ts'
+import { listRepositoryRows, type ListedRepository } from '#registry/list-repository-rows.ts'
+import { parseRepositoryName } from '#oci/reference.ts'
+import type { HttpParts } from '#http/exchange.ts'
+import { actorOf } from '#http/exchange.ts'
+import { instantOf, pageBody } from './page-body.ts'
+import { serve, type ServedRoute } from './serve-route.ts'
+import { sortedPage } from './sorted-page.ts'
+
+const sorts = { name: 'text', updatedAt: 'number' } as const
+
+function summaryOf(row: ListedRepository) {
+  return {
+    name: row.name,
+    project: row.project,
+    description: row.description,
+    createdAt: instantOf(row.createdAt),
+    // Rows of before have no instant of a change.
+    updatedAt: instantOf(Math.max(row.createdAt, row.updatedAt)),
+    tagCount: row.tags.count,
+    tagCountIsExact: row.tags.isExact,
+  }
+}
+
+function detailsOf(row: RepositoryDescription) {
+  return {
+    ...summaryOf(row),
+    manifestCount: row.manifests.count,
+    manifestCountIsExact: row.manifests.isExact,
+    sizeBytes: row.size.sizeBytes,
+    sizeIsExact: row.size.isExact,
+  }
+}
+
+/** The project of a filter: undefined for none, `'none'` where there is no such project. */
+async function wantedProject({ access }: HttpParts, name: string | undefined): Promise<number | 'none' | undefined> {
+  if (name === undefined) return undefined
+  const project = parseRepositoryName(name) === undefined ? undefined : await access.project(name)
+  return project?.id ?? 'none'
+}
+
+/** Repositories. */
+export const repositoryRoutes: readonly ServedRoute[] = [
+  serve(routes.listRepositories, async ({ parts, principal, query, page }) => {
+    const projectId = await wantedProject(parts, query.project)
+    if (projectId === 'none') return { body: { items: [] } }
+    const visibility = await parts.access.visibility(principal, 'repository:list')
+    const filter = { namePrefix: query.name, nameHas: query.q?.toLowerCase(), projectId }
+    return { body: pageBody(await listRepositoryRows(parts.registry, visibility, { filter, page: sortedPage(page, sorts) }), summaryOf) }
+  }),
+  serve(routes.readRepository, async ({ parts, repository }) => ({
+    body: detailsOf(await describeRepository(parts.registry, repository)),
+  })),
+  serve(routes.updateRepository, async ({ parts, repository, body, who }) => {
+    await updateRepository(parts.registry, repository, { description: body.description }, who)
+    return { body: detailsOf(await describeRepository(parts.registry, repository)) }
+  }),
+  serve(routes.deleteRepository, async ({ parts, repository, exchange }) => {
+    await deleteRepository(parts.registry, repository, actorOf(exchange))
+  }),
+]

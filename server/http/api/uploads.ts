@@ -1,0 +1,37 @@
+/** Serves api/routes/uploads.ts. */
+import * as routes from '#api/routes/uploads.ts'
+import { cancelUpload } from '#registry/cancel-upload.ts'
+import { listUploads, type ListedUpload } from '#registry/list-uploads.ts'
+import { instantOf, pageBody } from './page-body.ts'
+import { serve, type ServedRoute } from './serve-route.ts'
+import { sortedPage } from './sorted-page.ts'
+
+const sorts = { updatedAt: 'number' } as const
+
+function uploadBody(row: ListedUpload) {
+  return {
+    id: row.uploadId,
+    repository: row.repository,
+    actor: row.actor,
+    offsetBytes: row.offsetBytes,
+    isReceiving: row.isReceiving,
+    startedAt: instantOf(row.startedAt),
+    updatedAt: instantOf(row.updatedAt),
+  }
+}
+
+/** Uploads in flight. */
+export const uploadRoutes: readonly ServedRoute[] = [
+  serve(routes.listUploads, async ({ parts, principal, page }) => {
+    const visibility = await parts.access.visibility(principal, 'upload:list')
+    return { body: pageBody(await listUploads(parts.registry, visibility, { page: sortedPage(page, sorts) }), uploadBody) }
+  }),
+  serve(routes.listRepositoryUploads, async ({ parts, repository, page }) => {
+    // The right to them is the route's demand; no other repository is asked about.
+    const wanted = { repository, page: sortedPage(page, sorts) }
+    return { body: pageBody(await listUploads(parts.registry, { kind: 'everything' }, wanted), uploadBody) }
+  }),
+  serve(routes.cancelUpload, async ({ parts, repository, params, who }) => {
+    await cancelUpload(parts.registry, repository, params.upload, who)
+  }),
+]

@@ -1,0 +1,73 @@
+/** Accounts: access/users.ts and access/user-passwords.ts over HTTP. */
+import { requireElevation } from '#access/elevation.ts'
+import { changeOwnPassword, resetPassword } from '#access/user-passwords.ts'
+import * as users from '#access/users.ts'
+import type { ResponseOf } from '#api/contract.ts'
+import * as contract from '#api/routes/users.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { actingOf } from './acting-of.ts'
+import { instantOf, instantOrNull, pageBody } from './page-body.ts'
+import { serve, type ServedRoute } from './serve-route.ts'
+
+type Page = Parameters<typeof users.listUsers>[2]
+
+function present(user: users.User): ResponseOf<typeof contract.readUser> {
+  return {
+    id: user.id,
+    name: user.name,
+    displayName: user.displayName,
+    email: user.email,
+    isAdministrator: user.isAdmin,
+    isDisabled: user.isDisabled,
+    hasPassword: user.hasPassword,
+    providers: [...user.providers],
+    createdAt: instantOf(user.createdAt),
+    updatedAt: instantOf(user.updatedAt),
+    lastLoginAt: instantOrNull(user.lastLoginAt),
+    version: user.version,
+  }
+}
+
+/** Served by the app. */
+export const userRoutes: readonly ServedRoute[] = [
+  serve(contract.listUsers, async ({ parts, query, page }) => {
+    const { name: namePrefix, isAdministrator: isAdmin, isDisabled, provider } = query
+    const found = await users.listUsers(parts.directory, { namePrefix, isAdmin, isDisabled, provider }, page as Page)
+    return { body: pageBody(found, present) }
+  }),
+  serve(contract.createUser, async (call) => {
+    const { displayName = '', email = '', isAdministrator = false, name, password } = call.body
+    if (isAdministrator) await requireElevation(call.parts.directory, call.principal, 'user:create')
+    const user = await users.createUser(call.parts.directory, { name, displayName, email, isAdministrator, password }, actingOf(call))
+    return { body: present(user), version: user.version, location: `/users/${user.id}` }
+  }),
+  serve(contract.readUser, async ({ parts, params }) => {
+    const user = await users.readUser(parts.directory, params.user)
+    return { body: present(user), version: user.version }
+  }),
+  serve(contract.updateUser, async (call) => {
+    const { name, displayName, email, isAdministrator: isAdmin, isDisabled } = call.body
+    // An administrator more is a way around every other step-up.
+    if (isAdmin === true) await requireElevation(call.parts.directory, call.principal, 'user:update')
+    const update = { id: call.params.user, expectedVersion: call.ifMatch, set: { name, displayName, email, isAdmin, isDisabled } }
+    const user = await users.updateUser(call.parts.directory, update, actingOf(call))
+    return { body: present(user), version: user.version }
+  }),
+  serve(contract.deleteUser, async (call) => {
+    await users.deleteUser(call.parts.directory, { id: call.params.user, expectedVersion: call.ifMatch }, actingOf(call))
+  }),
+  serve(contract.resetUserPassword, async (call) => {
+    const { parts, principal, params, body } = call
+    if (principal.kind === 'user' && principal.id === params.user) {
+      throw new RegistryError('CONFLICT', undefined, { message: 'set your own password with your present one: PUT /session/password' })
+    }
+    const reset = { id: params.user, password: body.password, expectedVersion: call.ifMatch }
+    await resetPassword(parts.directory, reset, actingOf(call))
+  }),
+  serve(contract.changePassword, async ({ parts, principal, who, body }) => {
+    if (principal.kind !== 'user' || principal.id === undefined) {
+      throw new RegistryError('CONFLICT', undefined, { message: 'only accounts of people that are kept here have a password to change' })
+    }
+    await changeOwnPassword(parts.directory, { id: principal.id, ...body }, who)
+  }),
+]

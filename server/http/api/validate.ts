@@ -1,0 +1,58 @@
+/** Whether params, query and body fit the contract. Params and query are texts and are converted; a body must have the right types by itself. */
+import { Compile, type Validator } from 'typebox/compile'
+import { Value } from 'typebox/value'
+import type { TSchema } from 'typebox'
+import { RegistryError } from '#oci/errors.ts'
+import type { Misfit } from './problem.ts'
+
+const compiled = new WeakMap<TSchema, Validator>()
+
+/** Compiled at the first use: most routes are not called in most processes. */
+function validatorOf(schema: TSchema): Validator {
+  const known = compiled.get(schema)
+  if (known !== undefined) return known
+  const validator = Compile(schema)
+  compiled.set(schema, validator)
+  return validator
+}
+
+const misfitsMax = 20
+
+/** Throws REQUEST_INVALID with each part that does not fit. `part` is where it stands: `query`, `path`, `body`. */
+export function validated(schema: TSchema | undefined, value: unknown, part: 'query' | 'path' | 'body'): unknown {
+  if (schema === undefined) {
+    if (part === 'query' && Object.keys(value ?? {}).length > 0) throw misfit([{ path: 'query', message: 'takes no parameters' }])
+    return value
+  }
+  const converted = part === 'body' ? value : fromTexts(schema, value as Readonly<Record<string, unknown>>)
+  const validator = validatorOf(schema)
+  if (validator.Check(converted)) return converted
+  const errors = validator.Errors(converted).slice(0, misfitsMax)
+  throw misfit(errors.map((error) => ({ path: `${part}${error.instancePath}`, message: error.message })))
+}
+
+/** Path and query are texts: whole numbers and truth values are read as such where the schema wants them, in their plainest form only. */
+function fromTexts(schema: TSchema, texts: Readonly<Record<string, unknown>>): unknown {
+  const members = (schema as { readonly properties?: Readonly<Record<string, { readonly type?: string }>> }).properties ?? {}
+  const read = ([name, text]: [string, unknown]): [string, unknown] => [name, fromText(members[name]?.type, text)]
+  return Object.fromEntries(Object.entries(texts).map(read))
+}
+
+function fromText(type: string | undefined, text: unknown): unknown {
+  if (type === 'array') return Array.isArray(text) ? text : [text]
+  if (typeof text !== 'string') return text
+  if (type === 'integer' && /^-?\d{1,15}$/.test(text)) return Number(text)
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
+  return text
+}
+
+function misfit(misfits: readonly Misfit[]): RegistryError {
+  const [first] = misfits
+  const message = first === undefined ? 'the request does not fit' : `${first.path} ${first.message}`
+  return new RegistryError('REQUEST_INVALID', misfits, { message })
+}
+
+/** The members of the schema and no others, so that a row's column never gets out by accident. */
+export function onlyContracted(schema: TSchema, value: unknown): unknown {
+  return Value.Clean(schema, structuredClone(value))
+}

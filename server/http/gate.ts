@@ -1,0 +1,139 @@
+/**
+ * What a request meets before its verb: the networks of the registry and of projects, limits of rate, and read-only mode.
+ *
+ * In order: {@link gateAddress} before anybody is asked who they are, {@link gatePrincipal} once that and the project are known, {@link gateWrite} for what
+ * would change something. Probes pass by. Limits count in this process; with none set, nothing is counted. Addresses are those behind trusted proxies.
+ */
+import type { ProjectFacts } from '#access/decide.ts'
+import { clientNetwork } from '#access/networks.ts'
+import type { Principal } from '#access/principal.ts'
+import type { RouteContract } from '#api/contract.ts'
+import type { SystemState } from '#features/system-rules.ts'
+import { TokenBuckets, type BucketLimit, type BucketState } from '#lib/token-buckets.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { Admitted } from './authenticate.ts'
+import { exchangeCaller, type Exchange, type HttpParts } from './exchange.ts'
+
+/** Senders that are remembered: some 20 MiB at worst. */
+const bucketsMax = 100_000
+/** A wrong credential counts as much as so many requests. */
+const wrongCredentialTokens = 10
+
+interface Limiter {
+  readonly addresses: TokenBuckets
+  readonly credentials: TokenBuckets
+}
+
+const limiters = new WeakMap<HttpParts, Limiter>()
+
+function limiterOf(parts: HttpParts): Limiter {
+  const known = limiters.get(parts)
+  if (known !== undefined) return known
+  const made = { addresses: new TokenBuckets(bucketsMax), credentials: new TokenBuckets(bucketsMax) }
+  limiters.set(parts, made)
+  return made
+}
+
+/** The limit that a request was counted under. */
+const limits = new WeakMap<Exchange['notes'], BucketLimit>()
+
+/** Throws ADDRESS_DENIED or TOOMANYREQUESTS by the caller's address. */
+export async function gateAddress(exchange: Exchange): Promise<void> {
+  const { parts } = exchange.site
+  const { settings, networks } = await parts.system.current()
+  const { address } = exchangeCaller(exchange)
+  if (!networks.admits(address)) throw refusedAddress(exchange, address)
+  const limit = settings.rateLimits.perAddress
+  if (limit === null) return
+  limits.set(exchange.notes, limit)
+  const state = limiterOf(parts).addresses.take(clientNetwork(address), limit, parts.ports.clock.monotonic())
+  limitHeaders(exchange, 'address', limit, state)
+  if (!state.isAllowed) throw tooMany(parts, 'address', state)
+}
+
+/** Throws ADDRESS_DENIED when the project is not for the caller's address, TOOMANYREQUESTS by the credential. */
+export async function gatePrincipal(exchange: Exchange, principal: Principal, project: ProjectFacts | undefined): Promise<void> {
+  const { parts } = exchange.site
+  const { settings, projectNetworks } = await parts.system.current()
+  if (project !== undefined && projectNetworks.size > 0) gateProject(exchange, project, projectNetworks)
+  const limit = settings.rateLimits.perCredential
+  if (limit === null || principal.isAnonymous) return
+  const { kind, id } = principal.credential
+  const key = `${principal.key} ${kind} ${id ?? ''}`
+  const state = limiterOf(parts).credentials.take(key, limit, parts.ports.clock.monotonic())
+  limitHeaders(exchange, 'credential', limit, state)
+  if (!state.isAllowed) throw tooMany(parts, 'credential', state)
+}
+
+/** {@link gatePrincipal} for a request on /v2, whose repository the caller may see. */
+export async function gateAdmitted(exchange: Exchange, { principal, repository, isAbsent }: Admitted): Promise<void> {
+  const { access, system } = exchange.site.parts
+  const hasRules = repository !== undefined && !isAbsent && (await system.current()).projectNetworks.size > 0
+  await gatePrincipal(exchange, principal, hasRules ? (await access.locate(repository)).project : undefined)
+}
+
+/** What still works while the registry is read-only: signing in and out, and switching it off (whose handler looks at the rest). */
+function worksReadOnly({ method, path, tag }: RouteContract): boolean {
+  return method === 'GET' || tag === 'session' || path === '/system/settings'
+}
+
+/** {@link gatePrincipal} and {@link gateWrite} for a call of the management API. */
+export async function gateCall(
+  exchange: Exchange,
+  contract: RouteContract,
+  { principal, project }: { readonly principal: Principal; readonly project: ProjectFacts | undefined },
+): Promise<void> {
+  await gatePrincipal(exchange, principal, project)
+  if (!worksReadOnly(contract)) await gateWrite(exchange)
+}
+
+/** Of the project and of those above it: each may refuse. */
+function gateProject(exchange: Exchange, project: ProjectFacts, projectNetworks: SystemState['projectNetworks']): void {
+  const { address } = exchangeCaller(exchange)
+  for (const id of project.lineage) {
+    if (projectNetworks.get(id)?.admits(address) === false) throw refusedAddress(exchange, address, project.name)
+  }
+}
+
+/** Throws UNSUPPORTED while administrators keep the registry read-only. */
+export async function gateWrite({ site }: Exchange): Promise<void> {
+  const { settings } = await site.parts.system.current()
+  if (settings.isReadOnly)
+    throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only: an administrator has switched that on' })
+}
+
+/** A wrong credential was shown: guessing is limited more strictly than asking. */
+export function chargeWrongCredential(exchange: Exchange): void {
+  const { parts } = exchange.site
+  const limit = limits.get(exchange.notes)
+  if (limit === undefined) return
+  const sender = clientNetwork(exchangeCaller(exchange).address)
+  limiterOf(parts).addresses.charge(sender, limit, { nowMs: parts.ports.clock.monotonic(), tokens: wrongCredentialTokens - 1 })
+}
+
+function refusedAddress(exchange: Exchange, address: string, project?: string): RegistryError {
+  exchange.site.parts.audit.note(
+    { action: 'access.refused', target: project === undefined ? 'system' : `project:${project}`, project },
+    {
+      actor: exchange.notes.principal?.name ?? '',
+      actorKey: exchange.notes.principal?.key,
+      requestId: exchange.requestId,
+      address,
+      userAgent: exchange.request.headers['user-agent'],
+      outcome: 'failure',
+      reason: 'ADDRESS_DENIED',
+    },
+  )
+  return new RegistryError('ADDRESS_DENIED')
+}
+
+/** draft-ietf-httpapi-ratelimit-headers: what the policy is, and what is left of it. */
+function limitHeaders({ response }: Exchange, name: string, { requestsPerSecond, burst }: BucketLimit, state: BucketState): void {
+  response.appendHeader('RateLimit-Policy', `"${name}";q=${Math.floor(burst)};w=${Math.max(1, Math.ceil(burst / requestsPerSecond))}`)
+  response.appendHeader('RateLimit', `"${name}";r=${state.remaining};t=${Math.ceil(state.resetSeconds)}`)
+}
+
+function tooMany({ metrics }: HttpParts, limit: 'address' | 'credential', { waitSeconds }: BucketState): RegistryError {
+  metrics.limited(limit)
+  return new RegistryError('TOOMANYREQUESTS', undefined, { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) })
+}

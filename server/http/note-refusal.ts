@@ -1,0 +1,36 @@
+/** What the audit hears of logins and refusals at /v2. A challenge to who showed no credential is none of them. */
+import type { Principal } from '#access/principal.ts'
+import { parseBasicCredential } from '#access/basic-credential.ts'
+import type { RegistryError } from '#oci/errors.ts'
+import type { Wanted } from './wanted.ts'
+import type { Exchange } from './exchange.ts'
+import { requesterOf, whoOf } from './requester.ts'
+
+/** A credential that was not taken; what cannot be judged now is no wrong credential. */
+export function noteWrongCredential(exchange: Exchange, { code }: RegistryError): void {
+  const { authorization } = exchange.request.headers
+  if (authorization === undefined || code === 'UNAVAILABLE') return
+  const { address, userAgent, requestId } = requesterOf(exchange)
+  const name = parseBasicCredential(authorization)?.name ?? ''
+  exchange.site.parts.audit.note(
+    { action: 'login.failed', target: name === '' ? 'system' : `user:${name}` },
+    { actor: '', requestId, address, userAgent, outcome: 'failure', reason: code },
+  )
+}
+
+/** Somebody signed in: `docker login` asks for nothing else. */
+export function noteLogin(exchange: Exchange, principal: Principal): void {
+  if (principal.isAnonymous) return
+  exchange.site.parts.audit.note(
+    { action: 'login.succeeded', target: `${principal.kind === 'robot' ? 'robot' : 'user'}:${principal.name}` },
+    whoOf(exchange, principal),
+  )
+}
+
+/** A request that its sender's rights, or the bounds of the credential, do not cover. */
+export function noteRefusal(exchange: Exchange, { permission, repository }: Wanted, reason: 'UNAUTHORIZED' | 'DENIED'): void {
+  const { principal } = exchange.notes
+  if (principal === undefined) return
+  const happening = { action: 'access.refused', target: 'system', repository, detail: { permission } } as const
+  exchange.site.parts.audit.note(happening, { ...whoOf(exchange, principal), outcome: 'failure', reason })
+}

@@ -1,0 +1,102 @@
+/**
+ * The part of the composition root that wires access: what watches the epoch, what opens sealed secrets, and who knows which kind of credential.
+ * Of its own so that tests which serve the rooms in process have the same wiring.
+ */
+import { createAccess, type Access } from '#access/access.ts'
+import { certificateOwners } from '#access/certificates.ts'
+import type { Directory } from '#access/directory.ts'
+import type { AccessEpoch, WatchedAccess } from '#access/epoch.ts'
+import type { VerifyBearer } from '#access/hooks.ts'
+import { ProjectMap } from '#access/locate.ts'
+import { onboard } from '#access/onboard.ts'
+import { outsideVerifier } from '#access/outside-token.ts'
+import { createPasswordProviders, type PasswordProviders } from '#access/password-providers.ts'
+import { tokenFinder } from '#access/personal-tokens.ts'
+import { findSession } from '#access/sessions.ts'
+import { createSecretBox } from '#access/secret-box.ts'
+import { loadSecretKeys } from '#access/secret-keys.ts'
+import { createTokenDesk, type TokenDesk } from '#access/token-desk.ts'
+import { workloadVerifier } from '#access/workload.ts'
+import type { Config } from '#config/config.ts'
+import { createAddressGuard } from '#lib/address-guard.ts'
+import type { Logger } from '#lib/logger.ts'
+import type { Metrics } from '#lib/metrics.ts'
+import { createOutgoingHttp, type OutgoingHttp } from '#lib/outgoing-http.ts'
+import type { Ports } from '#lib/ports.ts'
+
+/** What is there before. `watched`: see access/epoch.ts. */
+export interface AccessSurroundings {
+  readonly watched: WatchedAccess
+  readonly metrics: Metrics
+  readonly ports: Ports
+  readonly log: Logger
+}
+
+/** Access, and the directory that its verbs take. */
+export interface OpenedAccess {
+  readonly access: Access
+  readonly directory: Directory
+  /** Undefined in an open registry, and where an outside token server issues them. */
+  readonly tokens: TokenDesk | undefined
+  /** Directories that passwords are tried at; disposing closes the connections to them. */
+  readonly passwords: PasswordProviders
+  /** Connections to issuers of workload tokens. */
+  readonly issuers: AsyncDisposable
+}
+
+/** Rejects when the file of keys or of passwords cannot be read. */
+export async function openAccess(config: Config, { watched, metrics, ports, log }: AccessSurroundings): Promise<OpenedAccess> {
+  const { metadata, epoch } = watched
+  const secrets = createSecretBox(await loadSecretKeys(config.secrets, ports), ports.random)
+  const directory: Directory = { metadata, ports, log, secrets }
+  const tokens = config.auth.kind === 'open' || config.auth.kind === 'token' ? undefined : createTokenDesk(directory, epoch, config.tokens)
+  const passwords = createPasswordProviders({ directory, epoch, guard: createAddressGuard(config.outgoing.allowedNetworks) })
+  const issuers = outgoingOf(config, ports)
+  const access = await createAccess(config.auth, {
+    directory,
+    epoch,
+    service: config.tokens.service,
+    verifyBearer: await bearerVerifier(config.auth, { directory, epoch, tokens }),
+    ...(tokens === undefined
+      ? {}
+      : { findToken: tokenFinder(directory), verifyWorkload: workloadVerifier({ directory, epoch, outgoing: issuers.to }) }),
+    findSession: (cookie) => findSession(directory, cookie),
+    findCertificateOwner: certificateOwners(directory, epoch),
+    passwordProviders: () => passwords.list(),
+    keepFresh: (userId) => passwords.keepFresh(userId),
+    isLocalOn: () => passwords.isLocalOn(),
+    onboard: (providerId, identity, { address, userAgent, requestId }) =>
+      onboard(directory, { providerId, identity }, { actor: '', requestId, address, userAgent }),
+    noteAttempt: (kind, outcome) => metrics.countAuthAttempt(kind, outcome),
+  })
+  return { access, directory, tokens, passwords, issuers }
+}
+
+interface BearerSurroundings {
+  readonly directory: Directory
+  readonly epoch: AccessEpoch
+  readonly tokens: TokenDesk | undefined
+}
+
+/** Tokens are checked by who issues them: Berth itself, or the outside server of `auth.token`. */
+async function bearerVerifier(auth: Config['auth'], { directory, epoch, tokens }: BearerSurroundings): Promise<VerifyBearer | undefined> {
+  if (auth.kind !== 'token') return tokens && ((token) => tokens.bearer.verify(token))
+  return await outsideVerifier(auth, { ports: directory.ports, projects: new ProjectMap(directory.metadata.reader, epoch) })
+}
+
+/** Ways out to issuers of workload tokens, one for each set of authorities; disposing closes their connections. */
+function outgoingOf({ outgoing }: Config, { timers }: Ports): AsyncDisposable & { readonly to: (authorities: string) => OutgoingHttp } {
+  const guard = createAddressGuard(outgoing.allowedNetworks)
+  const made = new Map<string, OutgoingHttp>()
+  return {
+    to(authorities) {
+      const known =
+        made.get(authorities) ?? createOutgoingHttp({ guard, timers, authorities: authorities === '' ? undefined : authorities })
+      made.set(authorities, known)
+      return known
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...made.values()].map((way) => way[Symbol.asyncDispose]()))
+    },
+  }
+}

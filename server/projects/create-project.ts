@@ -1,0 +1,79 @@
+/** Making a project. */
+import type { Who } from '#events/event.ts'
+import { recordEvent } from '#events/record.ts'
+import { accessTransaction } from '#metadata/access-epoch.ts'
+import { insertGrant } from '#metadata/grants.ts'
+import { deleteForeignLabels } from '#metadata/labels.ts'
+import type { Transactor } from '#metadata/metadata.ts'
+import { deleteRedirect } from '#metadata/name-redirects.ts'
+import { insertProject, reassignRepositoriesBelow, type ProjectRecord } from '#metadata/projects.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { ownerOf } from './find-project.ts'
+import { claimOf, nameNotFree } from './name-claim.ts'
+import { parseProjectName, projectNameMaxLength } from './project-name.ts'
+import { projectAfter, type ProjectParts } from './projects.ts'
+
+/** Who gets the project: an account with a row, which a grant can name. */
+export interface ProjectOwner {
+  readonly kind: 'user' | 'robot'
+  readonly id: number
+}
+
+/** What a project is made of. */
+export interface NewProject {
+  readonly name: string
+  readonly description?: string | undefined
+  readonly isPublic?: boolean | undefined
+  /** Becomes its administrator; nobody does when it is left out. */
+  readonly owner?: ProjectOwner | undefined
+  /** Id of the project from which repositories and redirects may be taken: that the caller may change it is checked. */
+  readonly mayTakeFrom?: number | undefined
+}
+
+/** The role that the creator gets. */
+const creatorRole = 'project-admin'
+
+interface Creation extends NewProject {
+  readonly who: Who
+  readonly now: number
+}
+
+const create = accessTransaction(import.meta.url, 'create-project/create', async (tx, input: Creation): Promise<ProjectRecord> => {
+  const { name, who, now: at } = input
+  const claim = await claimOf(tx, name)
+  if (claim.isTaken || (claim.isHeld && claim.owner.id !== input.mayTakeFrom)) throw nameNotFree()
+  const { id: aboveId } = await ownerOf(tx, name)
+  const { description, isPublic } = input
+  const id = await insertProject(tx, { name, at, description, isPublic, createdBy: who.actor })
+  if (id === 'exists') throw nameNotFree()
+  await deleteRedirect(tx, 'project', name)
+  const repositories = await reassignRepositoriesBelow(tx, name, { fromProject: aboveId, toProject: id })
+  if (repositories > 0) await deleteForeignLabels(tx, { below: name })
+  const detail = { isPublic: isPublic === true, repositories }
+  await recordEvent(tx, { action: 'project.created', target: `project:${name}`, project: name, detail, at, ...who })
+  await grantToCreator(tx, id, input)
+  return await projectAfter(tx, id)
+})
+
+async function grantToCreator(tx: Transactor, projectId: number, { owner, name, who, now: at }: Creation): Promise<void> {
+  if (owner === undefined) return
+  const where = { projectId, repositories: null, expiresAt: null }
+  const grantId = await insertGrant(tx, { subject: owner, role: creatorRole, ...where, createdBy: who.actor, at })
+  const detail = { subject: `${owner.kind}:${owner.id}`, role: creatorRole }
+  await recordEvent(tx, { action: 'grant.created', target: `grant:${grantId}`, project: name, detail, at, ...who })
+}
+
+/**
+ * Makes the project and gives it to its owner. Repositories whose names fall below it and that belonged to the project above are the new one's from
+ * then on. Throws REQUEST_INVALID for a malformed name, CONFLICT for one that is not free.
+ */
+export async function createProject({ metadata, ports }: ProjectParts, project: NewProject, who: Who): Promise<ProjectRecord> {
+  if (parseProjectName(project.name) === undefined) throw invalidProjectName()
+  return await metadata.write(create, { ...project, who, now: ports.clock.now() })
+}
+
+/** The refusal of a malformed name. */
+export function invalidProjectName(): RegistryError {
+  const message = `a project's name is made of lower-case letters and digits, with . _ - between them and / between its parts; ${projectNameMaxLength} characters at most`
+  return new RegistryError('REQUEST_INVALID', { path: 'name' }, { message })
+}

@@ -1,0 +1,128 @@
+/**
+ * Renaming a project, with all repositories and projects below it, in one commit: a client finds everything under the old name or everything under the
+ * new one, never half. The old name leads on to the new one until somebody takes it for a project of their own.
+ *
+ * Rights given on the project stay, for they name its row; globs of grants that begin with the old name are rewritten.
+ */
+import type { Who } from '#events/event.ts'
+import { recordEvent } from '#events/record.ts'
+import { accessTransaction } from '#metadata/access-epoch.ts'
+import { deleteForeignLabels } from '#metadata/labels.ts'
+import type { Transactor } from '#metadata/metadata.ts'
+import { isBelow } from '#metadata/name-prefixes.ts'
+import {
+  deleteRedirect,
+  putRedirect,
+  redirectsBelow,
+  retargetRedirects,
+  retargetRedirectsBelow,
+  type NameChange,
+} from '#metadata/name-redirects.ts'
+import {
+  findProjectByName,
+  hasRepositoriesBelow,
+  longestNameBelow,
+  projectsBelow,
+  renameGlobsBelow,
+  renameProjectsBelow,
+  renameRepositoriesBelow,
+  updateProject,
+  type ProjectRecord,
+} from '#metadata/projects.ts'
+import { repositoryIdIn } from '#metadata/repositories.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { repositoryNameMaxLength, type RepositoryName } from '#oci/reference.ts'
+import { invalidProjectName } from './create-project.ts'
+import { ownerOf } from './find-project.ts'
+import { claimOf, nameNotFree } from './name-claim.ts'
+import { parseProjectName, projectNameMaxLength } from './project-name.ts'
+import { projectAfter, projectToChange, type ProjectParts } from './projects.ts'
+
+/** Which project, to what. */
+export interface ProjectRename {
+  readonly projectId: number
+  readonly name: string
+  readonly expectedVersion: number | undefined
+  /** Id of the project whose redirect may be taken: that the caller may change it is checked. */
+  readonly mayTakeFrom?: number | undefined
+}
+
+interface Rename extends ProjectRename {
+  readonly who: Who
+  readonly now: number
+}
+
+/** More former names below one prefix than anyone has; a rename over them is refused. */
+const redirectsMax = 1_000
+
+const rename = accessTransaction(import.meta.url, 'rename-project/rename', async (tx, input: Rename): Promise<ProjectRecord> => {
+  const project = await projectToChange(tx, input.projectId, input.expectedVersion)
+  const change = { from: project.name, to: input.name }
+  if (change.from === change.to) return project
+  await requirePossible(tx, project, change)
+  await requireFree(tx, project, input)
+  await clearRedirectsBelow(tx, change)
+  const aboveBefore = await ownerOf(tx, change.from)
+  await updateProject(tx, project.id, { name: change.to, at: input.now })
+  const projects = await renameProjectsBelow(tx, { ...change, at: input.now })
+  const repositories = await renameRepositoriesBelow(tx, change)
+  await renameGlobsBelow(tx, change)
+  await moveRedirects(tx, change, input.now)
+  // Labels of the project above do not go along.
+  if ((await ownerOf(tx, change.to)).id !== aboveBefore.id) await deleteForeignLabels(tx, { below: change.to })
+  const target = `project:${change.to}`
+  const detail = { from: change.from, projects, repositories }
+  await recordEvent(tx, { action: 'project.renamed', target, project: change.to, detail, at: input.now, ...input.who })
+  return await projectAfter(tx, project.id)
+})
+
+async function requirePossible(tx: Transactor, project: ProjectRecord, { from, to }: NameChange): Promise<void> {
+  if (project.isDefault) throw impossible('the default project keeps its name: its repositories have none of it in theirs')
+  if (isBelow(to, from) || isBelow(from, to))
+    throw impossible('a project cannot get a name below or above its own: rename it to another first')
+  const longer = to.length - from.length
+  const isTooLong =
+    (await longestNameBelow(tx, 'repositories', from)) + longer > repositoryNameMaxLength ||
+    (await longestNameBelow(tx, 'projects', from)) + longer > projectNameMaxLength
+  if (isTooLong) throw impossible('names below the project would become too long: choose a shorter one')
+}
+
+/** Nothing may lie at the name or below it, and a redirect only with the right to take it. */
+async function requireFree(tx: Transactor, project: ProjectRecord, { name, mayTakeFrom }: Rename): Promise<void> {
+  const claim = await claimOf(tx, name)
+  if (claim.isTaken || (await hasRepositoriesBelow(tx, name)) || (await projectsBelow(tx, name, 1)).length > 0) throw nameNotFree()
+  if (claim.isRedirected && claim.owner.id !== project.id && claim.owner.id !== mayTakeFrom) throw nameNotFree()
+}
+
+/** A redirect below the name must not hide what comes to lie there. One of this very project goes; another's stands in the way. */
+async function clearRedirectsBelow(tx: Transactor, { from, to }: NameChange): Promise<void> {
+  const redirects = await redirectsBelow(tx, to, redirectsMax)
+  if (redirects.length === redirectsMax) throw nameNotFree()
+  for (const { kind, oldName, name } of redirects) {
+    const before = from + oldName.slice(to.length)
+    const isHidden =
+      kind === 'repository'
+        ? (await repositoryIdIn(tx, before as RepositoryName)) !== undefined
+        : (await hasRepositoriesBelow(tx, before)) || (await findProjectByName(tx, before)) !== undefined
+    if (!isHidden) continue
+    if (name !== from && !isBelow(name, from)) throw nameNotFree()
+    await deleteRedirect(tx, kind, oldName)
+  }
+}
+
+async function moveRedirects(tx: Transactor, change: NameChange, now: number): Promise<void> {
+  await retargetRedirects(tx, 'project', change)
+  await retargetRedirectsBelow(tx, change)
+  await deleteRedirect(tx, 'project', change.to)
+  await putRedirect(tx, { kind: 'project', oldName: change.from, name: change.to, now })
+}
+
+function impossible(message: string): RegistryError {
+  return new RegistryError('CONFLICT', undefined, { message })
+}
+
+/** Throws RESOURCE_UNKNOWN, PRECONDITION_FAILED, REQUEST_INVALID for a malformed name, CONFLICT for one that cannot be had. */
+export async function renameProject({ metadata, ports }: ProjectParts, change: ProjectRename, who: Who): Promise<ProjectRecord> {
+  if (parseProjectName(change.name) === undefined) throw invalidProjectName()
+  return await metadata.write(rename, { ...change, who, now: ports.clock.now() })
+}

@@ -1,0 +1,41 @@
+/** Ending somebody's upload: the session and its bytes go, and it is recorded who ended it. Its sender meets an upload that is unknown. */
+import type { Who } from '#events/event.ts'
+import { recordEvent } from '#events/record.ts'
+import { deleteUnusedRepository, repositoryIdIn } from '#metadata/repositories.ts'
+import { transaction } from '#metadata/transaction.ts'
+import { deleteUpload, findUpload } from '#metadata/uploads.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { RepositoryName } from '#oci/reference.ts'
+import type { Registry } from './registry.ts'
+import { requireWritable } from './require.ts'
+import { dropBytes } from './upload-session.ts'
+
+interface Cancellation {
+  readonly repository: RepositoryName
+  readonly uploadId: string
+  readonly who: Who
+  readonly now: number
+}
+
+/** False when it ended meanwhile. */
+const cancel = transaction(import.meta.url, 'cancel-upload/cancel', async (tx, input: Cancellation): Promise<boolean> => {
+  const { repository, uploadId, now, who } = input
+  const repositoryId = await repositoryIdIn(tx, repository)
+  if (repositoryId === undefined || !(await deleteUpload(tx, uploadId))) return false
+  await deleteUnusedRepository(tx, repositoryId)
+  await recordEvent(tx, { action: 'upload.cancelled', repository, detail: { uploadId }, at: now, ...who })
+  return true
+})
+
+/** Throws `BLOB_UPLOAD_UNKNOWN` when the repository has no such upload, `BLOB_UPLOAD_BUSY` while a request is writing to it. */
+export async function cancelUpload(registry: Registry, repository: RepositoryName, uploadId: string, who: Who): Promise<void> {
+  requireWritable(registry)
+  const unknown = () => new RegistryError('BLOB_UPLOAD_UNKNOWN', { uploadId })
+  if ((await findUpload(registry.metadata.reader, repository, uploadId)) === undefined) throw unknown()
+  using claim = registry.memory.uploads.claim(uploadId)
+  if (claim === undefined) throw new RegistryError('BLOB_UPLOAD_BUSY', { uploadId })
+  const now = registry.context.ports.clock.now()
+  if (!(await registry.metadata.write(cancel, { repository, uploadId, who, now }))) throw unknown()
+  registry.memory.uploads.drop(uploadId)
+  await dropBytes(registry, uploadId)
+}

@@ -1,0 +1,39 @@
+/** Manifests of a repository for people, page by page in the order asked for. */
+import { labelsOfManifests, type LabelRecord } from '#metadata/labels.ts'
+import { listManifestPage, type ManifestFilter, type ManifestRow, type ManifestSort } from '#metadata/manifest-rows.ts'
+import type { Page, PageRequest } from '#metadata/page.ts'
+import { tagsOfManifest } from '#metadata/tag-rows.ts'
+import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { requireRepositoryId } from './list-tag-rows.ts'
+import type { Registry } from './registry.ts'
+
+/** A manifest in a list. */
+export interface ListedManifest extends ManifestRow {
+  /** The first of its tags. */
+  readonly tags: readonly Tag[]
+  readonly hasMoreTags: boolean
+  readonly labels: readonly LabelRecord[]
+}
+
+const shownTags = 10
+
+/** A page that is narrowed may be short although there is more. Throws `NAME_UNKNOWN`. */
+export async function listManifestRows(
+  registry: Pick<Registry, 'metadata'>,
+  repository: RepositoryName,
+  request: { readonly filter: ManifestFilter; readonly page: PageRequest<ManifestSort> },
+): Promise<Page<ListedManifest>> {
+  const { reader } = registry.metadata
+  const repositoryId = await requireRepositoryId(registry, repository)
+  const { items, ...rest } = await listManifestPage(reader, { repositoryId, ...request })
+  const labels = await labelsOfManifests(
+    reader,
+    items.map(({ id }) => id),
+  )
+  const listed: ListedManifest[] = []
+  for (const row of items) {
+    const tags = await tagsOfManifest(reader, row.id, shownTags + 1)
+    listed.push({ ...row, tags: tags.slice(0, shownTags), hasMoreTags: tags.length > shownTags, labels: labels.get(row.id) ?? [] })
+  }
+  return { items: listed, ...rest }
+}

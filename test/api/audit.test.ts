@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { sealEvents } from '#events/seal.ts'
+import { changeEvent } from '#events/test-tampering.ts'
+import { newestEventId } from '#metadata/events.ts'
+import { pushImage } from '../support/registry-client.ts'
+import { basicAuthorization } from '../support/http-client.ts'
+import { openPeople, type ApiReply, type People, type Person } from './people.ts'
+
+const actions = (reply: ApiReply) => reply.body.items?.map(({ action }) => action)
+
+suite('audit over the API', () => {
+  let people: People
+  let root: Person
+  let alice: Person
+  let auditor: Person
+  before(async () => {
+    people = await openPeople()
+    root = people.root
+    alice = await people.add('alice')
+    auditor = await people.add('auditor')
+    for (const name of ['team', 'other']) assert.equal((await root.call('POST', '/projects', { name })).status, 201)
+    await people.grant(alice, 'maintainer', 'team')
+    await people.grant(auditor, 'auditor', 'team')
+    await pushImage(alice.registry, 'team/app', 'v1')
+  })
+  after(() => people[Symbol.asyncDispose]())
+
+  const seal = async () => {
+    const { metadata } = people.rooms.registry
+    await sealEvents(metadata, { through: await newestEventId(metadata.reader), now: Date.now() })
+  }
+
+  test('a push says who, by which credential and from where', async () => {
+    const { body } = await root.call('GET', '/audit?action=tag.moved')
+    const record = body.items?.[0]
+    const { actor, actorKey, credential, address, repository, project, tag, outcome, count } = record ?? {}
+    assert.deepEqual(
+      { actor, actorKey, credential, address, repository, project, tag, outcome, count },
+      {
+        actor: 'alice',
+        actorKey: `user:${alice.id}`,
+        credential: 'password',
+        address: '127.0.0.1',
+        repository: 'team/app',
+        project: 'team',
+        tag: 'v1',
+        outcome: 'success',
+        count: 1,
+      },
+    )
+    assert.match(String(record?.['digest']), /^sha256:/)
+    assert.match(String(record?.['requestId']), /^[0-9a-f-]{36}$/)
+  })
+
+  test('a refused request and wrong passwords are recorded, many as one; a challenge is not', async () => {
+    assert.equal((await people.stranger.registry.send('/v2/other/x/manifests/v1')).status, 401)
+    await alice.call('DELETE', '/users/1')
+    const wrong = { headers: { authorization: basicAuthorization('alice', 'wrong') } }
+    for (let round = 0; round < 3; round++) assert.equal((await people.stranger.registry.send('/v2/', wrong)).status, 401)
+    const { body } = await root.call('GET', '/audit?outcome=failure')
+    const found = body.items?.map(({ action, target, actor, count, reason }) => ({ action, target, actor, count, reason }))
+    assert.deepEqual(found, [
+      { action: 'login.failed', target: 'user:alice', actor: null, count: 3, reason: 'UNAUTHORIZED' },
+      { action: 'access.refused', target: 'api:DELETE /users/{user}', actor: 'alice', count: 1, reason: 'DENIED' },
+    ])
+  })
+
+  test('filters narrow the list, and pages follow each other', async () => {
+    assert.deepEqual(actions(await root.call('GET', '/audit?action=tag.*&repository=team/app')), ['tag.moved'])
+    assert.deepEqual(actions(await root.call('GET', '/audit?action=tag.*&repository=team/none')), [])
+    assert.deepEqual(actions(await root.call('GET', '/audit?target=project:team')), ['project.created'])
+    assert.deepEqual(actions(await root.call('GET', `/audit?until=${new Date(Date.now() - 3_600_000).toISOString()}`)), [])
+    const all = actions(await root.call('GET', `/audit?sort=id&since=${new Date(Date.now() - 3_600_000).toISOString()}`))
+    const paged: unknown[] = []
+    let cursor = ''
+    for (let round = 0; round < 50; round++) {
+      const reply = await root.call('GET', `/audit?sort=id&limit=2${cursor}`)
+      paged.push(...(actions(reply) ?? []))
+      if (reply.body['next'] === undefined) break
+      cursor = `&cursor=${reply.body['next'] as string}`
+    }
+    assert.deepEqual(paged, all)
+  })
+
+  for (const query of ['action=*', 'action=tag.%25', 'since=yesterday', 'outcome=maybe', 'limit=0', 'detail=x', 'cursor=AAAA']) {
+    test(`${query} is refused`, async () => {
+      assert.equal((await root.call('GET', `/audit?${query}`)).status, 400)
+    })
+  }
+
+  test('a project’s auditor sees what happened in it and nothing else', async () => {
+    const seen = await auditor.call('GET', '/projects/team/audit')
+    assert.ok(seen.body.items?.every(({ project }) => project === 'team'))
+    assert.ok(actions(seen)?.includes('manifest.pushed'))
+    assert.equal((await auditor.call('GET', '/audit')).status, 403)
+    assert.equal((await auditor.call('GET', '/projects/other/audit')).status, 404)
+    assert.equal((await alice.call('GET', '/projects/team/audit')).status, 403)
+    assert.equal((await people.stranger.call('GET', '/projects/team/audit')).status, 401)
+  })
+
+  test('a renamed project keeps its history', async () => {
+    await root.call('POST', '/projects', { name: 'before' })
+    const renamed = await root.call('POST', '/projects/before/rename', { name: 'behind' })
+    if (renamed.status === 404) return
+    assert.ok(actions(await root.call('GET', '/projects/behind/audit'))?.includes('project.created'))
+  })
+
+  test('an export is recorded, streams all records, and a spreadsheet finds no formula in it', async () => {
+    const evil = { headers: { 'user-agent': '=HYPERLINK("http://evil","x")', authorization: basicAuthorization('@mallory', 'x') } }
+    await people.stranger.registry.send('/v2/', evil)
+    const csv = await root.registry.send('/api/v1/audit/export?format=csv')
+    assert.equal(csv.headers['content-type'], 'text/csv; charset=utf-8')
+    const rows = csv.body.toString().trimEnd().split('\r\n')
+    assert.ok(rows[0]?.startsWith('id,at,action,outcome,'))
+    assert.ok(rows.some((row) => row.includes(`"'=HYPERLINK(""http://evil"",""x"")"`)))
+    assert.doesNotMatch(csv.body.toString(), /(?:^|,)"?[=@+]/m)
+    const json = await root.registry.send('/api/v1/audit/export?action=tag.moved')
+    const lines = json.body.toString().trimEnd().split('\n')
+    assert.deepEqual(
+      lines.map((line) => {
+        const { action, 'user.name': user, 'container.image.name': image } = JSON.parse(line) as Record<string, unknown>
+        return { action, user, image }
+      }),
+      [{ action: 'tag.moved', user: 'alice', image: 'team/app' }],
+    )
+    assert.equal(actions(await root.call('GET', '/audit?action=audit.exported'))?.length, 2)
+    assert.equal((await auditor.call('GET', '/audit/export')).status, 403)
+  })
+
+  test('verification finds nothing wrong, then a changed record', async () => {
+    await seal()
+    const fine = await root.call('GET', '/audit/verification')
+    assert.equal(fine.body['fault'], null)
+    assert.equal(fine.body['next'], null)
+    const { hash } = fine.body['head'] as { hash: string }
+    assert.equal((await root.call('GET', `/audit/verification?expected=${hash}`)).body['isExpectedFound'], true)
+    await people.rooms.registry.metadata.write(changeEvent, 2)
+    const { fault } = (await root.call('GET', '/audit/verification')).body as { fault: { kind: string; firstId: number } }
+    assert.deepEqual({ kind: fault.kind, firstId: fault.firstId }, { kind: 'content', firstId: 1 })
+  })
+})

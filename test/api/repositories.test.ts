@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { after, before, suite, test } from 'node:test'
+import { pushImage } from '../support/registry-client.ts'
+import { openPeople, type ApiReply, type People, type Person } from './people.ts'
+
+const names = (reply: ApiReply) => reply.body.items?.map(({ name }) => name)
+const at = (repository: string) => `/repositories/${encodeURIComponent(repository)}`
+
+/** Texts that have done harm somewhere, each of which must be data here. */
+export const hostileTexts = [
+  "'",
+  '"',
+  "' or '1'='1",
+  "x' union select name, password_hash from users --",
+  '%',
+  '_',
+  '\\',
+  '[a-z]*',
+  '../../etc/passwd',
+  '${7*7}',
+  '<script>alert(1)</script>',
+  'ÄÖÜ',
+  '\u202e',
+  '😀',
+  'x'.repeat(255),
+]
+
+suite('repositories over the API', () => {
+  let people: People
+  let root: Person
+  let reader: Person
+  let maintainer: Person
+  let outsider: Person
+  before(async () => {
+    people = await openPeople()
+    root = people.root
+    for (const name of ['team', 'open', 'other'])
+      assert.equal((await root.call('POST', '/projects', { name, isPublic: name === 'open' })).status, 201)
+    reader = await people.add('reader')
+    maintainer = await people.add('maintainer')
+    outsider = await people.add('outsider')
+    await people.grant(reader, 'limited-guest', 'team')
+    await people.grant(maintainer, 'maintainer', 'team')
+    await people.grant(outsider, 'maintainer', 'other')
+    for (const name of ['team/app', 'team/web', 'open/tool', 'other/thing']) await pushImage(root.registry, name, 'latest')
+  })
+  after(() => people[Symbol.asyncDispose]())
+
+  test('everyone lists what they may see, and nothing else', async () => {
+    const lists = async (query = '') =>
+      await Promise.all(
+        [root, reader, outsider, people.stranger].map(async (person) => names(await person.call('GET', `/repositories${query}`))),
+      )
+    assert.deepEqual(await lists(), [
+      ['open/tool', 'other/thing', 'team/app', 'team/web'],
+      ['open/tool', 'team/app', 'team/web'],
+      ['open/tool', 'other/thing'],
+      ['open/tool'],
+    ])
+    assert.deepEqual(await lists('?project=team'), [['team/app', 'team/web'], ['team/app', 'team/web'], [], []])
+    assert.deepEqual(await lists('?q=APP'), [['team/app'], ['team/app'], [], []])
+    assert.deepEqual(await lists('?name=team/w&sort=-name'), [['team/web'], ['team/web'], [], []])
+    assert.deepEqual(await lists('?project=nowhere'), [[], [], [], []])
+  })
+
+  test('a repository that one may not see answers as one that is not there', async () => {
+    for (const [person, status] of [
+      [outsider, 404],
+      [people.stranger, 401],
+    ] as const) {
+      for (const method of ['GET', 'DELETE'] as const) {
+        const [hidden, absent] = [await person.call(method, at('team/app')), await person.call(method, at('team/none'))]
+        assert.equal(hidden.status, status)
+        const { requestId: _one, ...first } = hidden.body
+        const { requestId: _two, ...second } = absent.body
+        assert.deepEqual(first, second)
+      }
+      assert.equal((await person.call('PATCH', at('team/app'), { description: 'x' })).status, status)
+    }
+    assert.equal((await reader.call('PATCH', at('team/app'), { description: 'x' })).status, 403)
+    assert.equal((await reader.call('DELETE', at('team/app'))).status, 403)
+    assert.equal((await root.call('GET', at('team/none'))).status, 404)
+  })
+
+  test('a description is data, whatever it holds, and comes as JSON that no browser takes for a page', async () => {
+    const description = '</script><script>alert(1)</script>\u2028 "\' \u0000 ü'
+    const changed = await maintainer.call('PATCH', at('team/app'), { description })
+    assert.deepEqual([changed.status, changed.body['description']], [200, description])
+    const answer = await reader.registry.send(`/api/v1${at('team/app')}`)
+    assert.match(answer.headers['content-type'] ?? '', /^application\/json/)
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff')
+    assert.equal((JSON.parse(answer.body.toString()) as { description: string }).description, description)
+  })
+
+  test('a repository tells what is in it', async () => {
+    const { body } = await reader.call('GET', at('team/web'))
+    const { createdAt, updatedAt, sizeBytes, ...rest } = body
+    assert.deepEqual(rest, {
+      name: 'team/web',
+      project: 'team',
+      description: '',
+      tagCount: 1,
+      tagCountIsExact: true,
+      manifestCount: 1,
+      manifestCountIsExact: true,
+      sizeIsExact: true,
+    })
+    assert.ok(Number(sizeBytes) > 0)
+    for (const instant of [createdAt, updatedAt]) assert.match(String(instant), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  })
+
+  test('a former name leads to the repository', async () => {
+    await pushImage(root.registry, 'team/before', 'latest')
+    const moved = await root.call('POST', `${at('team/before')}/move`, { to: 'team/now' })
+    assert.equal(moved.status, 200, JSON.stringify(moved.body))
+    const found = await reader.call('GET', at('team/before'))
+    assert.deepEqual([found.status, found.body['name']], [200, 'team/now'])
+    assert.equal((await root.call('DELETE', at('team/now'))).status, 204)
+  })
+
+  test('lists are read page by page, and no cursor shows more than the list', async () => {
+    for (const sort of ['name', '-name', 'updatedAt', '-updatedAt']) {
+      const seen: string[] = []
+      let cursor = ''
+      for (let pages = 0; pages < 10; pages++) {
+        const page = await reader.call('GET', `/repositories?limit=1&sort=${sort}${cursor}`)
+        assert.equal(page.status, 200)
+        seen.push(...((names(page) ?? []) as string[]))
+        if (page.body['next'] === undefined) break
+        cursor = `&cursor=${encodeURIComponent(page.body['next'] as string)}`
+      }
+      assert.deepEqual(seen.toSorted(), ['open/tool', 'team/app', 'team/web'], sort)
+    }
+    const { body } = await root.call('GET', '/repositories?limit=1&sort=name')
+    const stolen = await people.stranger.call('GET', `/repositories?sort=name&cursor=${String(body['next'])}`)
+    assert.deepEqual(names(stolen), [])
+    // A cursor of another order is none of this one.
+    assert.equal((await root.call('GET', `/repositories?sort=updatedAt&cursor=${String(body['next'])}`)).status, 400)
+  })
+
+  test('hostile filters find nothing, or are refused', async () => {
+    for (const text of hostileTexts) {
+      for (const member of ['q', 'name', 'project']) {
+        const reply = await root.call('GET', `/repositories?${member}=${encodeURIComponent(text)}`)
+        assert.deepEqual([reply.status, names(reply)], [200, []], `${member} ${text}`)
+      }
+    }
+    for (const text of ['\u0000', 'a\nb', 'x'.repeat(256), '\u007f']) {
+      assert.equal((await root.call('GET', `/repositories?q=${encodeURIComponent(text)}`)).status, 400, JSON.stringify(text))
+    }
+  })
+
+  test('hostile orders, limits and cursors are refused', async () => {
+    const forged = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const queries = [
+      'sort=id',
+      'sort=name;drop table repositories',
+      'sort=name&sort=updatedAt',
+      'sort=__proto__',
+      'limit=0',
+      'limit=-1',
+      'limit=1001',
+      'limit=1e9',
+      'limit=x',
+      'limit=1&limit=2',
+      'unknown=1',
+      '__proto__=1',
+      'cursor=',
+      'cursor=x',
+      `cursor=${'A'.repeat(2_000)}`,
+      `cursor=${forged(['name', { $gt: '' }, 1])}`,
+      `cursor=${forged(['name', 'a', '1 or 1=1'])}`,
+      `cursor=${forged(['name', 'a\u0000b', 1])}`,
+      `cursor=${forged(['name', 1, 1])}`,
+      `sort=updatedAt&cursor=${forged(['updatedAt', 'x', 1])}`,
+      `sort=updatedAt&cursor=${forged(['updatedAt', 1e300, 1])}`,
+      `sort=updatedAt&cursor=${forged(['updatedAt', 1.5, 1])}`,
+    ]
+    for (const query of queries) {
+      const reply = await root.call('GET', `/repositories?${query}`)
+      assert.deepEqual([reply.status, reply.body['code']], [400, 'REQUEST_INVALID'], query)
+    }
+  })
+
+  test('malformed names and bodies are refused', async () => {
+    for (const name of ['UPPER', '..', 'a//b', '%00', 'a b', "x'", 'x'.repeat(256)]) {
+      assert.equal((await root.call('GET', `/repositories/${encodeURIComponent(name)}`)).status, 404, name)
+    }
+    for (const body of [{}, { description: 1 }, { description: 'x', name: 'team/other' }, [], 'x', { description: 'x'.repeat(20_001) }]) {
+      assert.equal((await root.call('PATCH', at('team/app'), body)).status, 400, JSON.stringify(body).slice(0, 50))
+    }
+  })
+
+  test('a repository is deleted with everything in it', async () => {
+    await pushImage(root.registry, 'team/gone', 'latest')
+    assert.equal((await maintainer.call('DELETE', at('team/gone'))).status, 204)
+    assert.equal((await maintainer.call('GET', at('team/gone'))).status, 404)
+    assert.equal((await maintainer.call('DELETE', at('team/gone'))).status, 404)
+    assert.deepEqual(names(await root.call('GET', '/repositories?q=gone')), [])
+  })
+})
