@@ -6,17 +6,16 @@ import { createAccess, type Access } from '#access/access.ts'
 import { certificateOwners } from '#access/certificates.ts'
 import type { Directory } from '#access/directory.ts'
 import type { AccessEpoch, WatchedAccess } from '#access/epoch.ts'
-import type { VerifyBearer } from '#access/hooks.ts'
+import type { VerifyBearer, VerifyWorkload } from '#access/hooks.ts'
 import { ProjectMap } from '#access/locate.ts'
 import { onboard } from '#access/onboard.ts'
-import { outsideVerifier } from '#access/outside-token.ts'
 import { createPasswordProviders, type PasswordProviders } from '#access/password-providers.ts'
 import { tokenFinder } from '#access/personal-tokens.ts'
 import { findSession } from '#access/sessions.ts'
 import { createSecretBox } from '#access/secret-box.ts'
 import { loadSecretKeys } from '#access/secret-keys.ts'
 import { createTokenDesk, type TokenDesk } from '#access/token-desk.ts'
-import { workloadVerifier } from '#access/workload.ts'
+import type { WorkloadParts } from '#access/workload.ts'
 import type { Config } from '#config/config.ts'
 import { createAddressGuard } from '#lib/address-guard.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -49,8 +48,10 @@ export async function openAccess(config: Config, { watched, metrics, ports, log 
   const { metadata, epoch } = watched
   const secrets = createSecretBox(await loadSecretKeys(config.secrets, ports), ports.random)
   const directory: Directory = { metadata, ports, log, secrets }
-  const tokens = config.auth.kind === 'open' || config.auth.kind === 'token' ? undefined : createTokenDesk(directory, epoch, config.tokens)
   const passwords = createPasswordProviders({ directory, epoch, guard: createAddressGuard(config.outgoing.allowedNetworks) })
+  const keepFresh = (userId: number) => passwords.keepFresh(userId)
+  const isOwn = config.auth.kind !== 'open' && config.auth.kind !== 'token'
+  const tokens = isOwn ? createTokenDesk({ directory, epoch, config: config.tokens, keepFresh }) : undefined
   const issuers = outgoingOf(config, ports)
   const access = await createAccess(config.auth, {
     directory,
@@ -59,11 +60,11 @@ export async function openAccess(config: Config, { watched, metrics, ports, log 
     verifyBearer: await bearerVerifier(config.auth, { directory, epoch, tokens }),
     ...(tokens === undefined
       ? {}
-      : { findToken: tokenFinder(directory), verifyWorkload: workloadVerifier({ directory, epoch, outgoing: issuers.to }) }),
+      : { findToken: tokenFinder(directory), verifyWorkload: lateWorkloadVerifier({ directory, epoch, outgoing: issuers.to }) }),
     findSession: (cookie) => findSession(directory, cookie),
     findCertificateOwner: certificateOwners(directory, epoch),
     passwordProviders: () => passwords.list(),
-    keepFresh: (userId) => passwords.keepFresh(userId),
+    keepFresh,
     isLocalOn: () => passwords.isLocalOn(),
     onboard: (providerId, identity, { address, userAgent, requestId }) =>
       onboard(directory, { providerId, identity }, { actor: '', requestId, address, userAgent }),
@@ -81,7 +82,19 @@ interface BearerSurroundings {
 /** Tokens are checked by who issues them: Berth itself, or the outside server of `auth.token`. */
 async function bearerVerifier(auth: Config['auth'], { directory, epoch, tokens }: BearerSurroundings): Promise<VerifyBearer | undefined> {
   if (auth.kind !== 'token') return tokens && ((token) => tokens.bearer.verify(token))
+  const { outsideVerifier } = await import('#access/outside-token.ts')
   return await outsideVerifier(auth, { ports: directory.ports, projects: new ProjectMap(directory.metadata.reader, epoch) })
+}
+
+/** Loaded with its library at the first token of a workload: most starts see none. */
+function lateWorkloadVerifier(parts: WorkloadParts): VerifyWorkload {
+  let verifier: Promise<VerifyWorkload> | undefined
+  return async (token, name) => {
+    verifier ??= import('#access/workload.ts').then(({ workloadVerifier }) => workloadVerifier(parts))
+    return await (
+      await verifier
+    )(token, name)
+  }
 }
 
 /** Ways out to issuers of workload tokens, one for each set of authorities; disposing closes their connections. */

@@ -19,7 +19,7 @@ import { EpochMemory, type AccessEpoch } from './epoch.ts'
 import { createLdapProvider, type LdapProvider } from './ldap-provider.ts'
 import { onboard } from './onboard.ts'
 import type { ExternalIdentity, PasswordProvider } from './password-provider.ts'
-import { openSecrets } from './providers.ts'
+import { openSecrets } from './provider-secrets.ts'
 
 /** One per process. Disposing closes the connections to directories. */
 export interface PasswordProviders extends AsyncDisposable {

@@ -26,7 +26,7 @@ import {
   secretsOf,
   type ProviderSecrets,
 } from './provider-settings.ts'
-import { openSecrets } from './providers.ts'
+import { openSecrets } from './provider-secrets.ts'
 
 /** One thing that was tried. */
 export interface TestStep {

@@ -6,7 +6,8 @@ import { transaction } from '#metadata/transaction.ts'
 import { ensureAdministrator } from './administrator.ts'
 import { ensureLocalProvider } from './local-provider.ts'
 import { onboard } from './onboard.ts'
-import { createProvider, deleteProvider, listProviders, openSecrets, readProvider, updateProvider } from './providers.ts'
+import { createProvider, deleteProvider, listProviders, readProvider, updateProvider } from './providers.ts'
+import { openSecrets } from './provider-secrets.ts'
 import { makeTestDirectory, testWho, type TestDirectory } from './test-vouched.ts'
 
 const by = { who: testWho }

@@ -42,6 +42,7 @@ import {
   secretsOf,
   type ProviderSecrets,
 } from './provider-settings.ts'
+import { contextOf, openSecrets } from './provider-secrets.ts'
 
 /** A provider as people see it: `settings` has `hasBindPassword` and the like in place of secrets. */
 export type Provider = Omit<ProviderRecord, 'secrets'>
@@ -67,24 +68,6 @@ function present(directory: Directory, { secrets: _sealed, ...record }: Provider
     secrets[name] !== undefined,
   ])
   return { ...record, settings: { ...record.settings, ...(Object.fromEntries(has) as Readonly<Record<string, boolean>>) } }
-}
-
-/** The secrets of a provider. Those that cannot be opened (another key sealed them) count as not set, with a warning. */
-export function openSecrets(
-  { secrets, log }: Directory,
-  { id, name, ...row }: Pick<ProviderRecord, 'id' | 'name' | 'secrets'>,
-): ProviderSecrets {
-  if (row.secrets === null) return {}
-  try {
-    return JSON.parse(secrets.open(row.secrets, contextOf(id))) as ProviderSecrets
-  } catch (error) {
-    log.error({ err: error, provider: name }, 'the secret of an identity provider cannot be opened: set it again')
-    return {}
-  }
-}
-
-function contextOf(id: number): string {
-  return `provider/${id}`
 }
 
 /** What a provider is made from. `settings` are as a caller sends them. */

@@ -18,6 +18,7 @@ import { BearerTokens, type IssuedBearer } from './bearer-tokens.ts'
 import type { TokensConfig } from '#config/config.ts'
 import { CredentialUses } from './credential-uses.ts'
 import type { Directory } from './directory.ts'
+import type { SignInHooks } from './hooks.ts'
 import { parseScopes, permissionOfAction, repositoriesNamed, type ScopeEntry } from './docker-scope.ts'
 import type { AccessEpoch } from './epoch.ts'
 import { ProjectMap } from './locate.ts'
@@ -86,15 +87,23 @@ interface Books {
   readonly uses: CredentialUses
 }
 
+/** What tokens are issued by; `keepFresh` has the directory of a person asked again where what it said is too old. */
+export interface TokenDeskParts {
+  readonly directory: Directory
+  readonly epoch: AccessEpoch
+  readonly config: TokensConfig
+  readonly keepFresh: SignInHooks['keepFresh']
+}
+
 /** Makes no key until the first token is asked for. */
-export function createTokenDesk(directory: Directory, epoch: AccessEpoch, config: TokensConfig): TokenDesk {
+export function createTokenDesk({ directory, epoch, config, keepFresh }: TokenDeskParts): TokenDesk {
   const { metadata, ports, log } = directory
   const { reader } = metadata
   const projects = new ProjectMap(reader, epoch)
   const keys = new SigningKeys(directory, epoch, config.algorithm)
   const present = async (name: Parameters<ProjectMap['locate']>[0]) => (await projects.locate(name)).repository
   const bearer = new BearerTokens({ keys, epoch, reader, config, ports, present })
-  const accounts = new AccountBook(reader, epoch, new RightsBook(reader, epoch))
+  const accounts = new AccountBook(reader, epoch, new RightsBook(reader, epoch), keepFresh)
   const books: Books = { directory, accounts, uses: new CredentialUses({ metadata, ports, log }) }
   const sign = async (principal: Principal, access: readonly ScopeEntry[] | undefined): Promise<GrantedBearer> => {
     const accountVersion = await versionOf(accounts, principal)

@@ -125,6 +125,11 @@ suite('the OpenAPI document', () => {
     const contracted = allRouteContracts.map(({ method, path }) => `${method} /api/v1${path}`)
     assert.deepEqual(documented.toSorted(), contracted.toSorted())
     assert.equal(new Set(contracted).size, contracted.length)
+    const ids = Object.values(objectOf(root['paths'], 'paths')).flatMap((item) =>
+      Object.values(objectOf(item, 'path')).map((operation) => objectOf(operation, 'operation')['operationId']),
+    )
+    assert.ok(ids.every((id) => typeof id === 'string' && /^[a-z][A-Za-z]+$/.test(id)))
+    assert.equal(new Set(ids).size, contracted.length)
     assert.deepEqual(new Set(allRoutes.map(({ contract }) => contract)), new Set(allRouteContracts))
   })
 

@@ -11,13 +11,14 @@ import fastifySwagger from '@fastify/swagger'
 import fastifySwaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { requireElevation } from '#access/elevation.ts'
-import { problem, type RouteContract } from '#api/contract.ts'
+import type { RouteContract } from '#api/contract.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Exchange, Site } from '#http/exchange.ts'
 import { gateCall } from '#http/gate.ts'
 import { authenticateCaller } from './authenticate-caller.ts'
 import { allRoutes } from './all-routes.ts'
 import { guard } from './guard.ts'
+import { openApiDocument, openApiOf } from './openapi.ts'
 import { noteRefusedCall } from './note-refusal.ts'
 import { writeCursor, pageWanted } from './pages.ts'
 import { problemBody, registryErrorOf } from './problem.ts'
@@ -31,9 +32,6 @@ export interface ApiApp {
   handle(exchange: Exchange): void
   close(): Promise<void>
 }
-
-/** Where the API lives, below the configured prefix. */
-export const apiPath = 'api/'
 
 const bodyBytesMax = 1024 * 1024
 /** Names have at most 255 characters, each of which may be written as three. */
@@ -58,7 +56,7 @@ export async function createApiApp(site: Site): Promise<ApiApp> {
     routerOptions: { maxParamLength: paramLengthMax, querystringParser: parseQuery, ignoreTrailingSlash: false },
   })
   useContracts(app)
-  await app.register(fastifySwagger, { openapi: document(base) })
+  await app.register(fastifySwagger, { openapi: openApiDocument(base) })
   if (site.parts.config.http.prefix === '/') await app.register(fastifySwaggerUi, { routePrefix: `${base}/docs`, staticCSP: true })
   for (const route of allRoutes) register(app, base, route)
   app.get(`${base}/openapi.json`, { schema: { hide: true } }, () => app.swagger())
@@ -95,24 +93,6 @@ function useContracts(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new RegistryError('NOT_FOUND')))
 }
 
-function document(base: string) {
-  return {
-    openapi: '3.1.0',
-    info: {
-      title: 'Berth',
-      version: '1',
-      description: `Management of a Berth registry. All paths are below ${base}. Errors are application/problem+json.`,
-    },
-    components: {
-      securitySchemes: {
-        basic: { type: 'http', scheme: 'basic' },
-        token: { type: 'http', scheme: 'bearer', description: 'A personal access token, a robot secret or a bearer token.' },
-        session: { type: 'apiKey', in: 'cookie', name: '__Host-berth-session' },
-      },
-    },
-  } as const
-}
-
 function register(app: FastifyInstance, base: string, route: ServedRoute): void {
   const { contract } = route
   app.route({
@@ -121,36 +101,6 @@ function register(app: FastifyInstance, base: string, route: ServedRoute): void 
     schema: openApiOf(contract),
     handler: (request, reply) => answer(route, request, reply),
   })
-}
-
-function openApiOf(contract: RouteContract) {
-  const { tag, summary, params, query, body, demand } = contract
-  const isOpen = 'who' in demand && demand.who === 'anyone'
-  return {
-    tags: [tag],
-    summary,
-    ...(params === undefined ? {} : { params }),
-    ...(query === undefined ? {} : { querystring: query }),
-    ...(body === undefined ? {} : { body }),
-    response: {
-      ...successOf(contract),
-      '4XX': problemAnswer('Refused.'),
-      '5XX': problemAnswer('A fault; the log has more by the request id.'),
-    },
-    security: [...(isOpen ? [{}] : []), { basic: [] }, { token: [] }, { session: [] }],
-  }
-}
-
-function problemAnswer(description: string) {
-  return { description, content: { 'application/problem+json': { schema: problem } } }
-}
-
-function successOf({ response, status, produces }: RouteContract) {
-  if (produces !== undefined) {
-    const content = Object.fromEntries(produces.map((type) => [type, { schema: { type: 'string' } }]))
-    return { [status ?? 200]: { description: 'A stream.', content } }
-  }
-  return { [status ?? (response === undefined ? 204 : 200)]: response ?? { type: 'null', description: 'Done.' } }
 }
 
 async function answer({ contract, handle }: ServedRoute, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
