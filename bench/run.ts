@@ -2,6 +2,7 @@
  * Runs the scenarios against Berth and its peers in interleaved rounds (A B A B …) on one machine in one run, and reports medians and the
  * ratio pair by pair. Absolute figures belong to the machine; the ratios and the server's CPU time per unit are what can be compared.
  *
+ * npm run bench -- tokens
  * npm run bench [-- PART-OF-A-SCENARIO'S-NAME] [--rounds N] [--against PEER] [--no-record]
  */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,6 +13,7 @@ import { berth, cpuMs, peerKinds, residentBytes, startPeer, type Peer } from './
 import { median, record, type Measurement, type PeerFacts } from './report.ts'
 import { scenarios, type Scenario } from './scenarios.ts'
 import { seedRegistry2, type Seed } from './seed.ts'
+import { benchTokens } from './token-requests.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -117,4 +119,6 @@ async function main(): Promise<void> {
   }
 }
 
-await main()
+// Accounts are Berth's alone, so there is nothing to compare with.
+if (positionals[0] === 'tokens') await benchTokens()
+else await main()

@@ -33,7 +33,7 @@ function expectStatus(answer: Answer, ...statuses: readonly number[]): Answer {
 }
 
 /** `connections` kept-alive connections, each running `step` again and again for the time of a round. */
-async function rounds(
+export async function rounds(
   port: number,
   connections: number,
   step: (connection: HttpConnection, n: number) => Promise<number>,
