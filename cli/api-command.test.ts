@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -10,27 +9,9 @@ import { suite, test } from 'node:test'
 import { parseDigested } from './manifest.ts'
 import { parseServer } from './api-command.ts'
 import { parseTagged } from './tag.ts'
+import { json, withAnswers } from './test-answers.ts'
 import { runVerb } from './test-verb.ts'
 import { makeCertificates } from '../test/support/certificates.ts'
-
-type Answer = (request: IncomingMessage, response: ServerResponse) => void
-
-/** A server that answers as told. */
-async function withAnswers(answer: Answer, run: (url: string) => Promise<void>): Promise<void> {
-  const server = createServer(answer).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  try {
-    await run(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-  } finally {
-    server.closeAllConnections()
-    server.close()
-  }
-}
-
-function json(response: ServerResponse, value: unknown, status = 200): void {
-  const type = status < 400 ? 'application/json' : 'application/problem+json'
-  response.writeHead(status, { 'content-type': type }).end(JSON.stringify(value))
-}
 
 const repository = (name: string) => ({
   name,
@@ -103,11 +84,15 @@ suite('a verb', () => {
   test('tells a refusal in a sentence with the request’s id, and nothing that moves a cursor', () =>
     withAnswers(
       (_request, response) =>
-        json(response, { title: 'no \u001b[2Jsuch thing', status: 404, code: 'RESOURCE_UNKNOWN', detail: 'x', requestId: 'r-77' }, 404),
+        json(
+          response,
+          { title: 'there is none', status: 404, code: 'RESOURCE_UNKNOWN', detail: 'no \u001b[2Jsuch thing', requestId: 'r-77' },
+          404,
+        ),
       async (url) => {
         await assert.rejects(runVerb(['repository', 'show', 'a', '--server', url]), {
           name: 'CommandFailure',
-          message: 'no such thing: x (RESOURCE_UNKNOWN, request r-77)',
+          message: 'no such thing (RESOURCE_UNKNOWN, request r-77)',
         })
       },
     ))

@@ -5,23 +5,23 @@
  *
  *     export function registerWidget(program: Command): void {
  *       const widget = program.command('widget').description('widgets of the registry')
- *       apiOptions(listOptions(widget.command('list').description('list widgets')))
- *         .option('--name <prefix>', 'only names that begin so')
- *         .action((flags: ListFlags & { name?: string }) =>
+ *       apiOptions(widget.command('show').description('show one').argument('<id>', 'of the list', wholeNumber))
+ *         .action((id: number, flags: ApiFlags) =>
  *           withClient(flags, async ({ client, print }) => {
- *             const list = await readList(client, listWidgets, flags, { query: { name: flags.name } })
- *             print(list, () => printRows(['ID', 'NAME'], list.items.map(({ id, name }) => [id, name])))
+ *             const found = await client.call(readWidget, { params: { widget: id } })
+ *             print(found, () => printFacts({ Id: found.id, Name: found.name }))
  *           }),
  *         )
- *       apiOptions(widget.command('delete').description('delete one').argument('<id>', 'of the list')).option('--yes', 'do not ask')
- *         .action((id: string, flags: ApiFlags & { yes?: boolean }) =>
+ *       apiOptions(widget.command('delete').description('delete one').argument('<id>', 'of the list', wholeNumber)).option(...yesOption)
+ *         .action((id: number, flags: ApiFlags & { yes?: boolean }) =>
  *           withClient(flags, async ({ client }) => {
  *             await confirm(`Delete widget ${id}?`, flags)
- *             await client.call(deleteWidget, { params: { widget: Number(id) } })
+ *             await client.call(deleteWidget, { params: { widget: id } })
  *           }),
  *         )
  *     }
  *
+ * Lists are printed with list.ts.
  * With `--json` the answer is printed as it came; else `print` runs what shows it to people (print.ts). A refusal of the server becomes a sentence on
  * standard error and exit status 1. Secrets are read with prompt.ts, never from arguments. Each argument and option has a description. Add the verb to
  * `apiVerbs` of program.ts, which loads its file when it is needed.
@@ -29,12 +29,13 @@
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
-import { ApiProblem, createClient, type ApiClient, type CallInput, type ClientCredential } from '#api/client.ts'
-import type { ResponseOf, RouteContract } from '#api/contract.ts'
+import { ApiProblem, createClient, type ApiClient, type ClientCredential } from '#api/client.ts'
 import { CommandFailure } from './command-failure.ts'
+import { describeProblem } from './describe-problem.ts'
 import { readLogins, type StoredLogin } from './credential-store.ts'
 import { printable, printJson } from './print.ts'
 import { serverFetch } from './server-fetch.ts'
+import { steppingUp } from './step-up.ts'
 import { versionText } from './version-text.ts'
 
 /** Of {@link apiOptions}. */
@@ -42,14 +43,8 @@ export interface ApiFlags {
   readonly server?: string | undefined
   readonly json?: boolean | undefined
   readonly ca?: string | undefined
-}
-
-/** Of {@link listOptions}. */
-export interface ListFlags extends ApiFlags {
-  readonly limit?: number | undefined
-  readonly cursor?: string | undefined
-  readonly sort?: string | undefined
-  readonly all?: boolean | undefined
+  /** Of all options that the verb has, for what is said of them. */
+  readonly optionNames?: readonly string[] | undefined
 }
 
 /** What a verb works with. */
@@ -64,18 +59,13 @@ export interface ApiCommand {
 /** Adds `--server`, `--json` and `--ca`. */
 export function apiOptions(command: Command): Command {
   return command
+    .hook('preAction', (_, running) => {
+      const names = running.options.map((option) => option.name())
+      running.setOptionValue('optionNames', names)
+    })
     .option('--server <url>', 'the server; else BERTH_SERVER, else the one that berth login was last used with')
     .option('--ca <file>', 'trust the certificate authority in this PEM file, too')
     .option('--json', 'print the answer as JSON')
-}
-
-/** Adds `--limit`, `--cursor`, `--sort` and `--all`. */
-export function listOptions(command: Command): Command {
-  return command
-    .option('--limit <count>', 'how many at most (100)', wholeNumber)
-    .option('--cursor <text>', 'go on where a list with --json ended: its `next`')
-    .option('--sort <name>', 'by which column; with a - before it in descending order')
-    .option('--all', 'to the end, however many there are')
 }
 
 /** For options and arguments that are numbers. */
@@ -89,7 +79,9 @@ export function wholeNumber(text: string): number {
 export async function withClient(flags: ApiFlags, run: (command: ApiCommand) => Promise<void>): Promise<void> {
   const { server, login } = await chooseServer(flags)
   const ca = flags.ca ?? login?.ca
-  await withServer({ server, ca, credential: credentialOf(login, process.env) }, async (client) => {
+  const credential = credentialOf(login, process.env)
+  const stepUp = login !== undefined && credential.kind === 'bearer' && credential.token === login.token ? login.name : undefined
+  await withServer({ server, ca, credential, stepUp, options: flags.optionNames }, async (client) => {
     await run({
       client,
       server,
@@ -101,53 +93,30 @@ export async function withClient(flags: ApiFlags, run: (command: ApiCommand) => 
   })
 }
 
+/** A server, and as whom it is asked. `stepUp`: whose password is asked for when the credential is not enough. */
+interface Reached {
+  readonly server: string
+  readonly ca?: string | undefined
+  readonly credential: ClientCredential
+  readonly stepUp?: string | undefined
+  /** Names of the verb's options. */
+  readonly options?: readonly string[] | undefined
+}
+
 /** The same for a server and a credential that are known. */
 export async function withServer(
-  { server, ca, credential }: { readonly server: string; readonly ca?: string | undefined; readonly credential: ClientCredential },
+  { server, ca, credential, stepUp, options = [] }: Reached,
   run: (client: ApiClient) => Promise<void>,
 ): Promise<void> {
   await using reach = await serverFetch(ca === undefined ? undefined : resolve(ca))
-  const client = createClient({ baseUrl: server, credential, fetch: reach.fetch, userAgent: `berth-cli/${versionText()}` })
+  const send = stepUp === undefined ? reach.fetch : steppingUp(reach.fetch, { name: stepUp })
+  const client = createClient({ baseUrl: server, credential, fetch: send, userAgent: `berth-cli/${versionText()}` })
   try {
     await run(client)
   } catch (error) {
-    throw error instanceof ApiProblem ? new CommandFailure(describeProblem(error, server)) : error
+    throw error instanceof ApiProblem ? new CommandFailure(describeProblem(error, { server, options })) : error
   }
 }
-
-/** A list as one answer. */
-export interface ReadList<Item> {
-  readonly items: readonly Item[]
-  /** For `--cursor`, when there is more. */
-  readonly next?: string
-}
-
-type ItemOf<Route extends RouteContract> = ResponseOf<Route> extends { items: (infer Item)[] } ? Item : never
-
-/** The page that the flags ask for, or all of them with `--all`. Tells on standard error when there is more. */
-export async function readList<Route extends RouteContract>(
-  client: ApiClient,
-  route: Route,
-  flags: ListFlags,
-  input: Omit<CallInput<Route>, 'query'> & { readonly query?: Readonly<Record<string, unknown>> } = {} as never,
-): Promise<ReadList<ItemOf<Route>>> {
-  const { limit, cursor, sort } = flags
-  const query = { ...input.query, limit: limit ?? (flags.all === true ? pageItemsMax : undefined), cursor, sort }
-  const items: ItemOf<Route>[] = []
-  let next: string | undefined
-  // The flags and the rest fit the route's query, or the server says what does not.
-  for await (const page of client.pages(route, ...([{ ...input, query }] as never))) {
-    const body = page as { readonly items: readonly ItemOf<Route>[]; readonly next?: string }
-    for (const item of body.items) items.push(item)
-    next = body.next
-    if (flags.all !== true) break
-  }
-  if (next !== undefined && flags.json !== true) console.error('(there are more: --all lists them, --limit sets how many)')
-  return { items, ...(next !== undefined && { next }) }
-}
-
-/** The most that a server gives at once. */
-const pageItemsMax = 1_000
 
 /** `https://host` from what people write. A name without a scheme means TLS, except for this very machine. */
 export function parseServer(text: string): string {
@@ -185,21 +154,6 @@ function credentialOf(login: StoredLogin | undefined, environment: NodeJS.Proces
 export function credentialOfLogin(login: StoredLogin | undefined): ClientCredential {
   if (login?.token !== undefined) return { kind: 'bearer', token: login.token }
   return login?.password === undefined ? { kind: 'none' } : { kind: 'basic', name: login.name, password: login.password }
-}
-
-const advice: Readonly<Record<string, string>> = {
-  UNAUTHORIZED: 'log in with berth login',
-  PRECONDITION_FAILED: 'look at it again, then repeat the change',
-}
-
-/** The refusal as a sentence: what, which parts, what to do, and the id by which it is found in the server's log. */
-export function describeProblem(problem: ApiProblem, server: string): string {
-  const parts = problem.errors.map(({ path, message }) => `${path} ${message}`).filter((part) => !problem.title.includes(part))
-  const hint = problem.code === 'UNAUTHORIZED' ? `${advice['UNAUTHORIZED']} ${server}` : advice[problem.code]
-  const wait = problem.retryAfterSeconds === undefined ? undefined : `try again in ${problem.retryAfterSeconds} s`
-  const sentence = [problem.message, ...parts, hint, wait].filter((part) => part !== undefined).join('; ')
-  const id = problem.requestId === undefined ? '' : `, request ${problem.requestId}`
-  return printable(`${sentence} (${problem.code}${id})`)
 }
 
 /** Under which name a token for this machine is made. */

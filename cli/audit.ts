@@ -5,9 +5,11 @@ import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/audit.ts'
-import { apiOptions, listOptions, readList, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { printFacts, printRows } from './print.ts'
+import { isReaderGone } from './flushed.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { printFacts } from './print.ts'
 
 interface Filters {
   readonly project?: string
@@ -51,34 +53,41 @@ function whatOf({ repository, tag, digest, target }: Record): string {
 }
 
 function list(flags: ListFlags & Filters): Promise<void> {
-  return withClient(flags, async ({ client, print }) => {
+  return withClient(flags, async ({ client }) => {
     const { project, ...filters } = filtersOf(flags)
-    const found =
+    const pages =
       project === undefined
-        ? await readList(client, routes.listAudit, flags, { query: filters })
-        : await readList(client, routes.listProjectAudit, flags, { params: { project }, query: filters })
-    print(found, () =>
-      printRows(
-        ['AT', 'ACTION', 'OUTCOME', 'ACTOR', 'ADDRESS', 'COUNT', 'WHAT'],
-        found.items.map((record) => [
-          record.at,
-          record.action,
-          record.reason ?? record.outcome,
-          record.actor,
-          record.address,
-          record.count,
-          whatOf(record),
-        ]),
-      ),
-    )
+        ? readPages(client, routes.listAudit, flags, { query: filters })
+        : readPages(client, routes.listProjectAudit, flags, { params: { project }, query: filters })
+    await printPages(pages, flags, {
+      columns: ['AT', 'ACTION', 'OUTCOME', 'ACTOR', 'ADDRESS', 'COUNT', 'WHAT'],
+      row: (record) => [
+        record.at,
+        record.action,
+        record.reason ?? record.outcome,
+        record.actor,
+        record.address,
+        record.count,
+        whatOf(record),
+      ],
+    })
   })
 }
 
 function exportAll(flags: ApiFlags & Filters & { readonly format: 'json' | 'csv'; readonly output?: string }): Promise<void> {
   return withClient(flags, async ({ client }) => {
-    const body = await client.stream(routes.exportAudit, { query: { format: flags.format, ...defined(filtersOf(flags)) } })
+    const { project, ...filters } = filtersOf(flags)
+    const query = { format: flags.format, ...defined(filters) }
+    const body =
+      project === undefined
+        ? await client.stream(routes.exportAudit, { query })
+        : await client.stream(routes.exportProjectAudit, { params: { project }, query })
     const target = flags.output === undefined ? process.stdout : createWriteStream(flags.output, { mode: 0o600 })
-    await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), target, { end: flags.output !== undefined })
+    try {
+      await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), target, { end: flags.output !== undefined })
+    } catch (error) {
+      if (flags.output !== undefined || !isReaderGone(error)) throw error
+    }
   })
 }
 
@@ -142,7 +151,7 @@ function filterOptions(command: Command): Command {
 /** Adds the verbs to the program. */
 export function registerAudit(program: Command): void {
   const audit = program.command('audit').description('what happened and who did it')
-  apiOptions(listOptions(filterOptions(audit.command('list').description('list records, newest first')))).action(list)
+  apiOptions(listOptions(filterOptions(audit.command('list').description('list records, newest first')), routes.listAudit)).action(list)
   apiOptions(filterOptions(audit.command('export').description('all records, oldest first')))
     .option('--format <format>', '`json`: JSON lines in ECS field names; or `csv`', 'json')
     .option('-o, --output <file>', 'write to this file in place of the standard output')

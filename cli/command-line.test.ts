@@ -31,6 +31,13 @@ test('every verb says what it does, and so does each of its arguments and option
   }
 })
 
+test('every verb that may be told not to ask takes -y for it', async () => {
+  const all = (command: Command): readonly Command[] => [command, ...command.commands.flatMap((child) => all(child))]
+  const telling = all(await createProgram()).flatMap((command) => command.options.filter(({ long }) => long === '--yes'))
+  assert.ok(telling.length > 15)
+  for (const { short } of telling) assert.equal(short, '-y')
+})
+
 suite('a failure', () => {
   test('of the configuration names all problems', () => {
     const error = new ConfigError([

@@ -3,13 +3,24 @@ import { CommandFailure } from './command-failure.ts'
 
 const units: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 }
 
+/** A date, or a time with its zone (RFC 3339). */
+const isoTime = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/
+
+/** Of 01/02/2030 nobody knows which month is meant; and JavaScript takes the 31st of February for the 3rd of March. */
+function timeOf(text: string): Date | undefined {
+  const day = new Date(`${text.slice(0, 10)}T00:00:00Z`)
+  const at = new Date(text)
+  if (!isoTime.test(text) || Number.isNaN(at.getTime()) || Number.isNaN(day.getTime())) return undefined
+  return day.toISOString().startsWith(text.slice(0, 10)) ? at : undefined
+}
+
 /** RFC 3339 from a date, a time, or a span from now (`12h`, `30d`, `4w`); `never` is null, and nothing stays nothing. */
 export function endOf(text: string | undefined, now: number = Date.now()): { readonly expiresAt?: string | null } {
   if (text === undefined) return {}
   if (text === 'never') return { expiresAt: null }
   const [, count = '', unit = ''] = /^(\d{1,5})([hdw])$/.exec(text) ?? []
-  const at = unit === '' ? new Date(text) : new Date(now + Number(count) * (units[unit] ?? 0))
-  if (Number.isNaN(at.getTime())) throw new CommandFailure(`${text} is no time: 30d, 2030-01-31 or 2030-01-31T12:00:00Z is one`)
+  const at = unit === '' ? timeOf(text) : new Date(now + Number(count) * (units[unit] ?? 0))
+  if (at === undefined) throw new CommandFailure(`${text} is no time: 30d, 2030-01-31 or 2030-01-31T12:00:00Z is one`)
   return { expiresAt: at.toISOString() }
 }
 

@@ -13,10 +13,13 @@ import {
   updateGrant,
   updateProjectGrant,
 } from '#api/routes/grants.ts'
-import { apiOptions, listOptions, readList, wholeNumber, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { confirmEverything, everythingOption, type EverythingFlags } from './confirm-everything.ts'
+import { endOf, expiresOption } from './end-of.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { printFacts } from './print.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 type Grant = ResponseOf<typeof readGrant>
 type Kind = Grant['subject']['kind']
@@ -25,7 +28,7 @@ interface PlaceFlags extends ApiFlags {
   readonly project?: string
 }
 
-interface GrantFlags extends PlaceFlags {
+interface GrantFlags extends PlaceFlags, EverythingFlags {
   readonly user?: string
   readonly group?: string
   readonly robot?: string
@@ -38,11 +41,15 @@ interface GrantFlags extends PlaceFlags {
 
 interface GrantListFlags extends ListFlags {
   readonly project?: string
+  readonly user?: string
+  readonly group?: string
+  readonly robot?: string
   readonly role?: string
   readonly subject?: Kind
+  readonly inherited?: boolean
 }
 
-function subjectText({ kind, name }: Grant['subject']): string {
+function subjectText({ kind, name }: { readonly kind: Kind; readonly name?: string | undefined }): string {
   return name === undefined ? kind : `${kind} ${name}`
 }
 
@@ -64,30 +71,24 @@ function subjectOf(flags: GrantFlags) {
   throw new CommandFailure('for whom? Say one of --user, --group, --robot, --everyone, --signed-in')
 }
 
-/** RFC 3339 from a date, a time or nothing; `never` is null. */
-function endOf(text: string | undefined): { readonly expiresAt?: string | null } {
-  if (text === undefined) return {}
-  if (text === 'never') return { expiresAt: null }
-  const at = new Date(text)
-  if (Number.isNaN(at.getTime())) throw new CommandFailure(`${text} is no time: 2030-01-31 or 2030-01-31T12:00:00Z is one`)
-  return { expiresAt: at.toISOString() }
-}
-
 function repositoriesOf(text: string | undefined): { readonly repositories?: string | null } {
   if (text === undefined) return {}
   return { repositories: text === 'all' ? null : text }
 }
 
 async function runList(flags: GrantListFlags): Promise<void> {
-  await withClient(flags, async ({ client, print }) => {
-    const { project, role, subject } = flags
-    const query = { role, subject }
-    const list =
+  await withClient(flags, async ({ client }) => {
+    const { project, role, subject, user, group, robot, inherited } = flags
+    if (inherited === true && project === undefined) throw new CommandFailure('--inherited goes with --project')
+    const query = { role, subject, user, group, robot }
+    const pages =
       project === undefined
-        ? await readList(client, listGrants, flags, { query })
-        : await readList(client, listProjectGrants, flags, { params: { project }, query })
-    const rows = list.items.map((grant) => [grant.id, subjectText(grant.subject), grant.role, placeText(grant), grant.expiresAt])
-    print(list, () => printRows(['ID', 'FOR', 'ROLE', 'ON', 'UNTIL'], rows))
+        ? readPages(client, listGrants, flags, { query })
+        : readPages(client, listProjectGrants, flags, { params: { project }, query: { ...query, inherited } })
+    await printPages(pages, flags, {
+      columns: ['ID', 'FOR', 'ROLE', 'ON', 'UNTIL'],
+      row: (grant) => [grant.id, subjectText(grant.subject), grant.role, placeText(grant), grant.expiresAt],
+    })
   })
 }
 
@@ -106,6 +107,9 @@ async function runCreate(role: string, flags: GrantFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
     const { project } = flags
     const body = { subject: subjectOf(flags), role, ...repositoriesOf(flags.repositories), ...endOf(flags.expires) }
+    const isBounded = project !== undefined || (body.repositories ?? null) !== null
+    if (flags.everything === true && isBounded) throw new CommandFailure('--everything goes with neither --project nor --repositories')
+    if (!isBounded) await confirmEverything(`${role} for ${subjectText(body.subject)}`, flags)
     const made =
       project === undefined
         ? await client.call(createGrant, { body })
@@ -118,6 +122,11 @@ async function runUpdate(grant: number, flags: GrantFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
     const { project, role } = flags
     const body = { ...(role !== undefined && { role }), ...repositoriesOf(flags.repositories), ...endOf(flags.expires) }
+    if (project === undefined && body.repositories === null) {
+      const before = await client.call(readGrant, { params: { grant } })
+      const isWidened = before.project === null && before.repositories !== null
+      if (isWidened) await confirmEverything(`${before.role} for ${subjectText(before.subject)}`, flags)
+    }
     const changed =
       project === undefined
         ? await client.call(updateGrant, { params: { grant }, body })
@@ -137,14 +146,17 @@ async function runDelete(grant: number, flags: PlaceFlags & { readonly yes?: boo
 
 const projectOption = ['--project <name>', 'in this project; without it on the whole system'] as const
 const repositoriesOption = ['--repositories <glob>', 'only on repositories whose whole names match; all: on every one'] as const
-const expiresOption = ['--expires <time>', 'when it ends, such as 2030-01-31; never: without end'] as const
 
 /** Adds the command to the program. */
 export function registerGrant(program: Command): void {
   const grant = program.command('grant').description('who has which role where')
-  apiOptions(listOptions(grant.command('list').description('list grants')))
+  apiOptions(listOptions(grant.command('list').description('list grants'), listGrants))
     .option(...projectOption)
+    .option('--user <name>', 'only those of this account; its number does, too')
+    .option('--group <name>', 'only those of this group; its number does, too')
+    .option('--robot <name>', 'only those of this robot, by the name that it logs in with; its number does, too')
     .option('--role <name>', 'only of this role')
+    .option('--inherited', 'with --project: also those from above it, on everything and by glob that hold there')
     .option('--subject <kind>', 'only for user, group, robot, everyone or signed-in')
     .action(runList)
   apiOptions(grant.command('show').description('show a grant').argument('<id>', 'see grant list', wholeNumber))
@@ -152,22 +164,26 @@ export function registerGrant(program: Command): void {
     .action(runShow)
   apiOptions(grant.command('create').description('give a role').argument('<role>', 'see role list'))
     .option('--user <name>', 'to this account')
-    .option('--group <name>', 'to this group')
+    .option('--group <name>', 'to this group, by its name here or by what its provider calls it, such as a DN')
     .option('--robot <name>', 'to this robot, by the name that it logs in with')
     .option('--everyone', 'to all, without an account too')
     .option('--signed-in', 'to all who have an account')
     .option(...projectOption)
     .option(...repositoriesOption)
+    .option(...everythingOption)
     .option(...expiresOption)
+    .option(...yesOption)
     .action(runCreate)
   apiOptions(grant.command('update').description('change a grant').argument('<id>', 'see grant list', wholeNumber))
     .option('--role <name>', 'another role')
     .option(...projectOption)
     .option(...repositoriesOption)
+    .option(...everythingOption)
     .option(...expiresOption)
+    .option(...yesOption)
     .action(runUpdate)
   apiOptions(grant.command('delete').description('take a role away').argument('<id>', 'see grant list', wholeNumber))
     .option(...projectOption)
-    .option('--yes', 'do not ask')
+    .option(...yesOption)
     .action(runDelete)
 }

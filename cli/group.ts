@@ -12,10 +12,11 @@ import {
   updateGroup,
   type readGroup,
 } from '#api/routes/groups.ts'
-import { apiOptions, listOptions, readList, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { printFacts } from './print.ts'
+import { confirm, yesOption } from './prompt.ts'
 import { findUserNamed } from './user.ts'
 
 type Group = ResponseOf<typeof readGroup>
@@ -43,11 +44,12 @@ function show({ id, name, description, provider, externalName, createdAt }: Grou
 }
 
 async function runList(flags: GroupListFlags): Promise<void> {
-  await withClient(flags, async ({ client, print }) => {
-    const list = await readList(client, listGroups, flags, { query: { name: flags.name, provider: flags.provider } })
-    const rows = list.items.map(({ id, name, provider, description }) => [id, name, provider, description])
-    print(list, () => printRows(['ID', 'NAME', 'PROVIDER', 'DESCRIPTION'], rows))
-  })
+  await withClient(flags, ({ client }) =>
+    printPages(readPages(client, listGroups, flags, { query: { name: flags.name, provider: flags.provider } }), flags, {
+      columns: ['ID', 'NAME', 'PROVIDER', 'DESCRIPTION'],
+      row: ({ id, name, provider, description }) => [id, name, provider, description],
+    }),
+  )
 }
 
 async function runShow(name: string, flags: ApiFlags): Promise<void> {
@@ -83,11 +85,12 @@ async function runDelete(name: string, flags: ApiFlags & { readonly yes?: boolea
 }
 
 async function runMembers(name: string, flags: ListFlags): Promise<void> {
-  await withClient(flags, async ({ client, print }) => {
+  await withClient(flags, async ({ client }) => {
     const { id } = await findGroupNamed(client, name)
-    const list = await readList(client, listGroupMembers, flags, { params: { group: id } })
-    const rows = list.items.map(({ userId, name: of, displayName, isDisabled }) => [userId, of, displayName, isDisabled])
-    print(list, () => printRows(['ID', 'NAME', 'DISPLAY NAME', 'DISABLED'], rows))
+    await printPages(readPages(client, listGroupMembers, flags, { params: { group: id } }), flags, {
+      columns: ['ID', 'NAME', 'DISPLAY NAME', 'DISABLED'],
+      row: ({ userId, name: of, displayName, isDisabled }) => [userId, of, displayName, isDisabled],
+    })
   })
 }
 
@@ -106,7 +109,7 @@ async function runMember(
 /** Adds the command to the program. */
 export function registerGroup(program: Command): void {
   const group = program.command('group').description('groups of people')
-  apiOptions(listOptions(group.command('list').description('list groups')))
+  apiOptions(listOptions(group.command('list').description('list groups'), listGroups))
     .option('--name <prefix>', 'only names that begin so')
     .option('--provider <name>', 'only groups of this identity provider; local: kept here')
     .action(runList)
@@ -119,9 +122,11 @@ export function registerGroup(program: Command): void {
     .option('--description <text>', 'what it is for')
     .action(runUpdate)
   apiOptions(group.command('delete').description('remove a group').argument('<name>', 'its name'))
-    .option('--yes', 'do not ask')
+    .option(...yesOption)
     .action(runDelete)
-  apiOptions(listOptions(group.command('members').description('list who is in a group').argument('<name>', 'its name'))).action(runMembers)
+  apiOptions(
+    listOptions(group.command('members').description('list who is in a group').argument('<name>', 'its name'), listGroupMembers),
+  ).action(runMembers)
   apiOptions(
     group
       .command('add')

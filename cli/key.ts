@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { deleteKey, listKeys, rotateKeys } from '#api/routes/keys.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 interface ChangeFlags extends ApiFlags {
   readonly yes?: boolean
@@ -37,9 +37,9 @@ export function registerKey(program: Command): void {
   const key = program.command('key').description('keys that sign bearer tokens')
   apiOptions(key.command('list').description('list keys, newest first')).action(runList)
   apiOptions(key.command('rotate').description('sign with a fresh key; tokens of the one before stay good until they end'))
-    .option('--yes', 'do not ask')
+    .option(...yesOption)
     .action(runRotate)
   apiOptions(key.command('delete').description('delete a key that somebody else may have').argument('<key>', 'see key list'))
-    .option('--yes', 'do not ask')
+    .option(...yesOption)
     .action(runDelete)
 }

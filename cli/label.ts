@@ -2,11 +2,13 @@
 import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/labels.ts'
-import { apiOptions, listOptions, readList, wholeNumber, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { parseDigested } from './manifest.ts'
+import { findLabel, findManifestLabel, findUsableLabel } from './find-label.ts'
+import { listOptions, printPages, readPages, type ListFlags, type TableShape } from './list.ts'
 import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 type Label = ResponseOf<typeof routes.readLabel>
 
@@ -14,11 +16,9 @@ interface Place extends ApiFlags {
   readonly project?: string
 }
 
-function printLabels(labels: readonly Label[]): void {
-  printRows(
-    ['ID', 'NAME', 'COLOR', 'PROJECT', 'DESCRIPTION'],
-    labels.map(({ id, name, color, project, description }) => [id, name, color, project, description]),
-  )
+const table: TableShape<Label> = {
+  columns: ['ID', 'NAME', 'COLOR', 'PROJECT', 'DESCRIPTION'],
+  row: ({ id, name, color, project, description }) => [id, name, color, project, description],
 }
 
 function printLabel({ id, name, color, project, description, createdAt, updatedAt }: Label): void {
@@ -29,19 +29,23 @@ function list(flags: ListFlags & Place & { readonly name?: string; readonly usab
   return withClient(flags, async ({ client, print }) => {
     const { name, project, usable, manifest } = flags
     if (usable === true && project === undefined) throw new CommandFailure('--usable goes with --project')
-    const read = () => {
-      if (manifest !== undefined) return client.call(routes.listManifestLabels, { params: parseDigested(manifest) })
-      if (project === undefined) return readList(client, routes.listLabels, flags, { query: { name } })
-      return readList(client, routes.listProjectLabels, flags, { params: { project }, query: { name, usable } })
+    if (manifest !== undefined) {
+      const found = await client.call(routes.listManifestLabels, { params: parseDigested(manifest) })
+      print(found, () => printRows(table.columns, found.items.map(table.row)))
+      return
     }
-    const page = await read()
-    print(page, () => printLabels(page.items))
+    const pages =
+      project === undefined
+        ? readPages(client, routes.listLabels, flags, { query: { name } })
+        : readPages(client, routes.listProjectLabels, flags, { params: { project }, query: { name, usable } })
+    await printPages(pages, flags, table)
   })
 }
 
-function show(label: number, flags: Place): Promise<void> {
+function show(named: string, flags: Place): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const { project } = flags
+    const label = await findLabel(client, named, project)
     const found =
       project === undefined
         ? await client.call(routes.readLabel, { params: { label } })
@@ -71,11 +75,12 @@ function create(name: string, flags: Place & Members): Promise<void> {
   })
 }
 
-function update(label: number, flags: Place & Members & { readonly name?: string }): Promise<void> {
+function update(named: string, flags: Place & Members & { readonly name?: string }): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const { project, name } = flags
     const body = { ...(name !== undefined && { name }), ...membersOf(flags) }
     if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to change: --help lists what can be')
+    const label = await findLabel(client, named, project)
     const changed =
       project === undefined
         ? await client.call(routes.updateLabel, { params: { label }, body })
@@ -84,25 +89,30 @@ function update(label: number, flags: Place & Members & { readonly name?: string
   })
 }
 
-function remove(label: number, flags: Place & { readonly yes?: boolean }): Promise<void> {
+function remove(named: string, flags: Place & { readonly yes?: boolean }): Promise<void> {
   return withClient(flags, async ({ client }) => {
-    await confirm(`Delete label ${label}, and take it off every manifest?`, flags)
+    await confirm(`Delete label ${named}, and take it off every manifest?`, flags)
     const { project } = flags
+    const label = await findLabel(client, named, project)
     if (project === undefined) await client.call(routes.deleteLabel, { params: { label } })
     else await client.call(routes.deleteProjectLabel, { params: { project, label } })
-    console.error(`deleted label ${label}`)
+    console.error(`deleted label ${named}`)
   })
 }
 
-function add(manifest: string, label: number, flags: ApiFlags): Promise<void> {
+function add(manifest: string, named: string, flags: ApiFlags): Promise<void> {
   return withClient(flags, async ({ client }) => {
-    await client.call(routes.addManifestLabel, { params: { ...parseDigested(manifest), label } })
+    const params = parseDigested(manifest)
+    const label = await findUsableLabel(client, params.repository, named)
+    await client.call(routes.addManifestLabel, { params: { ...params, label } })
   })
 }
 
-function takeOff(manifest: string, label: number, flags: ApiFlags): Promise<void> {
+function takeOff(manifest: string, named: string, flags: ApiFlags): Promise<void> {
   return withClient(flags, async ({ client }) => {
-    await client.call(routes.removeManifestLabel, { params: { ...parseDigested(manifest), label } })
+    const params = parseDigested(manifest)
+    const label = await findManifestLabel(client, params, named)
+    await client.call(routes.removeManifestLabel, { params: { ...params, label } })
   })
 }
 
@@ -113,13 +123,13 @@ const descriptionOption = ['--description <text>', 'what it says of a manifest']
 /** Adds the command to the program. */
 export function registerLabel(program: Command): void {
   const label = program.command('label').description('labels of a server, and on manifests')
-  apiOptions(listOptions(label.command('list').description('list labels')))
+  apiOptions(listOptions(label.command('list').description('list labels'), routes.listLabels))
     .option(...projectOption)
     .option('--usable', 'with those of the projects above it, and those for all')
     .option('--manifest <repository@digest>', 'those of this manifest')
     .option('--name <prefix>', 'only names that begin so')
     .action(list)
-  apiOptions(label.command('show').description('show one label').argument('<id>', 'its number', wholeNumber))
+  apiOptions(label.command('show').description('show one label').argument('<label>', 'its name, or its number'))
     .option(...projectOption)
     .action(show)
   apiOptions(label.command('create').description('make a label').argument('<name>', 'what it is called'))
@@ -127,15 +137,15 @@ export function registerLabel(program: Command): void {
     .option(...colorOption)
     .option(...descriptionOption)
     .action(create)
-  apiOptions(label.command('update').description('change a label').argument('<id>', 'its number', wholeNumber))
+  apiOptions(label.command('update').description('change a label').argument('<label>', 'its name, or its number'))
     .option(...projectOption)
     .option('--name <name>', 'another name')
     .option(...colorOption)
     .option(...descriptionOption)
     .action(update)
-  apiOptions(label.command('delete').description('delete a label').argument('<id>', 'its number', wholeNumber))
+  apiOptions(label.command('delete').description('delete a label').argument('<label>', 'its name, or its number'))
     .option(...projectOption)
-    .option('-y, --yes', 'do not ask')
+    .option(...yesOption)
     .action(remove)
   const onManifest = (name: string, description: string) =>
     apiOptions(
@@ -143,7 +153,7 @@ export function registerLabel(program: Command): void {
         .command(name)
         .description(description)
         .argument('<repository@digest>', 'such as team/app@sha256:…')
-        .argument('<id>', 'the label', wholeNumber),
+        .argument('<label>', 'its name, or its number'),
     )
   onManifest('add', 'put a label on a manifest').action(add)
   onManifest('remove', 'take a label off a manifest').action(takeOff)

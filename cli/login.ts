@@ -14,7 +14,8 @@ import { chooseServer, credentialOfLogin, deviceName, parseServer, withServer } 
 import { CommandFailure } from './command-failure.ts'
 import { credentialsFile, forgetLogin, readLogins, storeLogin, type StoredLogin } from './credential-store.ts'
 import { printable } from './print.ts'
-import { ask, readSecretFromInput } from './prompt.ts'
+import { ask, promptAtTerminal, readSecretFromInput } from './prompt.ts'
+import { withSession } from './session-client.ts'
 
 interface LoginFlags {
   readonly username?: string
@@ -27,7 +28,8 @@ type Session = ResponseOf<typeof readSession>
 /** A secret that is a token already is kept as it is. */
 const isToken = (session: Session) => session.credential === 'personal' || session.credential === 'robot'
 
-async function login(url: string, flags: LoginFlags): Promise<void> {
+/** `askCode`: the terminal, unless a test says otherwise. */
+export async function login(url: string, flags: LoginFlags, askCode: typeof promptAtTerminal = promptAtTerminal): Promise<void> {
   const server = parseServer(url)
   if (server.startsWith('http:') && !/^http:\/\/(?:localhost|127\.|\[::1\])/.test(server))
     console.error(`warning: ${server} has no TLS: whoever is in between reads the password`)
@@ -35,14 +37,45 @@ async function login(url: string, flags: LoginFlags): Promise<void> {
   const password = flags.passwordStdin === true ? await readSecretFromInput() : await ask('Password', { hidden: true })
   const before = (await readLogins()).servers[server]
   const ca = flags.ca === undefined ? before?.ca : resolve(flags.ca)
-  await withServer({ server, ca, credential: { kind: 'basic', name, password } }, async (client) => {
-    const session = await whoIs(client, name)
-    const kept = isToken(session) ? { name: session.user?.name ?? name, token: password } : await keep(client, { name, password, session })
-    await storeOrRevoke(client, server, { ...kept, ...(ca !== undefined && { ca }) })
-    console.error(`logged in to ${server} as ${printable(kept.name)}`)
-  })
+  const given: Given = { server, ca, name, password }
+  await byPassword(given).catch((error: unknown) => bySecondFactor(given, error, askCode))
   // What was kept until now is of no use any more.
   if (before !== undefined) await takeBack(server, before)
+}
+
+interface Given {
+  readonly server: string
+  readonly ca: string | undefined
+  readonly name: string
+  readonly password: string
+}
+
+async function byPassword(given: Given): Promise<void> {
+  const { server, ca, name, password } = given
+  await withServer({ server, ca, credential: { kind: 'basic', name, password } }, async (client) => {
+    const session = await whoIs(client, name)
+    const isKept = isToken(session)
+    await finish(
+      client,
+      given,
+      isKept ? { name: session.user?.name ?? name, token: password } : await keep(client, { name, password, session }),
+    )
+  })
+}
+
+/** Where there is nobody to give a code, what the server said stands. */
+async function bySecondFactor(given: Given, refused: unknown, askCode: typeof promptAtTerminal): Promise<void> {
+  const code = refused instanceof MoreIsNeeded ? await askCode('Code of the second factor (empty: none)') : undefined
+  if (code === undefined || code.trim() === '') throw refused
+  await withSession({ ...given, askCode: () => Promise.resolve(code) }, async (client) => {
+    const { secret, token } = await client.call(createToken, { body: { name: deviceName() } })
+    await finish(client, given, { name: given.name, token: secret, tokenId: token.id })
+  })
+}
+
+async function finish(client: ApiClient, { server, ca }: Given, kept: StoredLogin): Promise<void> {
+  await storeOrRevoke(client, server, { ...kept, ...(ca !== undefined && { ca }) })
+  console.error(`logged in to ${server} as ${printable(kept.name)}`)
 }
 
 /** A token that cannot be kept is of no use to anybody. */
@@ -57,14 +90,18 @@ async function storeOrRevoke(client: ApiClient, server: string, made: StoredLogi
 
 async function whoIs(client: ApiClient, name: string): Promise<Session> {
   const session = await client.call(readSession).catch((error: unknown) => {
-    if (error instanceof ApiProblem && error.code === 'UNAUTHORIZED')
-      throw new CommandFailure(`name or password of ${printable(name)} is wrong`)
-    throw error
+    if (!(error instanceof ApiProblem) || error.code !== 'UNAUTHORIZED') throw error
+    // A sentence of its own is more than a wrong password: the account asks for a second factor, say.
+    if (error.detail !== undefined) throw new MoreIsNeeded(printable(error.detail))
+    throw new CommandFailure(`name or password of ${printable(name)} is wrong`)
   })
   if (session.state === 'active' && session.user !== undefined) return session
   if (session.state === 'anonymous') throw new CommandFailure('the server took no notice of name and password: it has no accounts')
-  throw new CommandFailure('this account needs more than a password: make a personal token in the portal, and give that as the password')
+  throw new CommandFailure('this account needs more than a password: use a personal access token as the password')
 }
+
+/** The password was right, and is not enough. */
+class MoreIsNeeded extends CommandFailure {}
 
 /** Refusals after which the password itself is kept: this server, or this account, makes no tokens. */
 const noTokens: ReadonlySet<string> = new Set([
@@ -126,7 +163,7 @@ export function registerLogin(program: Command): void {
     .option('-u, --username <name>', 'the account, or the robot')
     .option('--password-stdin', 'read the password, or a token, from standard input')
     .option('--ca <file>', 'trust the certificate authority in this PEM file, too, from now on')
-    .action(login)
+    .action((url: string, flags: LoginFlags) => login(url, flags))
 }
 
 /** Adds `logout` to the program. */

@@ -6,17 +6,31 @@
  */
 import { createProgram } from './program.ts'
 import { describeFailure } from './failure.ts'
+import { flushed, watchOutput } from './flushed.ts'
 
-/** Runs the verb and ends the process. */
+/** Runs the verb and ends the process when its output is read. */
 export async function main(args: readonly string[]): Promise<never> {
-  try {
-    const program = await createProgram(withVerb(args)[0])
+  const [verb] = withVerb(args)
+  // A registry ends when it is told to, whether its log is read or not.
+  const outputs = verb === 'serve' ? [] : [process.stdout, process.stderr]
+  for (const output of outputs) watchOutput(output)
+  const isDone = await reported(async () => {
+    const program = await createProgram(verb)
     await program.parseAsync(withVerb(args), { from: 'user' })
+  })
+  for (const output of outputs) await (isDone ? reported(() => flushed(output)) : flushed(output).catch(() => false))
+  process.exit()
+}
+
+async function reported(run: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await run()
+    return true
   } catch (error) {
     process.exitCode = 1
     process.stderr.write(`${describeFailure(error)}\n`)
+    return false
   }
-  process.exit()
 }
 
 /** As the entry point of registry:2's image: a configuration file without a verb is served. */

@@ -2,18 +2,20 @@
 import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import { deleteManifest, listManifestReferrers, listManifests, readManifest } from '#api/routes/manifests.ts'
-import { apiOptions, listOptions, readList, wholeNumber, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { describeBytes } from './data-command.ts'
+import { findUsableLabel } from './find-label.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 interface ListManifestsFlags extends ListFlags {
   readonly mediaType?: string
   readonly artifactType?: string
   readonly tagged?: boolean
   readonly untagged?: boolean
-  readonly label?: number
+  readonly label?: string
 }
 
 /** `team/app@sha256:…` taken apart. */
@@ -24,23 +26,23 @@ export function parseDigested(text: string): { readonly repository: string; read
 }
 
 function list(repository: string, flags: ListManifestsFlags): Promise<void> {
-  return withClient(flags, async ({ client, print }) => {
-    const { mediaType, artifactType, label } = flags
+  return withClient(flags, async ({ client }) => {
+    const { mediaType, artifactType } = flags
     const tagged = flags.untagged === true ? false : flags.tagged
-    const query = { mediaType, artifactType, tagged, label }
-    const page = await readList(client, listManifests, flags, { params: { repository }, query })
-    print(page, () =>
-      printRows(
-        ['DIGEST', 'TYPE', 'SIZE', 'CREATED', 'TAGS'],
-        page.items.map((each) => [
-          each.digest,
-          each.artifactType ?? each.mediaType,
-          each.sizeBytes,
-          each.createdAt,
-          `${each.tags.join(',')}${each.hasMoreTags ? ',…' : ''}`,
-        ]),
-      ),
-    )
+    const label = flags.label === undefined ? undefined : await findUsableLabel(client, repository, flags.label)
+    // What an index lists is no more without a tag than the index is.
+    const child = flags.untagged === true ? false : undefined
+    const query = { mediaType, artifactType, tagged, child, label }
+    await printPages(readPages(client, listManifests, flags, { params: { repository }, query }), flags, {
+      columns: ['DIGEST', 'TYPE', 'SIZE', 'CREATED', 'TAGS'],
+      row: (each) => [
+        each.digest,
+        each.artifactType ?? each.mediaType,
+        `${describeBytes(each.totalSizeBytes)}${each.totalSizeIsExact ? '' : ' or more'}`,
+        each.createdAt,
+        `${each.tags.join(',')}${each.hasMoreTags ? ',…' : ''}`,
+      ],
+    })
   })
 }
 
@@ -103,17 +105,21 @@ function printTable(...[columns, rows]: Parameters<typeof printRows>): void {
   printRows(columns, rows)
 }
 
-function listReferring(digested: string, flags: ListFlags & { readonly artifactType?: string }): Promise<void> {
-  return withClient(flags, async ({ client, print }) => {
-    const pages: ResponseOf<typeof listManifestReferrers>['items'] = []
+function listReferring(digested: string, flags: ApiFlags & { readonly artifactType?: string }): Promise<void> {
+  return withClient(flags, async ({ client }) => {
     const query = { artifactType: flags.artifactType }
-    for await (const { items } of client.pages(listManifestReferrers, { params: parseDigested(digested), query } as never))
-      pages.push(...items)
-    print({ items: pages }, () =>
-      printRows(
-        ['TYPE', 'DIGEST', 'SIZE'],
-        pages.map((each) => [each.artifactType, each.digest, describeBytes(each.sizeBytes)]),
-      ),
+    // All of them: there are few.
+    const pages: AsyncIterable<ResponseOf<typeof listManifestReferrers>> = client.pages(listManifestReferrers, {
+      params: parseDigested(digested),
+      query,
+    } as never)
+    await printPages(
+      pages,
+      { ...flags, all: true },
+      {
+        columns: ['TYPE', 'DIGEST', 'SIZE'],
+        row: (each) => [each.artifactType, each.digest, describeBytes(each.sizeBytes)],
+      },
     )
   })
 }
@@ -131,13 +137,16 @@ function remove(digested: string, flags: ApiFlags & { readonly yes?: boolean }):
 export function registerManifest(program: Command): void {
   const manifest = program.command('manifest').description('images, indexes and artifacts of repositories')
   apiOptions(
-    listOptions(manifest.command('list').description('list the manifests of a repository').argument('<repository>', 'its full name')),
+    listOptions(
+      manifest.command('list').description('list the manifests of a repository').argument('<repository>', 'its full name'),
+      listManifests,
+    ),
   )
     .option('--media-type <type>', 'only those of this media type')
     .option('--artifact-type <type>', 'only those of this artifact type')
     .option('--tagged', 'only those that a tag points at')
-    .option('--untagged', 'only those that no tag points at')
-    .option('--label <id>', 'only those with this label', wholeNumber)
+    .option('--untagged', 'only those that no tag points at, and that are no part of an index')
+    .option('--label <label>', 'only those with this label: its name, or its number')
     .action(list)
   apiOptions(
     manifest
@@ -156,6 +165,6 @@ export function registerManifest(program: Command): void {
   apiOptions(
     manifest.command('delete').description('delete a manifest with its tags').argument('<repository@digest>', 'such as team/app@sha256:…'),
   )
-    .option('-y, --yes', 'do not ask')
+    .option(...yesOption)
     .action(remove)
 }

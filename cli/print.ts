@@ -9,15 +9,25 @@ export type Cell = string | number | boolean | null | undefined
 
 /** One row a line under a line of titles; the last column is not filled up. */
 export function printRows(columns: readonly string[], rows: readonly (readonly Cell[])[]): void {
-  const lines = [columns, ...rows.map((row) => row.map(cellText))]
-  const widths = columns.map((_, index) => Math.max(...lines.map((line) => line[index]?.length ?? 0)))
-  for (const line of lines) {
-    console.log(
-      line
-        .map((text, index) => (index === line.length - 1 ? text : text.padEnd(widths[index] ?? 0)))
-        .join('  ')
-        .trimEnd(),
-    )
+  printTable(columns)(rows)
+}
+
+/** A table that comes in parts: the titles are printed with the first. A column grows when a later part needs it, what was printed stays. */
+export function printTable(columns: readonly string[]): (rows: readonly (readonly Cell[])[]) => void {
+  const widths = columns.map(() => 0)
+  let titles = [columns]
+  return (rows) => {
+    const lines = [...titles, ...rows.map((row) => row.map(cellText))]
+    titles = []
+    for (const line of lines) for (const [index, text] of line.entries()) widths[index] = Math.max(widths[index] ?? 0, text.length)
+    for (const line of lines) {
+      console.log(
+        line
+          .map((text, index) => (index === line.length - 1 ? text : text.padEnd(widths[index] ?? 0)))
+          .join('  ')
+          .trimEnd(),
+      )
+    }
   }
 }
 

@@ -47,6 +47,7 @@ const apiVerbs: Readonly<Record<string, () => Promise<Register>>> = {
   robot: async () => (await import('./robot.ts')).registerRobot,
   key: async () => (await import('./key.ts')).registerKey,
   user: async () => (await import('./user.ts')).registerUser,
+  factor: async () => (await import('./factor.ts')).registerFactor,
   provider: async () => (await import('./provider.ts')).registerProvider,
   audit: async () => (await import('./audit.ts')).registerAudit,
   system: async () => (await import('./system.ts')).registerSystem,

@@ -3,10 +3,11 @@ import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import { createProject, deleteProject, listProjects, readProject, renameProject, updateProject } from '#api/routes/projects.ts'
 import { readProjectNetworks, replaceProjectNetworks } from '#api/routes/system.ts'
-import { apiOptions, listOptions, readList, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { printFacts } from './print.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 interface ListProjectsFlags extends ListFlags {
   readonly name?: string
@@ -28,15 +29,12 @@ function isPublicOf(flags: Visibility): boolean | undefined {
 }
 
 function list(flags: ListProjectsFlags): Promise<void> {
-  return withClient(flags, async ({ client, print }) => {
+  return withClient(flags, async ({ client }) => {
     const query = { name: flags.name, public: isPublicOf(flags), mine: flags.mine }
-    const page = await readList(client, listProjects, flags, { query })
-    print(page, () =>
-      printRows(
-        ['NAME', 'PUBLIC', 'UPDATED', 'DESCRIPTION'],
-        page.items.map((each) => [each.name, each.isPublic, each.updatedAt, each.description]),
-      ),
-    )
+    await printPages(readPages(client, listProjects, flags, { query }), flags, {
+      columns: ['NAME', 'PUBLIC', 'UPDATED', 'DESCRIPTION'],
+      row: (each) => [each.name, each.isPublic, each.updatedAt, each.description],
+    })
   })
 }
 
@@ -123,7 +121,7 @@ function remove(project: string, flags: ApiFlags & { readonly yes?: boolean; rea
 /** Adds the command to the program. */
 export function registerProject(program: Command): void {
   const project = program.command('project').description('projects of a server')
-  apiOptions(listOptions(project.command('list').description('list the projects that you may see')))
+  apiOptions(listOptions(project.command('list').description('list the projects that you may see'), listProjects))
     .option('--name <prefix>', 'only names that begin so')
     .option('--public', 'only public ones')
     .option('--private', 'only private ones')
@@ -157,6 +155,6 @@ export function registerProject(program: Command): void {
   ).action(rename)
   apiOptions(project.command('delete').description('delete an empty project').argument('<project>', 'its name'))
     .option('--force', 'with all its repositories, and the projects below it')
-    .option('-y, --yes', 'do not ask')
+    .option(...yesOption)
     .action(remove)
 }

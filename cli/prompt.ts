@@ -1,10 +1,15 @@
 /** Questions to the person at the terminal. Without one nothing is asked: a script gets a sentence instead of a program that waits. */
+import { openSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
+import { ReadStream } from 'node:tty'
 import { CommandFailure } from './command-failure.ts'
 
 /** Far longer than any password, token or certificate. */
 const inputBytesMax = 1024 * 1024
+
+/** For every verb that asks with {@link confirm}. */
+export const yesOption = ['-y, --yes', 'do not ask'] as const
 
 /** What is asked before something is lost. Throws when the answer is not yes, or when there is nobody to ask. */
 export async function confirm(question: string, flags: { readonly yes?: boolean | undefined }): Promise<void> {
@@ -22,8 +27,12 @@ export async function confirm(question: string, flags: { readonly yes?: boolean 
 /** A line that is typed; `hidden`: without showing it. */
 export async function ask(question: string, { hidden = false }: { readonly hidden?: boolean } = {}): Promise<string> {
   if (!process.stdin.isTTY) throw new CommandFailure(`${question}: nobody is there to ask; --help says how to give it`)
+  return await askOf(process.stdin, question, hidden)
+}
+
+async function askOf(input: NodeJS.ReadableStream, question: string, hidden: boolean): Promise<string> {
   const output = hidden ? new Writable({ write: (_chunk, _encoding, done) => done() }) : process.stderr
-  const reading = createInterface({ input: process.stdin, output, terminal: true })
+  const reading = createInterface({ input, output, terminal: true })
   try {
     if (hidden) process.stderr.write(`${question}: `)
     const answer = await reading.question(hidden ? '' : `${question}: `)
@@ -31,6 +40,24 @@ export async function ask(question: string, { hidden = false }: { readonly hidde
     return answer
   } finally {
     reading.close()
+  }
+}
+
+/** A hidden line from the terminal itself, for standard input may be taken by a file; undefined when there is no terminal. */
+export async function promptAtTerminal(question: string): Promise<string | undefined> {
+  if (process.stdin.isTTY) return await askOf(process.stdin, question, true)
+  // A script's output goes elsewhere: nobody would see the question, and it would wait for ever.
+  if (!process.stderr.isTTY) return undefined
+  let input: ReadStream
+  try {
+    input = new ReadStream(openSync('/dev/tty', 'r'))
+  } catch {
+    return undefined
+  }
+  try {
+    return await askOf(input, question, true)
+  } finally {
+    input.destroy()
   }
 }
 

@@ -15,7 +15,7 @@ import { settingsChangeSchemas, secretMembers, type ProviderKind } from '#api/pr
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { printFacts, printRows } from './print.ts'
-import { ask, confirm, readSecretFromInput } from './prompt.ts'
+import { ask, confirm, readSecretFromInput, yesOption } from './prompt.ts'
 
 type Kind = Exclude<ProviderKind, 'local'>
 type Provider = ResponseOf<typeof readProvider>
@@ -299,6 +299,6 @@ export function registerProvider(program: Command): void {
     .action(tryOut)
   apiOptions(provider.command('delete').description('delete a provider').argument('<name>', 'its name, which stands in URLs'))
     .option('--force', 'with the accounts’ links, groups, grants and trusts that depend on it')
-    .option('-y, --yes', 'do not ask')
+    .option(...yesOption)
     .action(remove)
 }

@@ -1,10 +1,11 @@
 /** `berth repository`: the repositories of a server. */
 import type { Command } from 'commander'
 import { deleteRepository, listRepositories, readRepository, updateRepository } from '#api/routes/repositories.ts'
-import { apiOptions, listOptions, readList, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { describeBytes } from './data-command.ts'
-import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { printFacts } from './print.ts'
+import { confirm, yesOption } from './prompt.ts'
 import { addRepositoryMove } from './repository-move.ts'
 
 interface ListRepositoriesFlags extends ListFlags {
@@ -19,15 +20,12 @@ export function atLeast(count: number, isExact: boolean): string {
 }
 
 function list(flags: ListRepositoriesFlags): Promise<void> {
-  return withClient(flags, async ({ client, print }) => {
+  return withClient(flags, async ({ client }) => {
     const { name, q, project } = flags
-    const page = await readList(client, listRepositories, flags, { query: { name, q, project } })
-    print(page, () =>
-      printRows(
-        ['NAME', 'PROJECT', 'TAGS', 'UPDATED'],
-        page.items.map((each) => [each.name, each.project, atLeast(each.tagCount, each.tagCountIsExact), each.updatedAt]),
-      ),
-    )
+    await printPages(readPages(client, listRepositories, flags, { query: { name, q, project } }), flags, {
+      columns: ['NAME', 'PROJECT', 'TAGS', 'UPDATED'],
+      row: (each) => [each.name, each.project, atLeast(each.tagCount, each.tagCountIsExact), each.updatedAt],
+    })
   })
 }
 
@@ -67,7 +65,7 @@ function remove(repository: string, flags: ApiFlags & { readonly yes?: boolean }
 /** Adds the command to the program. */
 export function registerRepository(program: Command): void {
   const repository = program.command('repository').description('repositories of a server')
-  apiOptions(listOptions(repository.command('list').description('list the repositories that you may see')))
+  apiOptions(listOptions(repository.command('list').description('list the repositories that you may see'), listRepositories))
     .option('--name <prefix>', 'only names that begin so')
     .option('--q <text>', 'only names with this in them')
     .option('--project <name>', 'only those of this project')
@@ -83,7 +81,7 @@ export function registerRepository(program: Command): void {
   apiOptions(
     repository.command('delete').description('delete a repository with everything in it').argument('<repository>', 'its full name'),
   )
-    .option('-y, --yes', 'do not ask')
+    .option(...yesOption)
     .action(remove)
   addRepositoryMove(repository)
 }

@@ -2,11 +2,14 @@
 import type { Command } from 'commander'
 import type { BodyOf, ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/robots.ts'
-import { apiOptions, listOptions, readList, wholeNumber, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
+import { confirmEverything, everythingOption, type EverythingFlags } from './confirm-everything.ts'
 import { endOf, expiresOption } from './end-of.ts'
+import { findRobot } from './find-robot.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 type Robot = ResponseOf<typeof routes.readRobot>
 type Grants = NonNullable<BodyOf<typeof routes.createRobot>['grants']>
@@ -20,7 +23,7 @@ interface RobotListFlags extends ListFlags {
   readonly name?: string
 }
 
-interface SettingFlags extends PlaceFlags {
+interface SettingFlags extends PlaceFlags, EverythingFlags {
   readonly description?: string
   readonly grant?: readonly string[]
   readonly allow?: readonly string[]
@@ -93,21 +96,23 @@ function settingsOf({ description, grant, allow, expires }: SettingFlags) {
 }
 
 async function runList(flags: RobotListFlags): Promise<void> {
-  await withClient(flags, async ({ client, print }) => {
+  await withClient(flags, async ({ client }) => {
     const { project, name } = flags
     const query = { name }
-    const list =
+    const pages =
       project === undefined
-        ? await readList(client, routes.listRobots, flags, { query })
-        : await readList(client, routes.listProjectRobots, flags, { params: { project }, query })
-    const rows = list.items.map(({ id, login, isDisabled, expiresAt, lastUsedAt }) => [id, login, isDisabled, expiresAt, lastUsedAt])
-    print(list, () => printRows(['ID', 'LOGIN', 'DISABLED', 'UNTIL', 'LAST USED'], rows))
+        ? readPages(client, routes.listRobots, flags, { query })
+        : readPages(client, routes.listProjectRobots, flags, { params: { project }, query })
+    await printPages(pages, flags, {
+      columns: ['ID', 'LOGIN', 'DISABLED', 'UNTIL', 'LAST USED'],
+      row: ({ id, login, isDisabled, expiresAt, lastUsedAt }) => [id, login, isDisabled, expiresAt, lastUsedAt],
+    })
   })
 }
 
-async function runShow(robot: number, flags: PlaceFlags): Promise<void> {
+async function runShow(named: string, flags: PlaceFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
-    const { project } = flags
+    const { robot, project } = await findRobot(client, named, flags.project)
     const found =
       project === undefined
         ? await client.call(routes.readRobot, { params: { robot } })
@@ -116,10 +121,17 @@ async function runShow(robot: number, flags: PlaceFlags): Promise<void> {
   })
 }
 
+/** Of a robot of the system: in a project, a role without a place is in that project. */
+async function confirmGrants(name: string, grants: Grants = [], flags: EverythingFlags): Promise<void> {
+  const roles = grants.filter((grant) => grant.project === undefined && grant.repositories === undefined).map(({ role }) => role)
+  if (roles.length > 0) await confirmEverything(`${roles.join(', ')} for the robot ${name}`, flags)
+}
+
 async function runCreate(name: string, flags: CreateFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
     const { project } = flags
     const body = { name, ...settingsOf(flags), hasSecret: flags.secret !== false }
+    if (project === undefined) await confirmGrants(name, body.grants, flags)
     const made =
       project === undefined
         ? await client.call(routes.createRobot, { body })
@@ -133,9 +145,10 @@ async function runCreate(name: string, flags: CreateFlags): Promise<void> {
   })
 }
 
-async function change(robot: number, flags: PlaceFlags, body: BodyOf<typeof routes.updateRobot>): Promise<void> {
+async function change(named: string, flags: PlaceFlags & EverythingFlags, body: BodyOf<typeof routes.updateRobot>): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
-    const { project } = flags
+    const { robot, project } = await findRobot(client, named, flags.project)
+    if (project === undefined) await confirmGrants(named, body.grants, flags)
     const changed =
       project === undefined
         ? await client.call(routes.updateRobot, { params: { robot }, body })
@@ -144,30 +157,33 @@ async function change(robot: number, flags: PlaceFlags, body: BodyOf<typeof rout
   })
 }
 
-async function runDelete(robot: number, flags: ConfirmFlags): Promise<void> {
+async function runDelete(named: string, flags: ConfirmFlags): Promise<void> {
   await withClient(flags, async ({ client }) => {
-    await confirm(`Remove robot ${robot} with its secrets and grants?`, flags)
-    const { project } = flags
+    await confirm(`Remove ${named} with its secrets and grants?`, flags)
+    const { robot, project } = await findRobot(client, named, flags.project)
     if (project === undefined) await client.call(routes.deleteRobot, { params: { robot } })
     else await client.call(routes.deleteProjectRobot, { params: { project, robot } })
   })
 }
 
-async function runListSecrets(robot: number, flags: ListFlags & PlaceFlags): Promise<void> {
-  await withClient(flags, async ({ client, print }) => {
-    const { project } = flags
-    const list =
+async function runListSecrets(named: string, flags: ListFlags & PlaceFlags): Promise<void> {
+  await withClient(flags, async ({ client }) => {
+    const { robot, project } = await findRobot(client, named, flags.project)
+    const pages =
       project === undefined
-        ? await readList(client, routes.listRobotSecrets, flags, { params: { robot } })
-        : await readList(client, routes.listProjectRobotSecrets, flags, { params: { project, robot } })
-    const rows = list.items.map(({ id, name, hint, expiresAt, lastUsedAt }) => [id, name, hint, expiresAt, lastUsedAt])
-    print(list, () => printRows(['ID', 'NAME', 'BEGINS', 'UNTIL', 'LAST USED'], rows))
+        ? readPages(client, routes.listRobotSecrets, flags, { params: { robot } })
+        : readPages(client, routes.listProjectRobotSecrets, flags, { params: { project, robot } })
+    await printPages(pages, flags, {
+      columns: ['ID', 'NAME', 'BEGINS', 'UNTIL', 'LAST USED'],
+      row: ({ id, name, hint, expiresAt, lastUsedAt }) => [id, name, hint, expiresAt, lastUsedAt],
+    })
   })
 }
 
-async function runAddSecret(robot: number, flags: SecretFlags): Promise<void> {
+async function runAddSecret(named: string, flags: SecretFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
-    const { project, name } = flags
+    const { name } = flags
+    const { robot, project } = await findRobot(client, named, flags.project)
     const body = { ...(name !== undefined && { name }), ...endOf(flags.expires) }
     const made =
       project === undefined
@@ -180,18 +196,18 @@ async function runAddSecret(robot: number, flags: SecretFlags): Promise<void> {
   })
 }
 
-async function runRevokeSecret(robot: number, secret: number, flags: ConfirmFlags): Promise<void> {
+async function runRevokeSecret(named: string, secret: number, flags: ConfirmFlags): Promise<void> {
   await withClient(flags, async ({ client }) => {
-    await confirm(`Revoke secret ${secret} of robot ${robot}?`, flags)
-    const { project } = flags
+    await confirm(`Revoke secret ${secret} of ${named}?`, flags)
+    const { robot, project } = await findRobot(client, named, flags.project)
     if (project === undefined) await client.call(routes.revokeRobotSecret, { params: { robot, secret } })
     else await client.call(routes.revokeProjectRobotSecret, { params: { project, robot, secret } })
   })
 }
 
-async function runListTrusts(robot: number, flags: PlaceFlags): Promise<void> {
+async function runListTrusts(named: string, flags: PlaceFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
-    const { project } = flags
+    const { robot, project } = await findRobot(client, named, flags.project)
     const list =
       project === undefined
         ? await client.call(routes.listRobotTrusts, { params: { robot } })
@@ -214,9 +230,10 @@ function claimsOf(pairs: readonly string[]): Record<string, string> {
   return Object.fromEntries(entries)
 }
 
-async function runAddTrust(robot: number, flags: TrustFlags): Promise<void> {
+async function runAddTrust(named: string, flags: TrustFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
-    const { project, provider, audience, description } = flags
+    const { provider, audience, description } = flags
+    const { robot, project } = await findRobot(client, named, flags.project)
     const body = { provider, audience, claims: claimsOf(flags.claim), ...(description !== undefined && { description }) }
     const made =
       project === undefined
@@ -226,17 +243,16 @@ async function runAddTrust(robot: number, flags: TrustFlags): Promise<void> {
   })
 }
 
-async function runRemoveTrust(robot: number, trust: number, flags: ConfirmFlags): Promise<void> {
+async function runRemoveTrust(named: string, trust: number, flags: ConfirmFlags): Promise<void> {
   await withClient(flags, async ({ client }) => {
-    await confirm(`Stop the workloads of trust ${trust} from acting as robot ${robot}?`, flags)
-    const { project } = flags
+    await confirm(`Stop the workloads of trust ${trust} from acting as ${named}?`, flags)
+    const { robot, project } = await findRobot(client, named, flags.project)
     if (project === undefined) await client.call(routes.removeRobotTrust, { params: { robot, trust } })
     else await client.call(routes.removeProjectRobotTrust, { params: { project, robot, trust } })
   })
 }
 
 const projectOption = ['--project <name>', 'a robot of this project; without it of the whole system'] as const
-const yesOption = ['--yes', 'do not ask'] as const
 const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
 
 function settingOptions(command: Command): Command {
@@ -244,6 +260,8 @@ function settingOptions(command: Command): Command {
     .option(...projectOption)
     .option('--description <text>', 'for people')
     .option('--grant <grant>', 'developer, developer@team or developer@team:team/web/**; several times for several', collect)
+    .option(...everythingOption)
+    .option(...yesOption)
     .option(
       '--allow <network>',
       'let in from here only, such as 192.0.2.0/24; several times for several; anywhere: from everywhere',
@@ -256,8 +274,8 @@ function settingOptions(command: Command): Command {
 export function registerRobot(program: Command): void {
   const robot = program.command('robot').description('accounts of programs')
   const one = (name: string, description: string) =>
-    apiOptions(robot.command(name).description(description).argument('<id>', 'see robot list', wholeNumber))
-  apiOptions(listOptions(robot.command('list').description('list robots')))
+    apiOptions(robot.command(name).description(description).argument('<robot>', 'its login name, such as robot-ci@team, or its number'))
+  apiOptions(listOptions(robot.command('list').description('list robots'), routes.listRobots))
     .option(...projectOption)
     .option('--name <prefix>', 'only names that begin so')
     .action(runList)
@@ -271,15 +289,15 @@ export function registerRobot(program: Command): void {
   )
     .option('--no-secret', 'without a secret, for workloads that are trusted by their own tokens')
     .action(runCreate)
-  settingOptions(one('update', 'change a robot; --grant replaces all that it has')).action((id: number, flags: SettingFlags) =>
-    change(id, flags, settingsOf(flags)),
+  settingOptions(one('update', 'change a robot; --grant replaces all that it has')).action((named: string, flags: SettingFlags) =>
+    change(named, flags, settingsOf(flags)),
   )
   one('disable', 'let a robot in no more')
     .option(...projectOption)
-    .action((id: number, flags: PlaceFlags) => change(id, flags, { isDisabled: true }))
+    .action((named: string, flags: PlaceFlags) => change(named, flags, { isDisabled: true }))
   one('enable', 'let a robot in again')
     .option(...projectOption)
-    .action((id: number, flags: PlaceFlags) => change(id, flags, { isDisabled: false }))
+    .action((named: string, flags: PlaceFlags) => change(named, flags, { isDisabled: false }))
   one('delete', 'remove a robot')
     .option(...projectOption)
     .option(...yesOption)
@@ -291,8 +309,8 @@ export function registerRobot(program: Command): void {
 function registerSecrets(robot: Command): void {
   const secret = robot.command('secret').description('secrets of a robot, several at once')
   const one = (name: string, description: string) =>
-    apiOptions(secret.command(name).description(description).argument('<robot>', 'see robot list', wholeNumber)).option(...projectOption)
-  listOptions(one('list', 'list secrets: all about them but themselves')).action(runListSecrets)
+    apiOptions(secret.command(name).description(description).argument('<robot>', 'its login name, or its number')).option(...projectOption)
+  listOptions(one('list', 'list secrets: all about them but themselves'), routes.listRobotSecrets).action(runListSecrets)
   one('add', 'add a secret beside those it has')
     .option('--name <text>', 'for what it is')
     .option(...expiresOption)
@@ -306,7 +324,7 @@ function registerSecrets(robot: Command): void {
 function registerTrusts(robot: Command): void {
   const trust = robot.command('trust').description('workloads that may act as a robot by their own tokens')
   const one = (name: string, description: string) =>
-    apiOptions(trust.command(name).description(description).argument('<robot>', 'see robot list', wholeNumber)).option(...projectOption)
+    apiOptions(trust.command(name).description(description).argument('<robot>', 'its login name, or its number')).option(...projectOption)
   one('list', 'list which workloads are trusted').action(runListTrusts)
   one('add', 'trust workloads whose tokens fit the rules')
     .requiredOption('--provider <name>', 'of workload tokens, see provider list')

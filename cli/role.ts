@@ -6,7 +6,7 @@ import { parsePermission, type Permission } from '#api/permissions.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 type Role = ResponseOf<typeof readRole>
 
@@ -107,7 +107,7 @@ export function registerRole(program: Command): void {
     .option(...permissionOption, permissions)
     .action(runUpdate)
   apiOptions(role.command('delete').description('remove a role that nobody holds').argument('<name>', 'its name'))
-    .option('--yes', 'do not ask')
+    .option(...yesOption)
     .action(runDelete)
   apiOptions(role.command('permissions').description('list what roles are made of')).action(runPermissions)
 }

@@ -1,14 +1,17 @@
 /** `berth tag`: tags of repositories. */
 import type { Command } from 'commander'
 import { createTag, deleteTag, listTagHistory, listTags, readTag } from '#api/routes/tags.ts'
-import { apiOptions, listOptions, readList, wholeNumber, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { describeBytes } from './data-command.ts'
+import { findUsableLabel } from './find-label.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { printFacts } from './print.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 interface ListTagsFlags extends ListFlags {
   readonly q?: string
-  readonly label?: number
+  readonly label?: string
 }
 
 /** `team/app:1.2` taken apart. */
@@ -20,14 +23,18 @@ export function parseTagged(text: string): { readonly repository: string; readon
 }
 
 function list(repository: string, flags: ListTagsFlags): Promise<void> {
-  return withClient(flags, async ({ client, print }) => {
-    const page = await readList(client, listTags, flags, { params: { repository }, query: { q: flags.q, label: flags.label } })
-    print(page, () =>
-      printRows(
-        ['TAG', 'DIGEST', 'UPDATED', 'LABELS'],
-        page.items.map((tag) => [tag.name, tag.digest, tag.updatedAt, tag.labels.map(({ name }) => name).join(',')]),
-      ),
-    )
+  return withClient(flags, async ({ client }) => {
+    const label = flags.label === undefined ? undefined : await findUsableLabel(client, repository, flags.label)
+    await printPages(readPages(client, listTags, flags, { params: { repository }, query: { q: flags.q, label } }), flags, {
+      columns: ['TAG', 'DIGEST', 'SIZE', 'UPDATED', 'LABELS'],
+      row: (tag) => [
+        tag.name,
+        tag.digest,
+        `${describeBytes(tag.totalSizeBytes)}${tag.totalSizeIsExact ? '' : ' or more'}`,
+        tag.updatedAt,
+        tag.labels.map(({ name }) => name).join(','),
+      ],
+    })
   })
 }
 
@@ -49,14 +56,11 @@ function show(tagged: string, flags: ApiFlags): Promise<void> {
 }
 
 function history(tagged: string, flags: ListFlags): Promise<void> {
-  return withClient(flags, async ({ client, print }) => {
-    const page = await readList(client, listTagHistory, flags, { params: parseTagged(tagged) })
-    print(page, () =>
-      printRows(
-        ['AT', 'DIGEST', 'BEFORE', 'BY'],
-        page.items.map((change) => [change.at, change.digest ?? '(deleted)', change.previousDigest, change.actor]),
-      ),
-    )
+  return withClient(flags, async ({ client }) => {
+    await printPages(readPages(client, listTagHistory, flags, { params: parseTagged(tagged) }), flags, {
+      columns: ['AT', 'DIGEST', 'BEFORE', 'BY'],
+      row: (change) => [change.at, change.digest ?? '(deleted)', change.previousDigest, change.actor],
+    })
   })
 }
 
@@ -80,13 +84,18 @@ function remove(tagged: string, flags: ApiFlags & { readonly yes?: boolean }): P
 /** Adds the command to the program. */
 export function registerTag(program: Command): void {
   const tag = program.command('tag').description('tags of repositories')
-  apiOptions(listOptions(tag.command('list').description('list the tags of a repository').argument('<repository>', 'its full name')))
+  apiOptions(
+    listOptions(tag.command('list').description('list the tags of a repository').argument('<repository>', 'its full name'), listTags),
+  )
     .option('--q <prefix>', 'only tags that begin so')
-    .option('--label <id>', 'only tags of manifests with this label', wholeNumber)
+    .option('--label <label>', 'only tags of manifests with this label: its name, or its number')
     .action(list)
   apiOptions(tag.command('show').description('show one tag').argument('<repository:tag>', 'such as team/app:1.2')).action(show)
   apiOptions(
-    listOptions(tag.command('history').description('list what a tag pointed at').argument('<repository:tag>', 'such as team/app:1.2')),
+    listOptions(
+      tag.command('history').description('list what a tag pointed at').argument('<repository:tag>', 'such as team/app:1.2'),
+      listTagHistory,
+    ),
   ).action(history)
   apiOptions(
     tag
@@ -96,6 +105,6 @@ export function registerTag(program: Command): void {
       .argument('<digest>', 'of the manifest'),
   ).action(create)
   apiOptions(tag.command('delete').description('delete a tag; the manifest stays').argument('<repository:tag>', 'such as team/app:1.2'))
-    .option('-y, --yes', 'do not ask')
+    .option(...yesOption)
     .action(remove)
 }

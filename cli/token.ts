@@ -3,11 +3,12 @@ import type { Command } from 'commander'
 import type { BodyOf, ResponseOf } from '#api/contract.ts'
 import { builtInRoles } from '#api/permissions.ts'
 import { createToken, listTokens, listUserTokens, revokeToken, revokeUserToken, type readToken } from '#api/routes/tokens.ts'
-import { apiOptions, listOptions, readList, wholeNumber, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { endOf, expiresOption } from './end-of.ts'
-import { printFacts, printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { printFacts } from './print.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 type Token = ResponseOf<typeof readToken>
 type Scopes = NonNullable<BodyOf<typeof createToken>['scopes']>
@@ -40,22 +41,24 @@ function scopeText({ scopes }: Token): string {
 }
 
 async function runList(flags: TokenListFlags): Promise<void> {
-  await withClient(flags, async ({ client, print }) => {
+  await withClient(flags, async ({ client }) => {
     const { user, kind } = flags
     const query = { kind }
-    const list =
+    const pages =
       user === undefined
-        ? await readList(client, listTokens, flags, { query })
-        : await readList(client, listUserTokens, flags, { params: { user }, query })
-    const rows = list.items.map((token) => [
-      token.id,
-      token.kind === 'refresh' ? `(${token.client === '' ? 'client' : token.client})` : token.name,
-      token.hint,
-      scopeText(token),
-      token.expiresAt,
-      token.lastUsedAt,
-    ])
-    print(list, () => printRows(['ID', 'NAME', 'BEGINS', 'ALLOWS', 'UNTIL', 'LAST USED'], rows))
+        ? readPages(client, listTokens, flags, { query })
+        : readPages(client, listUserTokens, flags, { params: { user }, query })
+    await printPages(pages, flags, {
+      columns: ['ID', 'NAME', 'BEGINS', 'ALLOWS', 'UNTIL', 'LAST USED'],
+      row: (token) => [
+        token.id,
+        token.kind === 'refresh' ? `(${token.client === '' ? 'client' : token.client})` : token.name,
+        token.hint,
+        scopeText(token),
+        token.expiresAt,
+        token.lastUsedAt,
+      ],
+    })
   })
 }
 
@@ -106,7 +109,7 @@ const collect = (value: string, before: readonly string[] = []): readonly string
 /** Adds the command to the program. */
 export function registerToken(program: Command): void {
   const token = program.command('token').description('personal access tokens')
-  apiOptions(listOptions(token.command('list').description('list your tokens, and the clients that signed in as you')))
+  apiOptions(listOptions(token.command('list').description('list your tokens, and the clients that signed in as you'), listTokens))
     .option('--user <id>', 'of another account, see user list', wholeNumber)
     .option('--kind <kind>', 'only personal ones, or only refresh tokens of clients')
     .action(runList)
@@ -119,6 +122,6 @@ export function registerToken(program: Command): void {
     .action(runCreate)
   apiOptions(token.command('revoke').description('end a token at once').argument('<id>', 'see token list', wholeNumber))
     .option('--user <id>', 'of another account, see user list', wholeNumber)
-    .option('--yes', 'do not ask')
+    .option(...yesOption)
     .action(runRevoke)
 }

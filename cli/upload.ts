@@ -1,23 +1,29 @@
 /** `berth upload`: pushes under way. */
 import type { Command } from 'commander'
 import { cancelUpload, listRepositoryUploads, listUploads } from '#api/routes/uploads.ts'
-import { apiOptions, listOptions, readList, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { describeBytes } from './data-command.ts'
-import { printRows } from './print.ts'
-import { confirm } from './prompt.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 function list(repository: string | undefined, flags: ListFlags): Promise<void> {
-  return withClient(flags, async ({ client, print }) => {
-    const page =
+  return withClient(flags, async ({ client }) => {
+    const pages =
       repository === undefined
-        ? await readList(client, listUploads, flags)
-        : await readList(client, listRepositoryUploads, flags, { params: { repository } })
-    print(page, () =>
-      printRows(
-        ['ID', 'REPOSITORY', 'BY', 'RECEIVED', 'STARTED', 'UPDATED'],
-        page.items.map((each) => [each.id, each.repository, each.actor, describeBytes(each.offsetBytes), each.startedAt, each.updatedAt]),
-      ),
-    )
+        ? readPages(client, listUploads, flags)
+        : readPages(client, listRepositoryUploads, flags, { params: { repository } })
+    await printPages(pages, flags, {
+      columns: ['ID', 'REPOSITORY', 'BY', 'RECEIVED', 'RECEIVING', 'STARTED', 'UPDATED'],
+      row: ({ id, repository: of, actor, offsetBytes, isReceiving, startedAt, updatedAt }) => [
+        id,
+        of,
+        actor,
+        describeBytes(offsetBytes),
+        isReceiving,
+        startedAt,
+        updatedAt,
+      ],
+    })
   })
 }
 
@@ -33,7 +39,10 @@ function cancel(repository: string, upload: string, flags: ApiFlags & { readonly
 export function registerUpload(program: Command): void {
   const upload = program.command('upload').description('uploads under way')
   apiOptions(
-    listOptions(upload.command('list').description('list the uploads under way').argument('[repository]', 'only those to this one')),
+    listOptions(
+      upload.command('list').description('list the uploads under way').argument('[repository]', 'only those to this one'),
+      listUploads,
+    ),
   ).action(list)
   apiOptions(
     upload
@@ -42,6 +51,6 @@ export function registerUpload(program: Command): void {
       .argument('<repository>', 'its full name')
       .argument('<id>', 'of the list'),
   )
-    .option('-y, --yes', 'do not ask')
+    .option(...yesOption)
     .action(cancel)
 }

@@ -4,11 +4,12 @@ import type { ApiClient } from '#api/client.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import { changePassword, createUser, deleteUser, listUsers, type readUser, resetUserPassword, updateUser } from '#api/routes/users.ts'
 import { createAccount, setAccountPassword } from '#main.ts'
-import { apiOptions, listOptions, readList, withClient, type ApiFlags, type ListFlags } from './api-command.ts'
+import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { withBerth } from './data-command.ts'
-import { printFacts, printRows } from './print.ts'
-import { ask, confirm, newSecret } from './prompt.ts'
+import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { printFacts } from './print.ts'
+import { ask, confirm, newSecret, yesOption } from './prompt.ts'
 
 type User = ResponseOf<typeof readUser>
 
@@ -65,18 +66,13 @@ function show(user: User): void {
 }
 
 async function runList(flags: UserListFlags): Promise<void> {
-  await withClient(flags, async ({ client, print }) => {
+  await withClient(flags, async ({ client }) => {
     const { name, admins, disabled, provider } = flags
-    const list = await readList(client, listUsers, flags, { query: { name, isAdministrator: admins, isDisabled: disabled, provider } })
-    const cells = ({ id, name: of, isAdministrator, isDisabled, email, lastLoginAt }: User) => [
-      id,
-      of,
-      isAdministrator,
-      isDisabled,
-      email,
-      lastLoginAt,
-    ]
-    print(list, () => printRows(['ID', 'NAME', 'ADMINISTRATOR', 'DISABLED', 'E-MAIL', 'LAST LOGIN'], list.items.map(cells)))
+    const query = { name, isAdministrator: admins, isDisabled: disabled, provider }
+    await printPages(readPages(client, listUsers, flags, { query }), flags, {
+      columns: ['ID', 'NAME', 'ADMINISTRATOR', 'DISABLED', 'E-MAIL', 'LAST LOGIN'],
+      row: (user) => [user.id, user.name, user.isAdministrator, user.isDisabled, user.email, user.lastLoginAt],
+    })
   })
 }
 
@@ -137,21 +133,23 @@ async function runPassword(name: string | undefined, flags: PasswordFlags): Prom
     if (name === undefined) throw new CommandFailure('whose password? Name the account')
     const password = await newSecret(`New password of ${name}`, flags)
     await withBerth(data, (berth) => setAccountPassword(berth, { name, password }))
-    console.log(`${name} has a new password and is enabled`)
+    console.log(`${name} has a new password and is enabled; ${tokensStay}`)
     return
   }
   await withClient(flags, async ({ client }) => {
     if (name === undefined) {
       const currentPassword = await ask('Present password', { hidden: true })
       await client.call(changePassword, { body: { currentPassword, password: await newSecret('New password', flags) } })
-      console.log('your password is changed; log in again')
+      console.log(`your password is changed, and sessions and docker’s logins are ended; ${tokensStay}`)
       return
     }
     const { id } = await findUserNamed(client, name)
     await client.call(resetUserPassword, { params: { user: id }, body: { password: await newSecret(`New password of ${name}`, flags) } })
-    console.log(`${name} has a new password`)
+    console.log(`${name} has a new password, and sessions and docker’s logins are ended; ${tokensStay}`)
   })
 }
+
+const tokensStay = 'personal tokens stay, those of berth login too: see berth token list and berth token revoke'
 
 const dataOption = ['--data <config-or-directory>', 'work on this data itself, beside a running server too, without logging in'] as const
 const stdinOption = ['--password-stdin', 'read the password from standard input'] as const
@@ -159,7 +157,7 @@ const stdinOption = ['--password-stdin', 'read the password from standard input'
 /** Adds the command to the program. */
 export function registerUser(program: Command): void {
   const user = program.command('user').description('accounts of people')
-  apiOptions(listOptions(user.command('list').description('list accounts')))
+  apiOptions(listOptions(user.command('list').description('list accounts'), listUsers))
     .option('--name <prefix>', 'only names that begin so')
     .option('--admins', 'only administrators')
     .option('--disabled', 'only disabled accounts')
@@ -188,7 +186,7 @@ export function registerUser(program: Command): void {
     (name: string, flags: ApiFlags) => change(name, flags, { isDisabled: false }),
   )
   apiOptions(user.command('delete').description('remove an account').argument('<name>', 'its name'))
-    .option('--yes', 'do not ask')
+    .option(...yesOption)
     .action(runDelete)
   apiOptions(
     user.command('password').description('set the password of an account; without a name your own').argument('[name]', 'whose it is'),

@@ -258,7 +258,8 @@ suite('a token', () => {
       await assert.rejects(access.authenticate(from(basic(name, 'berth_rob_a'))), refused, name)
     const header = 'Bearer berth_rob_a'
     await rows.change('robots', ci, { allowed_addresses: '["198.51.100.0/24","2001:db8::/32"]' })
-    await assert.rejects(access.authenticate(from(header)), { code: 'ADDRESS_DENIED' })
+    const message = 'robot-ci@team/app may not be used from 192.0.2.1: administrators of project team/app set its addresses'
+    await assert.rejects(access.authenticate(from(header, { address: '192.0.2.1' })), { code: 'ADDRESS_DENIED', message })
     for (const address of ['198.51.100.7', '2001:db8::7']) await access.authenticate(from(header, { address }))
     await rows.change('robots', ci, { allowed_addresses: '[]', expires_at: parts.ports.clock.now() + 10 })
     await access.authenticate(from(header))
@@ -266,6 +267,21 @@ suite('a token', () => {
     await assert.rejects(access.authenticate(from(header)), refused)
     await rows.change('robots', ci, { expires_at: null, is_disabled: 1 })
     await assert.rejects(access.authenticate(from(header)), refused)
+  })
+
+  test('of a robot goes by its project’s former name too, until that is somebody else’s', async () => {
+    await using opened = await open()
+    const { access, rows, owners } = opened
+    const ci = await rows.robot('ci', { project_id: await rows.project('new/app') })
+    owners.set('berth_rob_a', { kind: 'robot', id: 3, robotId: ci })
+    await rows.redirect('project', 'old', 'new')
+    for (const name of ['robot-ci@new/app', 'robot-ci@old/app', 'robot$old/app+ci'])
+      assert.equal((await access.authenticate(from(basic(name, 'berth_rob_a')))).name, 'robot-ci@new/app', name)
+    for (const name of ['robot-ci', 'robot-ci@old', 'robot-cd@old/app', 'robot-ci@older/app', 'robot$older/app+ci'])
+      await assert.rejects(access.authenticate(from(basic(name, 'berth_rob_a'))), refused, name)
+    await rows.project('old/app')
+    await assert.rejects(access.authenticate(from(basic('robot-ci@old/app', 'berth_rob_a'))), refused)
+    await access.authenticate(from(basic('robot-ci@new/app', 'berth_rob_a')))
   })
 })
 

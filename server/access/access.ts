@@ -130,7 +130,7 @@ async function signInOf(config: AuthConfig, parts: AccessParts, rights: RightsBo
   const signIn: SignIn = {
     accounts,
     tokens: new TokenBook({ accounts, uses, clock: ports.clock, hooks: parts, epoch }),
-    passwords: new PasswordSignIn({ accounts, backOff, uses, hooks: parts, file, reader, ports }),
+    passwords: new PasswordSignIn({ accounts, backOff, uses, hooks: parts, file, reader, ports, log }),
     bearer: { accounts, hooks: parts, reader, clock: ports.clock, isFileUser: isFileUser(file) },
     hooks: parts,
   }

@@ -1,6 +1,7 @@
 /** Accounts as principals: rows of people and robots, and what they may, remembered until the access epoch changes. */
 import { findRobotFacts, findUserFacts, type RobotFacts, type UserFacts } from '#metadata/account-facts.ts'
 import type { Reader } from '#metadata/metadata.ts'
+import { resolveProjectName } from '#metadata/name-redirects.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Right } from './decide.ts'
 import { EpochMemory, type AccessEpoch } from './epoch.ts'
@@ -29,6 +30,8 @@ export class AccountBook {
   readonly #rights: RightsBook
   readonly #users: EpochMemory<UserFacts>
   readonly #robots: EpochMemory<KnownRobot>
+  /** Name of a project, as it may have been → as it is now. */
+  readonly #places: EpochMemory<string>
   readonly #keepFresh: SignInHooks['keepFresh']
 
   constructor(reader: Reader, epoch: AccessEpoch, rights: RightsBook, keepFresh?: SignInHooks['keepFresh']) {
@@ -37,6 +40,7 @@ export class AccountBook {
     this.#rights = rights
     this.#users = new EpochMemory(epoch, 2 * rememberedAccounts)
     this.#robots = new EpochMemory(epoch, rememberedAccounts)
+    this.#places = new EpochMemory(epoch, rememberedAccounts)
   }
 
   async user(by: { readonly name: string } | { readonly id: number }): Promise<UserFacts | undefined> {
@@ -52,6 +56,16 @@ export class AccountBook {
     })
   }
 
+  /** Whether a name that was given at sign-in is this robot's, in Berth's form or in Harbor's, by the present name of its project or a former one. */
+  async isNameOfRobot(given: string, robot: Pick<RobotFacts, 'name' | 'projectName'>): Promise<boolean> {
+    const parsed = parseRobotName(given)
+    if (parsed?.name !== robot.name) return false
+    const { project } = parsed
+    if (project === robot.projectName) return true
+    if (project === undefined || robot.projectName === undefined) return false
+    return (await this.#places.get(project, () => resolveProjectName(this.#reader, project))) === robot.projectName
+  }
+
   /** Throws UNAUTHORIZED for a disabled account, UNAVAILABLE when a directory that it comes from must be asked and cannot. */
   async personPrincipal({ id }: UserFacts, { credential, limits }: Entrance): Promise<Principal> {
     await this.#keepFresh?.(id)
@@ -65,9 +79,9 @@ export class AccountBook {
   /** Throws UNAUTHORIZED for a robot that is disabled or has ended, ADDRESS_DENIED for one that is not let in from there. */
   async robotPrincipal(robot: KnownRobot, entrance: Entrance, at: { readonly now: number; readonly address: string }): Promise<Principal> {
     if (robot.isDisabled || (robot.expiresAt !== undefined && robot.expiresAt <= at.now)) throw new RegistryError('UNAUTHORIZED')
-    if (robot.networks?.includes(at.address) === false) throw new RegistryError('ADDRESS_DENIED')
-    const rights = { isAdministrator: false, rights: await this.#rights.ofRobot(robot.id), limits: entrance.limits }
     const name = formatRobotName({ name: robot.name, project: robot.projectName })
+    if (robot.networks?.includes(at.address) === false) throw refusedAddress(robot, name, at.address)
+    const rights = { isAdministrator: false, rights: await this.#rights.ofRobot(robot.id), limits: entrance.limits }
     return { key: `robot:${robot.id}`, name, kind: 'robot', isAnonymous: false, credential: entrance.credential, rights, id: robot.id }
   }
 
@@ -78,10 +92,10 @@ export class AccountBook {
   }
 }
 
-/** Whether a name that was given at sign-in is this robot's, in Berth's form or in Harbor's. */
-export function isNameOfRobot(given: string, { name, projectName }: Pick<RobotFacts, 'name' | 'projectName'>): boolean {
-  const parsed = parseRobotName(given)
-  return parsed?.name === name && parsed.project === projectName
+function refusedAddress({ projectName }: KnownRobot, name: string, address: string): RegistryError {
+  const keeper = projectName === undefined ? 'the registry' : `project ${projectName}`
+  const message = `${name} may not be used from ${address === '' ? 'this address' : address}: administrators of ${keeper} set its addresses`
+  return new RegistryError('ADDRESS_DENIED', undefined, { message })
 }
 
 /** Whether nobody but a robot may be called so. */

@@ -7,6 +7,7 @@
  * step to {@link PasswordSignIn.authenticate}.
  */
 import { ByteLru } from '#lib/lru.ts'
+import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
 import { linkedIdentities, type UserFacts } from '#metadata/account-facts.ts'
 import type { Reader } from '#metadata/metadata.ts'
@@ -19,11 +20,13 @@ import type { BasicCredential } from './basic-credential.ts'
 import type { CredentialUses } from './credential-uses.ts'
 import type { SignInHooks } from './hooks.ts'
 import type { HtpasswdSource } from './htpasswd-source.ts'
+import { NameCollisions } from './name-collision.ts'
 import { unmatchablePasswordHash, verifyPassword } from './password.ts'
 import { fileUserRights } from './preset-rights.ts'
 import type { Principal } from './principal.ts'
 import { RememberedCredentials } from './remembered-credentials.ts'
 import type { Requester } from './requester.ts'
+import { WrongCredentials } from './wrong-credentials.ts'
 
 /** Questions to directories under way at once: they wait for the network, not for a core. */
 const askedAtOnce = 16
@@ -38,6 +41,7 @@ export interface PasswordParts {
   readonly file: HtpasswdSource | undefined
   readonly reader: Reader
   readonly ports: Pick<Ports, 'clock' | 'random'>
+  readonly log: Logger
 }
 
 /** A name, a password, and the request that they came with. */
@@ -51,6 +55,8 @@ export class PasswordSignIn {
   readonly #parts: PasswordParts
   readonly #hashed: RememberedCredentials
   readonly #asked: RememberedCredentials
+  readonly #wrong: WrongCredentials
+  readonly #collisions: NameCollisions
   readonly #unmatchable: string
   /** Name as it was typed → account, of those whom a provider knows by another spelling. A hint: the password decides. */
   readonly #spellings: ByteLru<number>
@@ -59,6 +65,8 @@ export class PasswordSignIn {
     this.#parts = parts
     this.#hashed = new RememberedCredentials(parts.ports)
     this.#asked = new RememberedCredentials(parts.ports, askedAtOnce)
+    this.#wrong = new WrongCredentials(parts.ports)
+    this.#collisions = new NameCollisions(parts)
     this.#unmatchable = unmatchablePasswordHash(parts.ports.random)
     this.#spellings = new ByteLru({ maximumBytes: rememberedNames, sizeOf: () => 1 })
   }
@@ -68,7 +76,11 @@ export class PasswordSignIn {
     const { accounts, file } = this.#parts
     const signIn: SignIn = { credential, requester }
     const user = await accounts.user({ name: credential.name })
-    if (user !== undefined) return await this.#openAccount(signIn, user)
+    if (user !== undefined) {
+      return await this.#openAccount(signIn, user).catch(async (error: unknown) => {
+        throw await this.#collisions.explained(error, user)
+      })
+    }
     const entry = await file?.find(credential.name)
     if (entry?.hash !== undefined) return await this.#openFileEntry(signIn, entry.hash)
     return await this.#askProviders(signIn, undefined)
@@ -77,24 +89,32 @@ export class PasswordSignIn {
   async #openAccount(signIn: SignIn, user: UserFacts): Promise<Principal> {
     const isLocal = user.passwordHash !== '' && (await this.#parts.hooks.isLocalOn?.()) !== false
     if (!isLocal) return await this.#askProviders(signIn, user)
-    await this.#require(signIn, user.passwordHash, (password) => verifyPassword(password, user.passwordHash))
-    return await this.#person(user, signIn)
+    const isFresh = await this.#require(signIn, user.passwordHash, (password) => verifyPassword(password, user.passwordHash))
+    return await this.#person(user, signIn, isFresh)
   }
 
   async #openFileEntry(signIn: SignIn, hash: string): Promise<Principal> {
-    await this.#require(signIn, hash, async (password) => (await this.#parts.file?.verify(password, hash)) === true)
+    const isFresh = await this.#require(signIn, hash, async (password) => (await this.#parts.file?.verify(password, hash)) === true)
     const { name } = signIn.credential
     const credential = { kind: 'password' } as const
-    return { key: `htpasswd:${name}`, name, kind: 'htpasswd', isAnonymous: false, credential, rights: fileUserRights }
+    return {
+      key: `htpasswd:${name}`,
+      name,
+      kind: 'htpasswd',
+      isAnonymous: false,
+      credential,
+      rights: fileUserRights,
+      isPasswordFresh: isFresh,
+    }
   }
 
-  async #require(signIn: SignIn, hash: string, verify: (password: string) => Promise<boolean>): Promise<void> {
+  async #require(signIn: SignIn, hash: string, verify: (password: string) => Promise<boolean>): Promise<boolean> {
     const check = async () => {
       const isRight = await verify(signIn.credential.password)
       if (!isRight) await this.#spend(signIn.credential.password, hash)
       return isRight
     }
-    await this.#judge(signIn, this.#hashed, { storedHash: hash, check })
+    return await this.#judge(signIn, this.#hashed, { storedHash: hash, check })
   }
 
   /** `user`: the account of that very name, which only the providers that it is linked with may open. */
@@ -112,25 +132,37 @@ export class PasswordSignIn {
     }
     // A provider that was changed or switched off since has said nothing of this password.
     const versions = ((await hooks.passwordProviders?.()) ?? []).map((provider) => `${provider.id}/${provider.version ?? 0}`).join()
-    await this.#judge(signIn, this.#asked, { storedHash: `provider:${expected?.id ?? 'new'}:${versions}`, check })
+    const isFresh = await this.#judge(signIn, this.#asked, { storedHash: `provider:${expected?.id ?? 'new'}:${versions}`, check })
     const id = user?.id ?? this.#spellings.get(name)
     const found = id === undefined ? undefined : await accounts.user({ id })
     if (found === undefined) throw new RegistryError('UNAUTHORIZED')
     if (expected === undefined) this.#asked.remember(signIn.credential, `provider:${found.id}:${versions}`)
-    return await this.#person(found, signIn)
+    return await this.#person(found, signIn, isFresh)
   }
 
+  /** Throws for a wrong password; whether it was checked now rather than remembered. */
   async #judge(
     { credential, requester }: SignIn,
     memory: RememberedCredentials,
     { storedHash, check }: { readonly storedHash: string; readonly check: () => Promise<boolean> },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { backOff, hooks } = this.#parts
-    const attempt = { name: credential.name, address: requester.address }
+    const { address } = requester
+    const attempt = { name: credential.name, address }
+    const wrong = { credential, address, storedHash }
+    let isFresh = false
     try {
-      const verify = () => backOff.judge(attempt, check)
-      if (!(await memory.check(credential, storedHash, verify, () => backOff.admit(attempt)))) throw new RegistryError('UNAUTHORIZED')
+      if (this.#wrong.has(wrong)) throw new RegistryError('UNAUTHORIZED')
+      const verify = () => {
+        isFresh = true
+        return backOff.judge(attempt, check)
+      }
+      if (!(await memory.check(credential, storedHash, verify, () => backOff.admit(attempt)))) {
+        this.#wrong.add(wrong)
+        throw new RegistryError('UNAUTHORIZED')
+      }
       hooks.noteAttempt?.('password', 'success')
+      return isFresh
     } catch (error) {
       hooks.noteAttempt?.('password', error instanceof RegistryError && error.code === 'TOOMANYREQUESTS' ? 'blocked' : 'failure')
       throw error
@@ -145,10 +177,10 @@ export class PasswordSignIn {
     if (file !== undefined && (checked === undefined || isArgon2)) await file.verify(password, (await file.find('')).unmatchable)
   }
 
-  async #person(user: UserFacts, { requester }: SignIn): Promise<Principal> {
+  async #person(user: UserFacts, { requester }: SignIn, isFresh: boolean): Promise<Principal> {
     if (user.hasSecondFactor && requester.isSignIn !== true) throw bareRefusal()
     const principal = await this.#parts.accounts.personPrincipal(user, { credential: { kind: 'password' } })
     this.#parts.uses.take({ userId: user.id })
-    return principal
+    return { ...principal, isPasswordFresh: isFresh }
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { claimsFit, requireClaimRules } from './claim-rules.ts'
+import { claimsFit, nameSomebody, requireClaimRules } from './claim-rules.ts'
 
 const github = {
   repository: 'team/web',
@@ -38,10 +38,68 @@ test('rules with regular expressions in them match them as text, in time that is
   assert.ok(performance.now() - started < 2000)
 })
 
-test('rules that would trust everybody are refused', () => {
-  const refused = { code: 'REQUEST_INVALID' }
-  for (const rules of [{}, { sub: '*' }, { sub: '**', repository: '*/*' }, { sub: '' }, { '': 'x' }, { sub: 'x'.repeat(600) }]) {
-    assert.throws(() => requireClaimRules(rules), refused, JSON.stringify(rules))
+const wholeWorld: readonly Readonly<Record<string, string>>[] = [
+  { sub: '*' },
+  { sub: '**', repository: '*/*' },
+  { iss: 'https://ci.example' },
+  { aud: 'berth', sub: '*' },
+  { ref: 'refs/heads/main' },
+  { event_name: 'push', runner_environment: 'github-hosted' },
+  { environment: 'production', workflow: 'release' },
+  { actor: 'alice' },
+  { ref_protected: 'true', repository: '*' },
+  { job_workflow_ref: 'team/ci/.github/workflows/push.yml@refs/heads/main' },
+  { repository: '*/web' },
+  { repository: 'team*' },
+  { repository: 'team*/web' },
+  { repository: '-/*' },
+  { repository_owner: 'te*' },
+  { repository_owner_id: '1*' },
+  { sub: 'repo:*' },
+  { sub: 'repo:*/*:ref:refs/heads/main' },
+  { sub: 'repo:**:environment:production' },
+  { sub: 'repo:team*:ref:refs/heads/main' },
+  { sub: 'project_path:*/web:**' },
+  { sub: 'ref:refs/heads/main' },
+  { sub: 'environment:production' },
+  { sub: 'system:serviceaccount:*' },
+  { sub: 'system:serviceaccount:*:builder' },
+  { sub: '*:team/web' },
+  { 'kubernetes.io': '*' },
+]
+
+test('rules that would trust everybody are refused, and say what to add', () => {
+  for (const rules of [{}, { sub: '' }, { '': 'x' }, { sub: 'x'.repeat(600) }])
+    assert.throws(() => requireClaimRules(rules), { code: 'REQUEST_INVALID' }, JSON.stringify(rules))
+  for (const rules of wholeWorld) {
+    assert.throws(
+      () => requireClaimRules(rules),
+      { code: 'REQUEST_INVALID', message: /add a claim such as repository=/ },
+      JSON.stringify(rules),
+    )
+    assert.ok(!nameSomebody(rules), JSON.stringify(rules))
   }
-  requireClaimRules({ repository: 'team/*', sub: '**' })
+})
+
+test('one rule that names whose job it is is enough', () => {
+  for (const rules of [
+    { repository: 'team/*', sub: '**' },
+    { repository: 'team/web', ref: 'refs/heads/**' },
+    { repository_owner: 'team', environment: 'production' },
+    { repository_owner_id: '123456' },
+    { workflow_ref: 'team/web/.github/workflows/x.yml@**' },
+    { sub: 'repo:team/web:ref:refs/heads/main' },
+    { sub: 'repo:team/**' },
+    { sub: 'repository_owner_id:123:ref:refs/heads/main' },
+    { project_path: 'group/**' },
+    { namespace_id: '7' },
+    { sub: 'project_path:group/web:ref_type:branch:ref:main' },
+    { sub: 'system:serviceaccount:builds:builder' },
+    { sub: 'system:serviceaccount:builds:*' },
+    { sub: 'spiffe://example.org/ci/**' },
+    { sub: '5b1e3c' },
+    { email: 'ci@project.iam.gserviceaccount.com' },
+  ]) {
+    requireClaimRules(rules)
+  }
 })

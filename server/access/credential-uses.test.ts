@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openTestDatabase } from '#metadata/test-database.ts'
+import { insertToken, refreshIdleMs } from '#metadata/tokens.ts'
+import { transaction } from '#metadata/transaction.ts'
 import { CredentialUses } from './credential-uses.ts'
 import { makeParts } from './test-parts.ts'
 import { TestRows } from './test-rows.ts'
+
+const insert = transaction(import.meta.url, 'test-uses/insert-token', (tx, token: Parameters<typeof insertToken>[1]) =>
+  insertToken(tx, token),
+)
 
 async function open() {
   const metadata = await openTestDatabase(':memory:')
@@ -38,6 +44,24 @@ test('a use is written later, together with others, and once in ten minutes', as
   uses.take({ userId: alice })
   await uses.flush()
   assert.equal(await lastLogin(), first + 601_000)
+})
+
+test('a use moves the end of a refresh token, and of no other', async () => {
+  await using opened = await open()
+  const { uses, alice, parts, metadata } = opened
+  const now = parts.ports.clock.now()
+  const token = { owner: { userId: alice }, hint: 'abcd', name: '', scopes: null, client: 'docker', createdBy: 'alice', at: now }
+  const refresh = await metadata.write(insert, { ...token, kind: 'refresh', hash: Buffer.alloc(32, 1), expiresAt: now + refreshIdleMs })
+  const personal = await metadata.write(insert, { ...token, kind: 'personal', hash: Buffer.alloc(32, 2), expiresAt: now + 5 })
+  const endless = await metadata.write(insert, { ...token, kind: 'personal', hash: Buffer.alloc(32, 3), expiresAt: null })
+  parts.advance(86_400_000)
+  for (const tokenId of [refresh, personal, endless]) uses.take({ tokenId })
+  await uses.flush()
+  const rows = await metadata.reader.selectFrom('tokens').select(['id', 'expires_at']).orderBy('id').execute()
+  assert.deepEqual(
+    rows.map(({ expires_at: end }) => end),
+    [now + 86_400_000 + refreshIdleMs, now + 5, null],
+  )
 })
 
 test('a use of what is gone, and a database that is gone, harm nobody', async () => {

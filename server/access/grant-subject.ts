@@ -1,10 +1,11 @@
 /** Whom a grant is for, found by id or by name: whoever administers a project knows people by name and may not list accounts. */
 import type { GrantSubject } from '#metadata/grants.ts'
-import { groupIdByName, groupRecord } from '#metadata/groups.ts'
-import type { Transactor } from '#metadata/metadata.ts'
+import { groupIdByName, groupIdsByExternalName, groupRecord } from '#metadata/groups.ts'
+import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { robotNamed, robotRecord, type RobotRecord } from '#metadata/robots.ts'
 import { findUser, userRecord } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { normalizeDn } from './ldap-dn.ts'
 import { formatRobotName, parseRobotName } from './robot-name.ts'
 
 /** As a caller says it: id or name, where there is one. A robot's name is the one that it logs in with, in either form. */
@@ -55,8 +56,16 @@ async function userOf(tx: Transactor, { id, name }: SubjectWanted): Promise<Name
 }
 
 async function groupOf(tx: Transactor, { id, name = '' }: SubjectWanted): Promise<Named | undefined> {
-  const groupId = id ?? (await groupIdByName(tx, name))
+  const groupId = id ?? (await groupIdByName(tx, name)) ?? (await groupIdByExternalName(tx, name))
   return groupId === undefined ? undefined : await groupRecord(tx, groupId)
+}
+
+/** By what its provider calls it: the DN in any spelling, or the value of the groups claim. */
+async function groupIdByExternalName(tx: Transactor, name: string): Promise<number | undefined> {
+  const dn = normalizeDn(name)
+  const [groupId, ...others] = await groupIdsByExternalName(tx, dn === undefined || dn === name ? [name] : [name, dn])
+  if (others.length === 0) return groupId
+  throw refusal(`several providers have a group ${name}: name it by its name or id here`)
 }
 
 async function robotOf(tx: Transactor, wanted: SubjectWanted): Promise<FoundSubject> {
@@ -71,9 +80,29 @@ async function robotWanted(tx: Transactor, { id, name = '' }: SubjectWanted): Pr
   return login && (await robotNamed(tx, login.name, login.project))
 }
 
+/** The id of who has that name; undefined when it is nobody's. */
+export async function idOfSubject(
+  reader: Reader | Transactor,
+  kind: 'user' | 'group' | 'robot',
+  name: string,
+): Promise<number | undefined> {
+  if (kind === 'user') return (await findUser(reader, name))?.id
+  if (kind === 'group') return await groupIdByName(reader, name)
+  const login = parseRobotName(name)
+  return login && (await robotNamed(reader, login.name, login.project))?.id
+}
+
 /** The refusal for whom nobody is. A robot of a project cannot be granted to in others, where it is nobody too. */
 export function nobody(kind: string): RegistryError {
-  const where = kind === 'robot' ? ' here: a robot of a project gets roles in that project and those below it only' : ''
-  const message = `there is no ${kind} of this name or id${where}`
+  return refusal(`there is no ${kind} of this name or id${hints[kind] ?? ''}`)
+}
+
+const hints: Readonly<Record<string, string>> = {
+  robot: ' here: a robot of a project gets roles in that project and those below it only',
+  group:
+    ': one of an identity provider is here once the first of its members has signed in, under the name that berth group list shows, or its DN',
+}
+
+function refusal(message: string): RegistryError {
   return new RegistryError('REQUEST_INVALID', [{ path: 'body/subject', message }], { message })
 }

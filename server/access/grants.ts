@@ -28,7 +28,7 @@ import { isFullAdministrator, requireVersion, type Acting } from './acting.ts'
 import type { ProjectFacts, Rights } from './decide.ts'
 import type { Directory } from './directory.ts'
 import { requireHeld, type GivenRights } from './given-rights.ts'
-import { findSubject, nobody, type FoundSubject, type SubjectWanted } from './grant-subject.ts'
+import { findSubject, idOfSubject, nobody, type FoundSubject, type SubjectWanted } from './grant-subject.ts'
 import { findRole, hasSystemPermission, isTooMuchForEveryone } from './roles.ts'
 
 /** More than that no one person or group needs, and all are read to know what it may do. */
@@ -100,6 +100,16 @@ export interface GrantAddress {
 /** Throws RESOURCE_UNKNOWN when there is no such grant, or it is not the project's. */
 export async function readGrant({ metadata }: Pick<Directory, 'metadata'>, address: GrantAddress): Promise<GrantRecord> {
   return ofProject(await grantRecord(metadata.reader, address.id), address)
+}
+
+/** Whom a name or an id (digits alone) means, for the filters of lists. */
+export async function subjectId(
+  { metadata: { reader } }: Pick<Directory, 'metadata'>,
+  kind: 'user' | 'group' | 'robot',
+  nameOrId: string,
+): Promise<number | undefined> {
+  if (/^\d{1,15}$/.test(nameOrId)) return Number(nameOrId)
+  return await idOfSubject(reader, kind, nameOrId)
 }
 
 /** A page of grants. */

@@ -44,6 +44,7 @@ export function createLdapProvider(row: LdapProviderRow, options: LdapServersOpt
     ...(row.version === undefined ? {} : { version: row.version }),
     settings,
     verify: async (name, password) => judged(await asked(() => directory.signIn(name, password)), name),
+    knows: async (name) => ['person', 'refused'].includes((await asked(() => directory.lookUp(name))).kind),
     refresh: async ({ issuer, subject }) => {
       // Of other settings, under which another attribute told people apart.
       if (issuer !== issuerOf(settings)) return undefined

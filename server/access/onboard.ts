@@ -28,6 +28,7 @@ import { transaction } from '#metadata/transaction.ts'
 import { isUserNameTaken } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { accountNameFrom, parseAccountName } from './account-name.ts'
+import { NameCollision } from './name-collision.ts'
 import type { Directory } from './directory.ts'
 import type { ExternalIdentity } from './password-provider.ts'
 import { endSessions } from './sessions.ts'
@@ -101,7 +102,9 @@ export async function onboard(directory: Directory, vouched: Vouched, who: Who):
   const sight: Sight = { providerId, identity: said, name, at, who }
   if (known === undefined) {
     if (parseAccountName(name) === undefined) throw unusableName(name === '' ? said.name : name)
-    return await metadata.write(applySight, sight)
+    return await metadata.write(applySight, sight).catch(async (error: unknown) => {
+      throw await noteCollision(directory, sight, error)
+    })
   }
   if (!isEmpty(await compare(metadata.reader, sight, known))) return await metadata.write(applySight, sight)
   if (at - known.refreshedAt >= touchIntervalMs) await metadata.write(touchIdentity, { id: known.id, at })
@@ -250,6 +253,15 @@ function groupNames(externalName: string, provider: string): readonly string[] {
   const short = /^cn=((?:[^,\\]|\\.)+),/i.exec(externalName)?.[1]?.replaceAll(/\\(.)/g, '$1')
   const named = [...(short === undefined ? [] : [short]), externalName]
   return [...named, `${short ?? externalName} (${provider})`, `${externalName} (${provider})`]
+}
+
+/** Whoever runs the registry reads it too: the person may sign in by a program that shows no sentences. */
+async function noteCollision({ metadata, log }: Directory, { providerId, name }: Sight, error: unknown): Promise<unknown> {
+  if (!(error instanceof RegistryError) || error.code !== 'CONFLICT') return error
+  const provider = (await findProviderFacts(metadata.reader, { id: providerId }))?.name ?? ''
+  const cause = new NameCollision(name, provider)
+  log.warn({ provider, user: name }, cause.message)
+  return new RegistryError('CONFLICT', error.detail, { message: error.message, cause })
 }
 
 /** What to do when the name that a new account would get belongs to another. */

@@ -27,6 +27,8 @@ export interface PasswordProvider {
   readonly version?: number
   /** Undefined: no such person here, the wrong password, or not allowed in (the log says which). Throws UNAVAILABLE when it cannot be asked. */
   verify(name: string, password: string): Promise<ExternalIdentity | undefined>
+  /** Whether it has somebody of that name, by the search alone. Throws UNAVAILABLE as `verify` does. */
+  knows?(name: string): Promise<boolean>
   /** The same person and groups again, without a password. Undefined: gone, disabled, or no longer in a required group. Throws UNAVAILABLE as `verify` does. */
   refresh(identity: { readonly issuer: string; readonly subject: string }): Promise<ExternalIdentity | undefined>
 }

@@ -171,6 +171,7 @@ class Book implements PasswordProviders {
       name,
       ...(version === undefined ? {} : { version }),
       verify: async (typed, password) => await this.#seen(provider, await provider.verify(typed, password)),
+      knows: async (typed) => (await provider.knows?.(typed)) === true,
       refresh: async (identity) => await this.#seen(provider, await provider.refresh(identity)),
     }
   }

@@ -17,6 +17,8 @@ export interface Principal {
   readonly isAnonymous: boolean
   readonly credential: Credential
   readonly rights: Rights
+  /** The password was checked for this very request, not remembered from one before. */
+  readonly isPasswordFresh?: boolean
   /** Of the account's row, for `user` and `robot`. */
   readonly id?: number
 }

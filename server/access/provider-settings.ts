@@ -134,9 +134,11 @@ function urlFaults(kind: ProviderKind, settings: ProviderSettings): readonly Fau
     ([name, value]) => (name === 'issuer' && kind !== 'certificate') || (name === 'jwksUrl' && value !== ''),
   )
   return urls.flatMap(([name, value]) => {
-    // Kubernetes' issuer need not be a URL when the keys are given.
-    if (kind === 'workload' && name === 'issuer' && !/^https?:/.test(String(value)))
-      return hasKeys(settings) ? [] : [{ path: 'settings/issuer', message: 'is no URL: give jwksUrl or jwks' }]
+    if (kind === 'workload' && name === 'issuer') {
+      // A name and no more when the keys are given, as Kubernetes' often is.
+      if (hasKeys(settings)) return []
+      if (!/^https?:/.test(String(value))) return [{ path: 'settings/issuer', message: 'is no URL: give jwksUrl or jwks' }]
+    }
     return urlFault(String(value)).map((message) => ({ path: `settings/${name}`, message }))
   })
 }
@@ -147,9 +149,10 @@ function hasKeys(settings: ProviderSettings): boolean {
 
 function urlFault(url: string): readonly string[] {
   try {
-    // Plain http is for development on one machine; the guard of addresses decides about the rest.
-    checkedUrl(url, { allowHttp: true })
-    return []
+    // Plain http is for development on one machine: elsewhere whoever is in between could sign people in.
+    const { protocol, hostname } = checkedUrl(url, { allowHttp: true })
+    const isHere = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname)
+    return protocol === 'https:' || isHere ? [] : ['must begin with https://: http is for this very machine']
   } catch (error) {
     return [error instanceof Error ? error.message : 'is no URL']
   }

@@ -9,13 +9,16 @@ import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
 import type { AddressGuard } from '#lib/address-guard.ts'
 import { createOutgoingHttp, type OutgoingHttp } from '#lib/outgoing-http.ts'
+import { findIdentity } from '#metadata/identities.ts'
 import { providerRecord } from '#metadata/providers.ts'
 import { transaction } from '#metadata/transaction.ts'
+import { isUserNameTaken } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Directory } from './directory.ts'
 import { LdapDirectory, type LdapFinding } from './ldap-directory.ts'
 import { failureOf } from './ldap-failures.ts'
-import { identityOf } from './ldap-provider.ts'
+import { identityOf, issuerOf } from './ldap-provider.ts'
+import { nameCollisionAdvice } from './name-collision.ts'
 import {
   changedSecrets,
   checkInput,
@@ -88,7 +91,12 @@ const recordTest = transaction(
 export async function testProvider(parts: TestParts, name: string, input: TestInput & { readonly who: Who }): Promise<ProviderTest> {
   const record = await providerRecord(parts.directory.metadata.reader, name)
   if (record === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
-  const tried: Tried = { kind: record.kind, settings: record.settings as ProviderSettings, secrets: openSecrets(parts.directory, record) }
+  const tried: Tried = {
+    saved: record,
+    kind: record.kind,
+    settings: record.settings as ProviderSettings,
+    secrets: openSecrets(parts.directory, record),
+  }
   return await recorded(parts, `provider:${name}`, input, await tryOut(parts, tried, input))
 }
 
@@ -106,11 +114,13 @@ export async function testSettings(
   await checkMeaning(kind, settings)
   const known = stored === undefined ? {} : openSecrets(parts.directory, stored)
   const elsewhere = stored !== undefined && leadsElsewhere(kind, stored.settings, settings as Readonly<Record<string, unknown>>)
-  const tried: Tried = { kind, settings, secrets: changedSecrets(known, secretsOf(kind, checked), elsewhere) }
+  const tried: Tried = { saved: stored, kind, settings, secrets: changedSecrets(known, secretsOf(kind, checked), elsewhere) }
   return await recorded(parts, `provider:${unsaved.provider ?? ''}`, input, await tryOut(parts, tried, input))
 }
 
 interface Tried {
+  /** The row; undefined for a provider that is not made yet. */
+  readonly saved: { readonly id: number; readonly name: string } | undefined
   readonly kind: ProviderKind
   readonly settings: ProviderSettings
   readonly secrets: ProviderSecrets
@@ -129,7 +139,7 @@ async function recorded(
 
 type Steps = (step: string, work: () => Promise<string>) => Promise<boolean>
 
-async function tryOut(parts: TestParts, { kind, settings, secrets }: Tried, input: TestInput): Promise<ProviderTest> {
+async function tryOut(parts: TestParts, { saved, kind, settings, secrets }: Tried, input: TestInput): Promise<ProviderTest> {
   const { clock } = parts.directory.ports
   const steps: TestStep[] = []
   const run: Steps = async (step, work) => {
@@ -142,13 +152,14 @@ async function tryOut(parts: TestParts, { kind, settings, secrets }: Tried, inpu
     return outcome.passed
   }
   let person: TestPerson | null = null
-  if (kind === 'ldap') person = await tryLdap(parts, { settings: settings as LdapSettings, secrets, input }, run)
+  if (kind === 'ldap') person = await tryLdap(parts, { saved, settings: settings as LdapSettings, secrets, input }, run)
   else if (kind === 'oidc') await tryIssuer(parts, settings as OidcSettings, run)
   else if (kind === 'workload') await tryIssuer(parts, settings as WorkloadSettings, run)
   return { passed: steps.every(({ passed }) => passed), steps, person }
 }
 
 interface LdapTrial {
+  readonly saved: Tried['saved']
   readonly settings: LdapSettings
   readonly secrets: ProviderSecrets
   readonly input: TestInput
@@ -176,9 +187,24 @@ async function tryLdap({ directory, guard }: TestParts, trial: LdapTrial, run: S
   await run(password === undefined ? `look for ${name}` : `sign in as ${name}`, async () => {
     const finding = password === undefined ? await ldap.lookUp(name) : await ldap.signIn(name, password)
     person = personFound(finding, settings)
-    return `found, in ${(person as TestPerson).groups.length} groups`
+    const { length } = (person as TestPerson).groups
+    return `found, in ${length} ${length === 1 ? 'group' : 'groups'}`
   })
+  if (person !== null) await run('compare with the accounts here', () => accountFor(directory, trial, person as TestPerson))
   return person
+}
+
+/** Which account a sign-in would open. */
+async function accountFor(
+  { metadata: { reader } }: Directory,
+  { saved, settings }: LdapTrial,
+  { name, subject }: TestPerson,
+): Promise<string> {
+  const key = { providerId: saved?.id ?? 0, issuer: issuerOf(settings), subject }
+  const known = saved === undefined ? undefined : await findIdentity(reader, key)
+  if (known !== undefined) return `they are the account ${known.account.name}`
+  if (await isUserNameTaken(reader, name)) throw new Error(nameCollisionAdvice(name, saved?.name ?? 'this directory'))
+  return `they get the account ${name} at their first sign-in`
 }
 
 function personFound(finding: LdapFinding, settings: LdapSettings): TestPerson {
@@ -218,7 +244,11 @@ async function tryIssuer({ directory, guard }: TestParts, settings: OidcSettings
     })
     if (!wasFound) return
   }
-  await run('fetch the keys', async () => keysIn(await getJson(http, jwksUrl)))
+  await run('fetch the keys', async () => {
+    const found = keysIn(await getJson(http, jwksUrl))
+    // Only a sign-in shows it to the issuer.
+    return 'clientId' in settings ? `${found}; client id and secret were not tried, which only a sign-in does` : found
+  })
 }
 
 async function getJson(http: OutgoingHttp, url: string): Promise<unknown> {
@@ -240,5 +270,5 @@ function parseJson(text: string, where: string): object {
 function keysIn(value: unknown): string {
   const keys = typeof value === 'object' && value !== null && 'keys' in value ? value.keys : undefined
   if (!Array.isArray(keys) || keys.length === 0) throw new Error('there are no keys')
-  return `${keys.length} keys are there`
+  return keys.length === 1 ? '1 key is there' : `${keys.length} keys are there`
 }

@@ -250,7 +250,7 @@ async function remove(tx: Transactor, input: ProviderDeletion & { readonly at: n
   const dependents = await providerDependents(tx, before.id)
   const { accounts, trusts, grants } = dependents
   if (!force && accounts + trusts + grants > 0) {
-    const message = `${accounts} accounts, ${trusts} trusts of robots and ${grants} grants to its groups depend on this provider: switch it off, or repeat with force`
+    const message = `${counted(accounts, 'account')}, ${counted(trusts, 'robot trust')} and ${counted(grants, 'grant')} to its groups depend on this provider: switch it off, or repeat with force`
     throw new RegistryError('CONFLICT', dependents, { message })
   }
   let disabledAccounts = 0
@@ -286,4 +286,8 @@ async function requireProvider(reader: Reader | Transactor, name: string): Promi
   const record = await providerRecord(reader, name)
   if (record === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
   return record
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }

@@ -3,6 +3,7 @@ import { recordEvent } from '#events/record.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { deleteTrust, insertTrust, trustsOfRobot, type RobotTrustRecord } from '#metadata/robot-trusts.ts'
+import { updateRobotRow } from '#metadata/robots.ts'
 import { workloadProviders } from '#metadata/workload-providers.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Acting } from './acting.ts'
@@ -71,6 +72,8 @@ const remove = accessTransaction(
     const trust = (await trustsOfRobot(tx, robot.id)).find(({ id }) => id === trustId)
     if (trust === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
     await deleteTrust(tx, robot.id, trustId)
+    // Another version of the robot ends the tokens that were issued to it, those for this trust among them.
+    await updateRobotRow(tx, { id: robot.id, set: {}, at: by.at })
     const detail = { provider: trust.provider, audience: trust.audience, claims: trust.claims }
     await recordEvent(tx, { action: 'robot.trust-removed', ...targetOf(robot), detail, at: by.at, ...by.who })
   },

@@ -23,6 +23,7 @@ import {
 } from '#metadata/second-factors.ts'
 import { deleteSessionsOfUser } from '#metadata/sessions.ts'
 import { transaction } from '#metadata/transaction.ts'
+import { endRefreshTokens } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Directory } from './directory.ts'
 import { generateRecoveryCodes, recoveryCodeHash } from './recovery-codes.ts'
@@ -230,6 +231,7 @@ const enrolTransaction = accessTransaction(
       await replaceCodes(tx, { userId, codeHashes, at })
       // They were opened by the password alone, which is worth nothing from now on.
       await deleteSessionsOfUser(tx, { userId, exceptId: sessionId })
+      await endRefreshTokens(tx, userId)
     }
     const detail = { kind: factor.kind, name: factor.name }
     await recordEvent(tx, { action: 'second-factor.added', target: `user:${account}`, detail, at, ...who })

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { isNameOfRobot, type AccountBook } from './accounts.ts'
+import type { AccountBook } from './accounts.ts'
 import type { CredentialUses } from './credential-uses.ts'
 import { EpochMemory, type AccessEpoch } from './epoch.ts'
 import type { SignInHooks, TokenOwner } from './hooks.ts'
@@ -60,7 +60,7 @@ export class TokenBook {
     const entrance = { credential: { kind: owner.kind, id: owner.id }, limits: owner.scopes }
     if (owner.robotId !== undefined) {
       const robot = await accounts.robot(owner.robotId)
-      if (robot === undefined || (name !== '' && !isNameOfRobot(name, robot))) throw new RegistryError('UNAUTHORIZED')
+      if (robot === undefined || (name !== '' && !(await accounts.isNameOfRobot(name, robot)))) throw new RegistryError('UNAUTHORIZED')
       return await accounts.robotPrincipal(robot, entrance, { now, address })
     }
     const user = owner.userId === undefined ? undefined : await accounts.user({ id: owner.userId })

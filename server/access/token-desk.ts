@@ -8,7 +8,7 @@
 import { recordEvent } from '#events/record.ts'
 import type { Who } from '#events/event.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
-import { countRefreshTokens, findTokenByHash, insertToken, trimRefreshTokens } from '#metadata/tokens.ts'
+import { countRefreshTokens, findTokenByHash, insertToken, refreshIdleMs, trimRefreshTokens } from '#metadata/tokens.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
@@ -60,7 +60,7 @@ const refreshTokensKept = 50
 const clientLengthMax = 100
 
 const addRefresh = transaction(import.meta.url, 'token-desk/add-refresh', async (tx, { userId, client, secret, who, at }: RefreshInput) => {
-  const row = { kind: 'refresh', name: '', scopes: null, expiresAt: null, createdBy: who.actor, at } as const
+  const row = { kind: 'refresh', name: '', scopes: null, expiresAt: at + refreshIdleMs, createdBy: who.actor, at } as const
   await insertToken(tx, { ...row, owner: { userId }, client, hash: secret.hash, hint: secret.hint })
   await recordEvent(tx, { action: 'token.created', target: `token:${secret.hint}`, detail: { kind: 'refresh', client }, at, ...who })
 })

@@ -168,6 +168,20 @@ export async function updateUser(directory: Directory, update: UserUpdate, { who
   return await readUser(directory, update.id)
 }
 
+/** What people change of themselves. Throws CONFLICT where an identity provider says it, which would say it again at the next login. */
+export async function updateOwnAccount(
+  directory: Directory,
+  update: Omit<UserUpdate, 'set'> & { readonly set: Pick<UserChanges, 'displayName' | 'email'> },
+  acting: Acting,
+): Promise<User> {
+  const { hasPassword, providers } = await readUser(directory, update.id)
+  if (!hasPassword && providers.length > 0) {
+    const message = `name and e-mail address of this account come from ${providers.join(', ')}: change them there, then sign in again`
+    throw new RegistryError('CONFLICT', undefined, { message })
+  }
+  return await updateUser(directory, update, acting)
+}
+
 interface RemoveInput {
   readonly id: number
   readonly expectedVersion: number | undefined

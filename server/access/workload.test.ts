@@ -3,6 +3,7 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { after, before, beforeEach, suite, test } from 'node:test'
 import { SignJWT } from 'jose'
 import { accessTransaction } from '#metadata/access-epoch.ts'
+import { insertTrust } from '#metadata/robot-trusts.ts'
 import { createRobot, updateRobot } from './robots.ts'
 import { addRobotTrust, listRobotTrusts, removeRobotTrust } from './robot-trusts.ts'
 import { watchAccess, type AccessEpoch } from './epoch.ts'
@@ -21,6 +22,10 @@ const jwk = (key: KeyObject, kid: string) => ({ ...key.export({ format: 'jwk' })
 
 const disableProvider = accessTransaction(import.meta.url, 'test-workload/disable', async (tx, id: number) => {
   await tx.updateTable('providers').set({ is_enabled: 0, version: 2 }).where('id', '=', id).execute()
+})
+
+const insertOldTrust = accessTransaction(import.meta.url, 'test-workload/insert', async (tx, trust: Parameters<typeof insertTrust>[1]) => {
+  await insertTrust(tx, trust)
 })
 
 /** The issuer as HTTP shows it: what it has now, and how often it was asked. */
@@ -224,6 +229,14 @@ suite('trusts', () => {
       addRobotTrust(directory, { ...address(), trust: { ...trust, provider: 'nobody' } }, administrator),
       refusedAs('REQUEST_INVALID'),
     )
+  })
+
+  test('of before, that name nobody, let nobody in, and the log says which', async () => {
+    const { metadata, lines } = directory
+    await metadata.write(insertOldTrust, { robotId, providerId: 1, audience, claims: { ref: 'refs/heads/*' }, description: '', at: 1 })
+    assert.equal(await verify(await token({ claims: { repository: 'evil/web' } }), 'robot-ci'), undefined)
+    assert.ok(JSON.stringify(lines).includes('no rule of it says whose job it is'))
+    assert.ok(await verify(await token(), 'robot-ci'), 'others of the robot count')
   })
 
   test('end what was remembered when they go', async () => {

@@ -155,7 +155,7 @@ suite('what is no success is thrown', () => {
     )
     assert.equal(problem.status, 400)
     assert.equal(problem.code, 'REQUEST_INVALID')
-    assert.equal(problem.message, 'request invalid: no')
+    assert.equal(problem.message, 'no; query/limit: must be <= 1000')
     assert.equal(problem.requestId, 'r-1')
     assert.equal(problem.retryAfterSeconds, 7)
     assert.deepEqual(problem.errors, [{ path: 'query/limit', message: 'must be <= 1000' }])

@@ -63,14 +63,16 @@ export interface ApiClient {
   pages<Route extends RouteContract>(route: Route, ...input: CallArguments<Route>): AsyncGenerator<ResponseOf<Route>, void, void>
 }
 
-/** What the server refused, or what came in place of an answer. */
+/** What the server refused, or what came in place of an answer. Its message is all that there is to say, once: see {@link sentenceOf}. */
 export class ApiProblem extends Error {
   override readonly name = 'ApiProblem'
   /** 0 when a browser hides it. */
   readonly status: number
   /** Of the server's error table; `UNEXPECTED_ANSWER` when it was no answer of Berth's. */
   readonly code: string
+  /** What the code means, the same words each time. */
   readonly title: string
+  /** What is the matter with this request. */
   readonly detail: string | undefined
   /** By which an operator finds the request in the log. */
   readonly requestId: string | undefined
@@ -87,7 +89,7 @@ export class ApiProblem extends Error {
     readonly retryAfterSeconds?: number | undefined
     readonly errors?: readonly { readonly path: string; readonly message: string }[] | undefined
   }) {
-    super(problem.detail === undefined ? problem.title : `${problem.title}: ${problem.detail}`)
+    super(sentenceOf(problem))
     this.status = problem.status
     this.code = problem.code
     this.title = problem.title
@@ -96,6 +98,21 @@ export class ApiProblem extends Error {
     this.retryAfterSeconds = problem.retryAfterSeconds
     this.errors = problem.errors ?? []
   }
+}
+
+/** The detail, or the title where there is none, and the parts that neither has told of. */
+function sentenceOf({
+  title,
+  detail,
+  errors = [],
+}: Pick<ApiProblem, 'title'> & {
+  readonly detail?: string | undefined
+  readonly errors?: ApiProblem['errors'] | undefined
+}): string {
+  const said = detail ?? title
+  // Who says how many more there are has said enough.
+  const parts = /; and \d+ more$/.test(said) ? [] : errors.filter(({ message }) => !said.includes(message))
+  return [said, ...parts.map(({ path, message }) => `${path.replace(/^body\//, '')}: ${message}`)].join('; ')
 }
 
 const apiPrefix = '/api/v1'
@@ -226,7 +243,13 @@ function redirected(response: Response): ApiProblem {
 
 function unexpected(response: Response, detail: string): ApiProblem {
   const { status } = response
-  return new ApiProblem({ status, code: 'UNEXPECTED_ANSWER', title: `unexpected answer ${status}`, detail, ...idOf(response) })
+  return new ApiProblem({
+    status,
+    code: 'UNEXPECTED_ANSWER',
+    title: 'unexpected answer',
+    detail: `unexpected answer ${status}: ${detail}`,
+    ...idOf(response),
+  })
 }
 
 function idOf(response: Response): { readonly requestId?: string } {

@@ -50,8 +50,11 @@ export interface RouteContract {
   readonly produces?: readonly string[]
   /** 200 unless said. 201 comes with a Location, and so does 303, which sends a browser on. */
   readonly status?: 200 | 201 | 202 | 204 | 303
-  /** The answer has an ETag, and a change asks for it in If-Match (absent: the change is made whatever the state). */
-  readonly hasEtag?: true
+  /**
+   * The answer has an ETag, and a change asks for it in If-Match (absent: the change is made whatever the state): the version of the thing, or the digest
+   * that it points at. Where there is none, an If-Match is refused.
+   */
+  readonly hasEtag?: true | 'digest'
 }
 
 /** Keeps the literal types of a route. */
@@ -95,11 +98,18 @@ export const instant = Type.String({ format: 'date-time' })
 
 /** RFC 9457, with the code of the error table and the id by which an operator finds the request in the log. */
 export const problem = strictObject({
-  type: Type.String(),
-  title: Type.String(),
-  status: Type.Integer(),
-  code: Type.String(),
-  detail: Type.Optional(Type.String()),
-  requestId: Type.String(),
-  errors: Type.Optional(Type.Array(strictObject({ path: Type.String(), message: Type.String() }))),
+  type: Type.String({ description: 'A URN of the code.' }),
+  title: Type.String({ description: 'What the code means: the same words each time.' }),
+  status: Type.Integer({ description: 'Of the answer.' }),
+  code: Type.String({ description: 'For programs: docs/reference/errors.md lists them all.', examples: ['REQUEST_INVALID'] }),
+  detail: Type.Optional(
+    Type.String({ description: 'What is the matter with this request, in a sentence.', examples: ['color: must look like #2da44e'] }),
+  ),
+  requestId: Type.String({ description: 'By which an operator finds the request in the log.' }),
+  errors: Type.Optional(
+    Type.Array(strictObject({ path: Type.String({ examples: ['body/color'] }), message: Type.String() }), {
+      description: 'Which parts of the request do not fit.',
+    }),
+  ),
+  facts: Type.Optional(Type.Record(Type.String(), Type.Unknown(), { description: 'What the sentence speaks of, for programs.' })),
 })

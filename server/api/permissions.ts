@@ -84,7 +84,7 @@ const withinProjects = allPermissions.filter((permission) => levelOf(permission)
 /** What anyone may do in a public project, without an account too. */
 export const publicPermissions: readonly Permission[] = [...pulling, 'label:list', 'label:read']
 
-/** The roles that cannot be changed, widest first. Harbor's five keep the rights that they have there. */
+/** The roles that cannot be changed, widest first. Five have names and rights of Harbor's project roles; docs/guides/roles.md tells the differences. */
 export const builtInRoles: readonly RoleDefinition[] = [
   {
     name: 'system-reader',

@@ -159,8 +159,8 @@ export interface Circumstances extends Who {
 /** What is recorded and told: one of the known happenings, by whom and when. `action` tells them apart. */
 export type Event = Happening & Circumstances
 
-/** An event with its place in the order of commits. */
-export type RecordedEvent = Event & { readonly id: number }
+/** An event with its place in the order of commits, and the id of the project that its name was the name of. */
+export type RecordedEvent = Event & { readonly id: number; readonly projectId?: number }
 
 const actions: Readonly<Record<Event['action'], true>> = {
   'manifest.pushed': true,
@@ -197,6 +197,7 @@ export function eventFromRow(row: EventRow): RecordedEvent | undefined {
     reason: row.reason,
     count: row.count,
     ...(row.project === '' ? {} : { project: row.project }),
+    ...(row.project_id === null ? {} : { projectId: row.project_id }),
     ...(row.target === '' ? {} : { target: row.target }),
     ...(row.repository === null ? {} : { repository: row.repository }),
     ...(row.digest === null ? {} : { digest: digestFromBytes(row.digest) }),

@@ -83,7 +83,7 @@ test('every kind of event comes back as it was recorded', async () => {
   assert.deepEqual(
     recorded,
     events.map((event, index) => {
-      const project = 'repository' in event ? { project: 'library' } : {}
+      const project = 'repository' in event ? { project: 'library', projectId: 1 } : {}
       return { detail: {}, ...nothingSaid, ...project, ...event, id: ids[index] }
     }),
   )

@@ -1,5 +1,5 @@
 /** Writes events down. */
-import { projectNameOf } from '#metadata/event-project.ts'
+import { projectOfName, projectOfRepository } from '#metadata/event-project.ts'
 import { insertEvent } from '#metadata/events.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { digestToBytes, type Digest } from '#oci/digest.ts'
@@ -11,9 +11,10 @@ const userAgentMax = 200
 /** Records the event in the caller's transaction: it is true if and only if that commits. Gives its id. */
 export async function recordEvent(tx: Transactor, event: Event): Promise<number> {
   const row = { ...subjectOf(event), ...circumstancesOf(event), action: event.action, detail: JSON.stringify(event.detail ?? {}) }
-  // Which project a repository belongs to may change: the record says what was true.
-  const project = row.project === '' && row.repository !== null ? await projectNameOf(tx, row.repository) : row.project
-  return await insertEvent(tx, { ...row, project })
+  // Which project a repository belongs to may change, and what a project is called: the record says what was true, and which row that was.
+  const project =
+    row.project === '' ? row.repository !== null && (await projectOfRepository(tx, row.repository)) : await projectOfName(tx, row.project)
+  return await insertEvent(tx, { ...row, project: project ? project.name : row.project, project_id: project ? project.id : null })
 }
 
 /** What it happened to: each kind of event has some of these. */

@@ -8,7 +8,7 @@ import type { RepositoryName, Tag } from '#oci/reference.ts'
 import type { Event } from './event.ts'
 import { pruneEvents } from './prune.ts'
 import { createSealer, sealEvents } from './seal.ts'
-import { changeEvent, changeSeal, makeUpSeal, moveEvent, removeEvent, removeSeal } from './test-tampering.ts'
+import { changeEvent, changeProject, changeSeal, makeUpSeal, moveEvent, removeEvent, removeSeal } from './test-tampering.ts'
 import { recordAll } from './test-transactions.ts'
 import { verifyEvents } from './verify.ts'
 
@@ -44,6 +44,11 @@ test('untouched events fit their seals', async () => {
 
 const tamperings = {
   'a changed event': { tamper: (metadata: Metadata) => metadata.write(changeEvent, 15), kind: 'content', firstId: 11 },
+  'an event put into another project': {
+    tamper: (metadata: Metadata) => metadata.write(changeProject, 15),
+    kind: 'content',
+    firstId: 11,
+  },
   'a removed event': { tamper: (metadata: Metadata) => metadata.write(removeEvent, 15), kind: 'rows', firstId: 11 },
   'a removed last event of a seal': { tamper: (metadata: Metadata) => metadata.write(removeEvent, 20), kind: 'rows', firstId: 11 },
   'a removed first event': { tamper: (metadata: Metadata) => metadata.write(removeEvent, 1), kind: 'rows', firstId: 1 },

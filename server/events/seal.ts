@@ -45,6 +45,7 @@ function canonicalRow(row: EventRow): string {
     outcome: row.outcome,
     reason: row.reason,
     project: row.project,
+    project_id: row.project_id,
     target: row.target,
     actor_key: row.actor_key,
     credential: row.credential,

@@ -6,6 +6,11 @@ export const changeEvent = transaction(import.meta.url, 'test-tampering/change-e
   await tx.updateTable('events').set({ actor: 'somebody-else' }).where('id', '=', id).execute()
 })
 
+/** Puts an event into another project. */
+export const changeProject = transaction(import.meta.url, 'test-tampering/change-project', async (tx, id: number) => {
+  await tx.updateTable('events').set({ project_id: 7 }).where('id', '=', id).execute()
+})
+
 /** Removes an event. */
 export const removeEvent = transaction(import.meta.url, 'test-tampering/remove-event', async (tx, id: number) => {
   await tx.deleteFrom('events').where('id', '=', id).execute()

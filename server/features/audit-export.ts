@@ -18,29 +18,36 @@ export interface AuditExportParts {
 export interface AuditExport {
   readonly format: 'json' | 'csv'
   readonly filter: AuditFilter
+  /** The project that it is of, in whose log it is recorded; the filter narrows to it. */
+  readonly project?: { readonly id: number; readonly name: string } | undefined
   readonly source: LineSource
 }
 
 const pageRows = 500
 
-const recordExport = transaction(
-  import.meta.url,
-  'audit-export/record',
-  async (tx, { detail, who, at }: { readonly detail: Readonly<Record<string, unknown>>; readonly who: Who; readonly at: number }) => {
-    await recordEvent(tx, { action: 'audit.exported', target: 'system', detail, at, ...who })
-  },
-)
+interface Recording {
+  readonly detail: Readonly<Record<string, unknown>>
+  readonly project: string | undefined
+  readonly who: Who
+  readonly at: number
+}
+
+const recordExport = transaction(import.meta.url, 'audit-export/record', async (tx, { detail, project, who, at }: Recording) => {
+  const target = project === undefined ? 'system' : `project:${project}`
+  await recordEvent(tx, { action: 'audit.exported', target, project, detail, at, ...who })
+})
 
 /** Records that it is done, then gives the text piece by piece, oldest record first, up to what was there at the start. */
 export async function exportAudit(
   { metadata, ports }: AuditExportParts,
-  { format, filter, source }: AuditExport,
+  { format, filter, project, source }: AuditExport,
   who: Who,
 ): Promise<AsyncIterable<string>> {
   const given = Object.entries(filter).filter(([, value]) => value !== undefined)
-  await metadata.write(recordExport, { detail: { format, filter: Object.fromEntries(given) }, who, at: ports.clock.now() })
+  const detail = { format, filter: Object.fromEntries(given) }
+  await metadata.write(recordExport, { detail, project: project?.name, who, at: ports.clock.now() })
   const newest = await newestEventId(metadata.reader)
-  const narrowed = await eventFilter({ metadata }, filter)
+  const narrowed = await eventFilter({ metadata }, project === undefined ? filter : { ...filter, projectId: project.id })
   const textOf = format === 'csv' ? csvRow : (row: EventRow) => eventLine(lineEventOf(row), source)
   return (async function* () {
     if (format === 'csv') yield `${csvColumns.join(',')}\r\n`
@@ -68,6 +75,7 @@ const csvColumns = [
   'userAgent',
   'requestId',
   'project',
+  'projectId',
   'repository',
   'tag',
   'digest',

@@ -17,6 +17,9 @@ export interface LineSource {
 export interface Pull {
   readonly at: number
   readonly repository: RepositoryName
+  /** That owns the repository. */
+  readonly project?: string | undefined
+  readonly projectId?: number | undefined
   readonly digest: Digest
   readonly tag?: string | undefined
   readonly actor: string
@@ -116,6 +119,7 @@ interface Said {
   readonly digest?: string | undefined
   readonly tag?: string | undefined
   readonly project?: string | undefined
+  readonly projectId?: number | undefined
   readonly target?: string | undefined
   readonly detail: object
 }
@@ -131,6 +135,7 @@ function lineOf(source: LineSource, said: Said): string {
     'source.ip': said.address,
     'user_agent.original': said.userAgent,
     'http.request.id': said.requestId,
+    'organization.id': said.projectId === undefined || said.projectId === null ? undefined : String(said.projectId),
     'organization.name': said.project,
     'container.image.name': said.repository,
     'container.image.tag': said.tag === undefined ? undefined : [said.tag],
@@ -144,9 +149,16 @@ function lineOf(source: LineSource, said: Said): string {
   return `${jsonLine(JSON.stringify(line, (_key, value: unknown) => (value === '' ? undefined : value)))}\n`
 }
 
-function eventFields({ id, action, outcome, reason }: Said) {
+/** A tag that was not there is made by its first move. */
+function kindOf({ action, detail }: Said): Kind {
+  if (action === 'tag.moved' && !('previousDigest' in detail)) return 'creation'
+  return kinds[action.split('.')[1] ?? ''] ?? 'change'
+}
+
+function eventFields(said: Said) {
+  const { id, action, outcome, reason } = said
   const [kind = '', verb = ''] = action.split('.')
-  const type: readonly string[] = [kinds[verb] ?? 'change', ...(verb === 'refused' || reason === 'DENIED' ? ['denied'] : [])]
+  const type: readonly string[] = [kindOf(said), ...(verb === 'refused' || reason === 'DENIED' ? ['denied'] : [])]
   return {
     'event.id': id,
     'event.kind': 'event',

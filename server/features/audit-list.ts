@@ -3,8 +3,9 @@ import { eventFromRow, type RecordedEvent } from '#events/event.ts'
 import { verifyEvents, type Verification, type VerifyOptions } from '#events/verify.ts'
 import { listEvents, type EventFilter, type EventRow } from '#metadata/events.ts'
 import type { Metadata } from '#metadata/metadata.ts'
-import { formerNames } from '#metadata/name-redirects.ts'
+import { resolveProjectName } from '#metadata/name-redirects.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
+import { findProjectById, findProjectByName } from '#metadata/projects.ts'
 import { digestFromBytes } from '#oci/digest.ts'
 
 /** What the verbs of this file take first; a Directory fits. */
@@ -12,10 +13,8 @@ export interface AuditListParts {
   readonly metadata: Metadata
 }
 
-/** What a list is narrowed to; `project` under its present and former names. Instants are milliseconds. */
-export interface AuditFilter extends Omit<EventFilter, 'projects'> {
-  readonly project?: string | undefined
-}
+/** What a list is narrowed to; `project` by its present name or a former one, or by `projectId`. Instants are milliseconds. */
+export type AuditFilter = EventFilter
 
 /** A record as it is stored, texts that say nothing as null. */
 export interface AuditRecord {
@@ -30,7 +29,9 @@ export interface AuditRecord {
   readonly address: string | null
   readonly userAgent: string | null
   readonly requestId: string | null
+  /** As it was called then. */
   readonly project: string | null
+  readonly projectId: number | null
   readonly repository: string | null
   readonly tag: string | null
   readonly digest: string | null
@@ -39,12 +40,20 @@ export interface AuditRecord {
   readonly detail: Record<string, unknown>
 }
 
-const formerNamesMax = 100
-
-/** The filter with the names that a project had. */
-export async function eventFilter({ metadata }: AuditListParts, { project, ...filter }: AuditFilter): Promise<EventFilter> {
+/**
+ * The filter with the project's id in place of its name: the records of a project stay together whatever it was called, and are not those of another that
+ * has the name now or had it before. By the name alone where no project has it any more.
+ */
+export async function eventFilter({ metadata: { reader } }: AuditListParts, filter: AuditFilter): Promise<EventFilter> {
+  const { project: name, projectId, since = 0, ...rest } = filter
+  if (name === undefined && projectId === undefined) return filter
+  const project =
+    projectId === undefined
+      ? await findProjectByName(reader, await resolveProjectName(reader, name ?? ''))
+      : await findProjectById(reader, projectId)
   if (project === undefined) return filter
-  return { ...filter, projects: [project, ...(await formerNames(metadata.reader, 'project', project, formerNamesMax))] }
+  // A database may give the id of a row that is gone to another.
+  return { ...rest, projectId: project.id, since: Math.max(since, project.createdAt) }
 }
 
 /** A page by id, of actions that this program does not know as well. */
@@ -73,6 +82,7 @@ export function recordOf(row: EventRow): AuditRecord {
     userAgent: said(row.user_agent),
     requestId: said(row.request_id),
     project: said(row.project),
+    projectId: row.project_id,
     repository: row.repository,
     tag: row.tag,
     digest: row.digest === null ? null : digestFromBytes(row.digest),

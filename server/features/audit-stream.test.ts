@@ -10,7 +10,7 @@ import { recordAll } from '#events/test-transactions.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
-import { digestOf } from '#oci/digest.ts'
+import { digestOf, type Digest } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { createAuditStream } from './audit-stream.ts'
 
@@ -19,7 +19,7 @@ const source = { version: '0.0.0', node: 'n1' }
 const repository = 'team/app' as RepositoryName
 const digest = digestOf(Buffer.from('x'))
 
-function moved(index: number): Event {
+function moved(index: number, previousDigest?: Digest): Event {
   const who = {
     actor: 'ann',
     requestId: `r${index}`,
@@ -28,7 +28,7 @@ function moved(index: number): Event {
     address: '192.0.2.1',
     userAgent: 'docker/29',
   }
-  return { ...who, at: index, action: 'tag.moved', repository, tag: 'v1' as Tag, digest, detail: {} }
+  return { ...who, at: index, action: 'tag.moved', repository, tag: 'v1' as Tag, digest, detail: { previousDigest } }
 }
 
 async function place(): Promise<AsyncDisposable & { readonly file: string }> {
@@ -64,12 +64,14 @@ async function until(check: () => Promise<boolean>): Promise<void> {
 test('every record becomes a line in ECS names with a top-level action, and a pull does', async () => {
   await using metadata = await openTestDatabase(':memory:')
   await using at = await place()
-  await metadata.write(recordAll, [moved(1)])
+  await metadata.write(recordAll, [moved(1), moved(2, digest)])
   {
     await using lines = await openLines(metadata, at.file)
     const pull = {
       at: 2,
       repository,
+      project: 'team',
+      projectId: 3,
       digest,
       tag: 'v1',
       actor: '',
@@ -81,11 +83,11 @@ test('every record becomes a line in ECS names with a top-level action, and a pu
     }
     await until(async () => {
       await lines.stream.flush()
-      return (await parsed(at.file)).length === 1
+      return (await parsed(at.file)).length === 2
     })
     lines.stream.pulled(pull)
   }
-  const [record, pull] = await parsed(at.file)
+  const [record, movedOn, pull] = await parsed(at.file)
   assert.deepEqual(record, {
     '@timestamp': '1970-01-01T00:00:00.001Z',
     action: 'tag.moved',
@@ -93,7 +95,7 @@ test('every record becomes a line in ECS names with a top-level action, and a pu
     'event.id': '1',
     'event.kind': 'event',
     'event.category': ['package'],
-    'event.type': ['change'],
+    'event.type': ['creation'],
     'event.action': 'tag.moved',
     'event.outcome': 'success',
     'event.dataset': 'berth.audit',
@@ -102,6 +104,7 @@ test('every record becomes a line in ECS names with a top-level action, and a pu
     'source.ip': '192.0.2.1',
     'user_agent.original': 'docker/29',
     'http.request.id': 'r1',
+    'organization.id': '1',
     'organization.name': 'library',
     'container.image.name': 'team/app',
     'container.image.tag': ['v1'],
@@ -112,6 +115,9 @@ test('every record becomes a line in ECS names with a top-level action, and a pu
     'berth.credential': 'personal:3',
     'berth.count': 1,
   })
+  // A tag's first push makes it, each further one changes it.
+  assert.deepEqual([movedOn?.['action'], movedOn?.['event.type']], ['tag.moved', ['change']])
+  assert.deepEqual([pull?.['organization.id'], pull?.['organization.name']], ['3', 'team'])
   assert.deepEqual([pull?.['action'], pull?.['event.id'], pull?.['event.type']], ['manifest.pulled', undefined, ['access']])
   assert.equal((await stat(at.file)).mode & 0o777, 0o600)
 })

@@ -8,7 +8,7 @@ import { refusalDetail, scopeText, type Wanted } from './wanted.ts'
 import type { Exchange } from './exchange.ts'
 import { judge, type Verdict } from './hiding.ts'
 import { makeProjectForPush } from './make-project.ts'
-import { noteLogin, noteRefusal, noteWrongCredential } from './note-refusal.ts'
+import { noteLogin, notePasswordLogin, noteRefusal, noteWrongCredential } from './note-refusal.ts'
 import { requesterOf } from './requester.ts'
 
 /** What a request wants. */
@@ -62,7 +62,10 @@ async function admit(exchange: Exchange, { principal, demand, permission, asked 
   if (mayBeNew && verdict === 'allowed' && !(await access.may(principal, 'repository:create', { repository }))) {
     if (!(await repositoryExists(registry, repository))) verdict = (await judge(access, principal, 'repository:create', asked)).verdict
   }
-  if (verdict === 'allowed') return { principal, repository, isAbsent: false }
+  if (verdict === 'allowed') {
+    exchange.notes.project = project
+    return { principal, repository, isAbsent: false }
+  }
   if (verdict === 'absent') return { principal, repository: asked, isAbsent: true }
   throw refusal(exchange, demand, verdict)
 }
@@ -83,6 +86,8 @@ async function identify(exchange: Exchange, demand: Demand): Promise<Principal> 
   try {
     const principal = await access.authenticate(requester)
     exchange.notes.principal = principal
+    // A ping is a login whatever the memory knew; `authenticate` notes it.
+    if (demand.permission !== 'identity') notePasswordLogin(exchange, principal)
     return principal
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Access } from '#access/access.ts'
 import type { Directory } from '#access/directory.ts'
+import type { ProjectFacts } from '#access/decide.ts'
 import type { Principal } from '#access/principal.ts'
 import type { TokenDesk } from '#access/token-desk.ts'
 import type { Config } from '#config/config.ts'
@@ -53,6 +54,8 @@ interface Notes {
   /** registry:2's name of the route in metrics. */
   handler: string
   principal: Principal | undefined
+  /** That owns the repository of the request, where the caller may do what it asks for. */
+  project: ProjectFacts | undefined
   errorCode: string | undefined
   /** What a 401 asks for. */
   challenge: { readonly scope?: string | undefined; readonly error?: 'insufficient_scope' | 'invalid_token' | undefined }
@@ -92,6 +95,7 @@ export function openExchange(site: Site, request: IncomingMessage, response: Ser
     notes: {
       handler: 'none',
       principal: undefined,
+      project: undefined,
       errorCode: undefined,
       challenge: {},
       receivedBytes: 0,

@@ -40,12 +40,17 @@ test('a peer on a unix socket is a proxy by nature', () => {
   assert.equal(caller(undefined, { 'x-forwarded-proto': 'https' }).scheme, 'https')
 })
 
-test('Forwarded (RFC 7239) counts before X-Forwarded-*', () => {
-  const said = caller('10.0.0.1', {
-    forwarded: 'For="[2001:db8::7]:4711"; Proto=HTTPS ;host="hub.example:8443"',
-    'x-forwarded-host': 'other.example',
-  })
+test('Forwarded (RFC 7239) is read from proxies that speak it', () => {
+  const said = caller('10.0.0.1', { forwarded: 'For="[2001:db8::7]:4711"; Proto=HTTPS ;host="hub.example:8443"' })
   assert.deepEqual(said, { address: '2001:db8::7', scheme: 'https', host: 'hub.example:8443', isProxied: true })
+})
+
+test('a Forwarded of the client, which a proxy that speaks X-Forwarded-* passes on, counts for nothing', () => {
+  const forwarded = 'for=10.0.0.9;host=evil.example;proto=https'
+  const said = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-host': 'hub.example', 'x-forwarded-proto': 'http' }
+  assert.deepEqual(caller('10.0.0.1', { ...said, forwarded }), caller('10.0.0.1', said))
+  assert.equal(caller('10.0.0.1', { 'x-forwarded-for': '203.0.113.9', forwarded }).address, '203.0.113.9')
+  assert.equal(caller('10.0.0.1', { 'x-forwarded-proto': 'https', forwarded }).address, '10.0.0.1')
 })
 
 test('a chain is read from the nearest hop, and what the client itself wrote is not believed', () => {

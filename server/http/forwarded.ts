@@ -40,14 +40,22 @@ export function callerOf(request: IncomingMessage, proxies: TrustedProxies): Cal
   const scheme = 'encrypted' in request.socket ? 'https' : 'http'
   const direct: Caller = { address: peer, scheme, host: validHost(request.headers.host), isProxied: false }
   if (peer !== '' && !isTrusted(peer, proxies)) return direct
-  const forwarded = request.headers.forwarded
-  const said = forwarded === undefined ? readXForwarded(request, proxies) : readForwarded(forwarded, proxies)
+  const { forwarded } = request.headers
+  const said = forwarded === undefined || speaksX(request) ? readXForwarded(request, proxies) : readForwarded(forwarded, proxies)
   return {
     address: said.address ?? peer,
     scheme: validScheme(said.scheme) ?? scheme,
     host: validHost(said.host) ?? direct.host,
     isProxied: true,
   }
+}
+
+/**
+ * Whether the proxy speaks X-Forwarded-*. Nearly all do, and pass the client's own Forwarded on as it is: where there are both, the latter is a stranger's
+ * word.
+ */
+function speaksX({ headers }: IncomingMessage): boolean {
+  return ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'].some((name) => headers[name] !== undefined)
 }
 
 interface Said {

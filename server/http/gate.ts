@@ -90,15 +90,25 @@ export async function gateCall(
 /** Of the project and of those above it: each may refuse. */
 function gateProject(exchange: Exchange, project: ProjectFacts, projectNetworks: SystemState['projectNetworks']): void {
   const { address } = exchangeCaller(exchange)
-  for (const id of project.lineage) {
-    if (projectNetworks.get(id)?.admits(address) === false) throw refusedAddress(exchange, address, project.name)
-  }
+  if (!admits(projectNetworks, project.lineage, address)) throw refusedAddress(exchange, address, project.name)
 }
 
-/** Throws UNSUPPORTED while administrators keep the registry read-only. */
+function admits(projectNetworks: SystemState['projectNetworks'], projectIds: Iterable<number>, address: string): boolean {
+  for (const id of projectIds) if (projectNetworks.get(id)?.admits(address) === false) return false
+  return true
+}
+
+/** Whether what is in the project may be had from the caller's address; without a project: what is in any. */
+export async function isInReach(exchange: Exchange, project: ProjectFacts | undefined): Promise<boolean> {
+  const { projectNetworks } = await exchange.site.parts.system.current()
+  return admits(projectNetworks, project?.lineage ?? projectNetworks.keys(), exchangeCaller(exchange).address)
+}
+
+/** Throws UNSUPPORTED while administrators, or the configuration, keep the registry read-only. */
 export async function gateWrite({ site }: Exchange): Promise<void> {
-  const { settings } = await site.parts.system.current()
-  if (settings.isReadOnly)
+  const { config, system } = site.parts
+  if (config.storage.readOnly) throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only' })
+  if ((await system.current()).settings.isReadOnly)
     throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only: an administrator has switched that on' })
 }
 
@@ -124,7 +134,9 @@ function refusedAddress(exchange: Exchange, address: string, project?: string): 
       reason: 'ADDRESS_DENIED',
     },
   )
-  return new RegistryError('ADDRESS_DENIED')
+  const rule = project === undefined ? 'administrators of the registry set' : `administrators of project ${project} set`
+  const message = `access from ${address === '' ? 'this address' : address} is not allowed: ${rule} which addresses are`
+  return new RegistryError('ADDRESS_DENIED', undefined, { message })
 }
 
 /** draft-ietf-httpapi-ratelimit-headers: what the policy is, and what is left of it. */

@@ -100,8 +100,15 @@ async function answerRoute(exchange: TargetedExchange, endpoint: BoundEndpoint):
   }
   const admitted = await authenticate(exchange, operation.demand)
   await gateAdmitted(exchange, admitted)
-  refuseSwitchedOff(exchange, operation.kind)
-  if (operation.kind !== 'read') await gateWrite(exchange)
+  try {
+    refuseSwitchedOff(exchange, operation.kind)
+    if (operation.kind !== 'read') await gateWrite(exchange)
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.status !== 405) throw error
+    // RFC 9110 §15.5.6: a 405 names what is left.
+    respondError(exchange, error, ['Allow', endpoint.methods.filter((method) => method === 'GET' || method === 'HEAD').join(', ')])
+    return
+  }
   await operation.run(exchange, admitted)
 }
 

@@ -21,9 +21,10 @@ export async function projectThatPushMakes(
   principal: Principal,
   repository: RepositoryName,
 ): Promise<{ readonly name: string; readonly owner: { readonly kind: 'user' | 'robot'; readonly id: number } } | undefined> {
-  const { access, directory, registry, config } = exchange.site.parts
+  const { access, directory, registry } = exchange.site.parts
   const { kind, id } = principal
-  if ((kind !== 'user' && kind !== 'robot') || id === undefined || config.storage.readOnly || !repository.includes('/')) return undefined
+  if ((kind !== 'user' && kind !== 'robot') || id === undefined || !repository.includes('/')) return undefined
+  if (await isReadOnly(exchange)) return undefined
   if (await repositoryExists(registry, repository)) return undefined
   const project = await projectToMake(directory, repository)
   if (project === undefined) return undefined
@@ -31,6 +32,11 @@ export async function projectThatPushMakes(
   const isCarried = await access.may(withinLimits(principal), 'repository:push', { repository })
   const may = (project.byEveryone && kind === 'user') || (await access.may(unbounded(principal), 'project:create', 'system'))
   return isCarried && may ? { name: project.name, owner: { kind, id } } : undefined
+}
+
+async function isReadOnly({ site }: Exchange): Promise<boolean> {
+  const { config, system } = site.parts
+  return config.storage.readOnly || (await system.current()).settings.isReadOnly
 }
 
 /** Somebody who may all that the credential allows. */

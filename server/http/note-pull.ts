@@ -10,7 +10,7 @@ export function notePull(
   pulled: { readonly repository: RepositoryName; readonly digest: Digest; readonly tag: Tag | undefined },
 ): void {
   const { pulls, ports } = exchange.site.parts
-  const { principal } = exchange.notes
+  const { principal, project } = exchange.notes
   if (pulls?.hasPulls !== true || principal === undefined) return
-  pulls.pulled({ ...pulled, ...whoOf(exchange, principal), at: ports.clock.now() })
+  pulls.pulled({ ...pulled, project: project?.name, projectId: project?.id, ...whoOf(exchange, principal), at: ports.clock.now() })
 }

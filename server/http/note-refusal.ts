@@ -1,20 +1,21 @@
 /** What the audit hears of logins and refusals at /v2. A challenge to who showed no credential is none of them. */
 import type { Principal } from '#access/principal.ts'
 import { parseBasicCredential } from '#access/basic-credential.ts'
+import { refusalReason } from '#access/name-collision.ts'
 import type { RegistryError } from '#oci/errors.ts'
 import type { Wanted } from './wanted.ts'
 import type { Exchange } from './exchange.ts'
 import { requesterOf, whoOf } from './requester.ts'
 
 /** A credential that was not taken; what cannot be judged now is no wrong credential. */
-export function noteWrongCredential(exchange: Exchange, { code }: RegistryError): void {
+export function noteWrongCredential(exchange: Exchange, error: RegistryError): void {
   const { authorization } = exchange.request.headers
-  if (authorization === undefined || code === 'UNAVAILABLE') return
+  if (authorization === undefined || error.code === 'UNAVAILABLE') return
   const { address, userAgent, requestId } = requesterOf(exchange)
   const name = parseBasicCredential(authorization)?.name ?? ''
   exchange.site.parts.audit.note(
     { action: 'login.failed', target: name === '' ? 'system' : `user:${name}` },
-    { actor: '', requestId, address, userAgent, outcome: 'failure', reason: code },
+    { actor: '', requestId, address, userAgent, outcome: 'failure', reason: refusalReason(error) },
   )
 }
 
@@ -25,6 +26,11 @@ export function noteLogin(exchange: Exchange, principal: Principal): void {
     { action: 'login.succeeded', target: `${principal.kind === 'robot' ? 'robot' : 'user'}:${principal.name}` },
     whoOf(exchange, principal),
   )
+}
+
+/** The same for a password that was checked just now. One that is remembered from a minute ago is no login, so a pull of many layers notes one. */
+export function notePasswordLogin(exchange: Exchange, principal: Principal): void {
+  if (principal.isPasswordFresh === true) noteLogin(exchange, principal)
 }
 
 /** A request that its sender's rights, or the bounds of the credential, do not cover. */

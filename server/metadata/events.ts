@@ -70,8 +70,10 @@ export interface EventFilter {
   readonly action?: string | undefined
   readonly actor?: string | undefined
   readonly outcome?: 'success' | 'failure' | undefined
-  /** Any of these. */
-  readonly projects?: readonly string[] | undefined
+  /** By the name that it had then. */
+  readonly project?: string | undefined
+  /** Whatever it was called. */
+  readonly projectId?: number | undefined
   readonly repository?: string | undefined
   readonly address?: string | undefined
   readonly target?: string | undefined
@@ -81,17 +83,15 @@ export interface EventFilter {
 }
 
 /**
- * A page by id. Each filter has an index that ends in the id, so the page reads little more than it shows. A filter with several values is asked for value
- * by value: an index that is read in the order of ids is over one value.
+ * A page by id. Each filter has an index that ends in the id, so the page reads little more than it shows. An action with `*` is asked for action
+ * by action: an index that is read in the order of ids is over one value.
  */
 export async function listEvents(reader: Reader, filter: EventFilter, page: PageRequest<'id'>): Promise<Page<EventRow>> {
   const times = await boundsOf(reader, filter)
   const rows: EventRow[] = []
   for (const action of await actionsOf(reader, filter.action)) {
-    for (const project of filter.projects ?? [undefined]) {
-      const narrowed = within(narrow(selectAllEvents(reader), { ...filter, action, project }), times)
-      rows.push(...(await paged(narrowed, page, { column: 'id', id: 'id' }).execute()))
-    }
+    const narrowed = within(narrow(selectAllEvents(reader), { ...filter, action }), times)
+    rows.push(...(await paged(narrowed, page, { column: 'id', id: 'id' }).execute()))
   }
   const inOrder = rows.toSorted((one, other) => (page.isDescending ? other.id - one.id : one.id - other.id))
   return pageFrom(inOrder, page, (row) => row.id)
@@ -114,13 +114,14 @@ async function actionsOf(reader: Reader, wanted: string | undefined): Promise<re
 const selectAllEvents = (reader: Reader) => reader.selectFrom('events').selectAll()
 type Listing = ReturnType<typeof selectAllEvents>
 
-function narrow(all: Listing, filter: EventFilter & { readonly project: string | undefined }): Listing {
+function narrow(all: Listing, filter: EventFilter): Listing {
   let query = all
   for (const column of ['action', 'actor', 'project', 'repository', 'address', 'target'] as const) {
     const wanted = filter[column]
     if (wanted !== undefined) query = query.where(column, '=', wanted)
   }
-  const { outcome } = filter
+  const { outcome, projectId } = filter
+  if (projectId !== undefined) query = query.where('project_id', '=', projectId)
   // As a literal, by which the planner knows that the index of failures serves.
   if (outcome !== undefined) query = query.where(sql<SqlBool>`outcome = ${sql.lit(outcome)}`)
   return query

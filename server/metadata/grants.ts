@@ -81,6 +81,8 @@ export async function grantRecord(reader: Reader | Transactor, id: number): Prom
 /** What a list of grants may be narrowed by. */
 export interface GrantFilter {
   readonly projectId?: number | undefined
+  /** On one of these projects, or on none in particular. */
+  readonly holdingIn?: readonly number[] | undefined
   readonly subjectKind?: GrantSubject['kind'] | undefined
   readonly userId?: number | undefined
   readonly groupId?: number | undefined
@@ -92,6 +94,9 @@ export interface GrantFilter {
 export async function listGrantRecords(reader: Reader, filter: GrantFilter, page: PageRequest<'createdAt'>): Promise<Page<GrantRecord>> {
   let query = selectGrants(reader)
   if (filter.projectId !== undefined) query = query.where('grants.project_id', '=', filter.projectId)
+  const { holdingIn } = filter
+  if (holdingIn !== undefined)
+    query = query.where((eb) => eb.or([eb('grants.project_id', 'in', holdingIn), eb('grants.project_id', 'is', null)]))
   if (filter.subjectKind !== undefined) query = query.where('grants.subject_kind', '=', filter.subjectKind)
   if (filter.userId !== undefined) query = query.where('grants.user_id', '=', filter.userId)
   if (filter.groupId !== undefined) query = query.where('grants.group_id', '=', filter.groupId)

@@ -42,6 +42,12 @@ export async function groupIdByName(reader: Reader | Transactor, name: string): 
   return (await reader.selectFrom('groups').select('id').where('name', '=', name).executeTakeFirst())?.id
 }
 
+/** Of the groups that a provider calls so; several providers may. */
+export async function groupIdsByExternalName(reader: Reader | Transactor, names: readonly string[]): Promise<readonly number[]> {
+  const rows = await reader.selectFrom('groups').select('id').where('external_name', 'in', names).limit(2).execute()
+  return rows.map(({ id }) => id)
+}
+
 /** What a list of groups may be narrowed by; `provider` is a name, `local` for groups without one. */
 export interface GroupFilter {
   readonly namePrefix?: string | undefined

@@ -164,7 +164,8 @@ export async function insertVouchedUser(
       email: user.email,
       is_disabled: 0,
       version: 1,
-      last_login_at: null,
+      // Accounts are made as their people sign in.
+      last_login_at: user.at,
       created_at: user.at,
       updated_at: user.at,
     })

@@ -18,6 +18,8 @@ export interface ManifestRow {
   /** Of the document alone. */
   readonly sizeBytes: number
   readonly createdAt: number
+  /** An index of the repository lists it. */
+  readonly isChild: boolean
 }
 
 /** By what a list of manifests can be sorted. */
@@ -29,6 +31,8 @@ export interface ManifestFilter {
   readonly artifactType?: string | undefined
   /** True: only those that a tag points at; false: only the others. */
   readonly isTagged?: boolean | undefined
+  /** True: only those that an index of the repository lists; false: only the others. */
+  readonly isChild?: boolean | undefined
   readonly labelId?: number | undefined
 }
 
@@ -40,9 +44,23 @@ interface Row {
   readonly subject_digest: Buffer | null
   readonly size_bytes: number
   readonly created_at: number
+  readonly is_child: number
 }
 
-const columns = ['m.id', 'm.digest', 'm.media_type', 'm.artifact_type', 'm.subject_digest', 'm.size_bytes', 'm.created_at'] as const
+/** Whether an index of its repository lists `m`. */
+const listedByIndex = sql<SqlBool>`exists (select 1 from manifest_children mc join manifests parent on parent.id = mc.manifest_id
+  where mc.child_digest = m.digest and parent.repository_id = m.repository_id)`
+const isChild = sql<number>`case when ${listedByIndex} then 1 else 0 end`.as('is_child')
+const columns = [
+  'm.id',
+  'm.digest',
+  'm.media_type',
+  'm.artifact_type',
+  'm.subject_digest',
+  'm.size_bytes',
+  'm.created_at',
+  isChild,
+] as const
 const sortColumns = { createdAt: 'created_at', sizeBytes: 'size_bytes' } as const
 
 function rowOf(row: Row): ManifestRow {
@@ -54,6 +72,7 @@ function rowOf(row: Row): ManifestRow {
     subject: row.subject_digest === null ? undefined : digestFromBytes(row.subject_digest),
     sizeBytes: row.size_bytes,
     createdAt: row.created_at,
+    isChild: row.is_child === 1,
   }
 }
 
@@ -95,6 +114,8 @@ async function readRows(reader: Reader, list: ManifestList, scanned: number): Pr
     .$if(filter.artifactType !== undefined, (next) => next.where('m.artifact_type', '=', filter.artifactType ?? ''))
     .$if(filter.isTagged === true, (next) => next.where(sql<SqlBool>`exists (select 1 from tags where tags.manifest_id = s.id)`))
     .$if(filter.isTagged === false, (next) => next.where(sql<SqlBool>`not exists (select 1 from tags where tags.manifest_id = s.id)`))
+    .$if(filter.isChild === true, (next) => next.where(listedByIndex))
+    .$if(filter.isChild === false, (next) => next.where(sql<SqlBool>`not ${listedByIndex}`))
     .$if(filter.labelId !== undefined, (next) => next.where(whereLabelled('s.id', filter.labelId ?? 0)))
   const ordered = paged(query, { ...page, after: undefined }, { column: 's.value', id: 's.id' })
   return (await ordered.execute()).map(rowOf)
@@ -131,78 +152,4 @@ export async function presentManifests(reader: Reader, repositoryId: number, dig
     for (const row of rows) found.set(digestFromBytes(row.digest), row.id)
   }
   return found
-}
-
-/** Bounds of {@link contentSize}: manifests below an index, and links from manifests to blobs that are read. */
-const sizedManifests = 1_000
-const sizedLinks = 20_000
-const nestingMax = 8
-
-/** Bytes of a manifest with all that it needs, each blob counted once: its children of the same repository, their configs and layers. */
-export async function contentSize(
-  reader: Reader,
-  manifest: { readonly id: number; readonly sizeBytes: number },
-): Promise<{ readonly sizeBytes: number; readonly isExact: boolean }> {
-  const { documents, isExact: isWholeTree } = await documentsBelow(reader, manifest)
-  const blobs = new Map<number, number>()
-  let linksLeft = sizedLinks
-  for (const chunk of inChunks([...documents.keys()])) {
-    if (linksLeft === 0) break
-    const rows = await reader
-      .selectFrom(reader.selectFrom('manifest_blobs').select('blob_id').where('manifest_id', 'in', chunk).limit(linksLeft).as('link'))
-      .innerJoin('blobs as b', 'b.id', 'link.blob_id')
-      .select(['b.id', 'b.size_bytes'])
-      .execute()
-    linksLeft -= rows.length
-    for (const row of rows) blobs.set(row.id, row.size_bytes)
-  }
-  return { sizeBytes: sum(documents.values()) + sum(blobs.values()), isExact: isWholeTree && linksLeft > 0 }
-}
-
-/** The manifest and those below it that are here, with the sizes of the documents. */
-async function documentsBelow(
-  reader: Reader,
-  manifest: { readonly id: number; readonly sizeBytes: number },
-): Promise<{ readonly documents: Map<number, number>; readonly isExact: boolean }> {
-  const documents = new Map([[manifest.id, manifest.sizeBytes]])
-  let level = [manifest.id]
-  for (let depth = 0; level.length > 0 && depth < nestingMax; depth++) {
-    const found = (await childrenWithSizes(reader, level)).filter(({ id }) => !documents.has(id))
-    level = []
-    for (const { id, sizeBytes } of found) {
-      if (documents.size >= sizedManifests) return { documents, isExact: false }
-      if (!documents.has(id)) level.push(id)
-      documents.set(id, sizeBytes)
-    }
-  }
-  return { documents, isExact: true }
-}
-
-/** One step down, as far as the children are in the same repository; no more than are sized. */
-async function childrenWithSizes(
-  reader: Reader,
-  parents: readonly number[],
-): Promise<{ readonly id: number; readonly sizeBytes: number }[]> {
-  const found: { readonly id: number; readonly sizeBytes: number }[] = []
-  for (const chunk of inChunks(parents)) {
-    const rows = await reader
-      .selectFrom('manifest_children as mc')
-      .innerJoin('manifests as parent', 'parent.id', 'mc.manifest_id')
-      .innerJoin('manifests as child', (join) =>
-        join.onRef('child.repository_id', '=', 'parent.repository_id').onRef('child.digest', '=', 'mc.child_digest'),
-      )
-      .select(['child.id', 'child.size_bytes as sizeBytes'])
-      .where('mc.manifest_id', 'in', chunk)
-      .limit(sizedManifests + 1)
-      .execute()
-    for (const row of rows) found.push(row)
-    if (found.length > sizedManifests) return found
-  }
-  return found
-}
-
-function sum(values: Iterable<number>): number {
-  let total = 0
-  for (const value of values) total += value
-  return total
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { globToLike, globToRegex, matchesGlob, parseGlob } from './repository-glob.ts'
+import { canMatchBelow, globToLike, globToRegex, matchesGlob, parseGlob } from './repository-glob.ts'
 
 function matches(glob: string, name: string): boolean {
   const parsed = parseGlob(glob)
@@ -69,4 +69,16 @@ test('a glob made to be slow is not', () => {
   const started = performance.now()
   assert.equal(matchesGlob(parsed, 'a'.repeat(255)), false)
   assert.ok(performance.now() - started < 500)
+})
+
+test('a glob can match below a name exactly when some name below fits', () => {
+  const below = (glob: string, begin: string) => {
+    const parsed = parseGlob(glob)
+    return parsed !== undefined && canMatchBelow(parsed, begin)
+  }
+  for (const glob of ['**', 'team/**', 'team/*', 'team/web', '**/web', '*/web', 't*/w*', '*m/x/y'])
+    assert.equal(below(glob, 'team/'), true, glob)
+  for (const glob of ['*', 'team', 'team/', 'teams/**', 'tea/**', '*', 'other/web', 'TEAM/x'])
+    assert.equal(below(glob, 'team/'), false, glob)
+  for (const glob of ['*', 'a', 'x/y', '**']) assert.equal(below(glob, ''), true, glob)
 })

@@ -37,20 +37,30 @@ export function parseGlob(text: string): RepositoryGlob | undefined {
 
 /** Time is the product of the two lengths at most, whatever the glob: no backtracking. */
 export function matchesGlob(glob: RepositoryGlob, name: string): boolean {
-  const { elements } = glob
+  return reachedBy(glob, name).has(glob.elements.length)
+}
+
+/** Whether the glob matches some name that begins so and goes on. */
+export function canMatchBelow(glob: RepositoryGlob, begin: string): boolean {
+  for (const index of reachedBy(glob, begin)) if (index < glob.elements.length) return true
+  return false
+}
+
+/** How much of the glob may stand for the text: none of it for a text that no match begins with. */
+function reachedBy({ elements }: RepositoryGlob, text: string): ReadonlySet<number> {
   // reached[i]: the elements before i match what was read of the name.
   let reached = skipWildcards(elements, new Set([0]))
-  for (const character of name) {
+  for (const character of text) {
     const next = new Set<number>()
     for (const index of reached) {
       const element = elements[index]
       if (element === character) next.add(index + 1)
       else if (element === acrossParts || (element === withinPart && character !== '/')) next.add(index)
     }
-    if (next.size === 0) return false
+    if (next.size === 0) return next
     reached = skipWildcards(elements, next)
   }
-  return reached.has(elements.length)
+  return reached
 }
 
 /** A wildcard may stand for nothing: what is reached before it is reached behind it. */

@@ -18,6 +18,8 @@ export interface RepositoryRow {
   readonly name: RepositoryName
   readonly projectId: number
   readonly description: string
+  /** Counts changes of the description. */
+  readonly version: number
   readonly createdAt: number
   /** Of the last push, delete or change, to about a minute; when it was made for one that nothing happened to since there is such an instant. */
   readonly updatedAt: number
@@ -35,13 +37,14 @@ export interface RepositoryFilter {
   readonly projectId?: number | undefined
 }
 
-const columns = ['id', 'name', 'project_id', 'description', 'created_at', 'updated_at'] as const
+const columns = ['id', 'name', 'project_id', 'description', 'version', 'created_at', 'updated_at'] as const
 
 interface Row {
   readonly id: number
   readonly name: string
   readonly project_id: number
   readonly description: string
+  readonly version: number
   readonly created_at: number
   readonly updated_at: number
 }
@@ -52,6 +55,7 @@ function rowOf(row: Row): RepositoryRow {
     name: row.name as RepositoryName,
     projectId: row.project_id,
     description: row.description,
+    version: row.version,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }
@@ -67,15 +71,40 @@ export async function listRepositoryPage(
 ): Promise<Page<RepositoryRow>> {
   const { filter, page } = request
   if (visibility.kind === 'nothing') return { items: [] }
-  const query = (page.column === 'name' ? reader.selectFrom('repositories') : inOrder(reader))
+  const few = visibility.kind === 'some' ? await fewVisible(reader, visibility, filter) : undefined
+  const query = (page.column === 'name' || few !== undefined ? reader.selectFrom('repositories') : inOrder(reader))
     .select(['repositories.id', 'repositories.name', 'repositories.project_id', 'repositories.created_at', 'repositories.updated_at'])
-    .select('repositories.description')
-    .where('repositories.name', '>=', firstRepositoryName)
+    .select(['repositories.description', 'repositories.version'])
+  const judged =
+    few === undefined
+      ? whereVisible(narrowed(query, filter).where('repositories.name', '>=', firstRepositoryName), visibility)
+      : query.where('repositories.id', 'in', few.length > 0 ? few : [0])
+  const rows = await paged(judged, page, { column: sortColumns[page.column], id: 'repositories.id' }).execute()
+  return pageFrom(rows.map(rowOf), page, (row) => row[page.column])
+}
+
+function narrowed<Row>(query: SelectQueryBuilder<Database, 'repositories', Row>, filter: RepositoryFilter): typeof query {
+  return query
     .$if(filter.namePrefix !== undefined, (next) => next.where(nameBegins(filter.namePrefix ?? '')))
     .$if(filter.nameHas !== undefined, (next) => next.where(nameHas(filter.nameHas ?? '')))
-    .$if(filter.projectId !== undefined, (next) => next.where('repositories.project_id', '=', filter.projectId ?? 0))
-  const rows = await paged(whereVisible(query, visibility), page, { column: sortColumns[page.column], id: 'repositories.id' }).execute()
-  return pageFrom(rows.map(rowOf), page, (row) => row[page.column])
+    .$if(filter.projectId !== undefined, (next) => next.where('repositories.project_id', '=', filter.projectId ?? 0)) as typeof query
+}
+
+/** Of more a page is full after a small part of all has been read in its order. */
+const fewRepositories = 500
+
+/**
+ * All that the caller may see and the filter wants, if it is few. Read in the order of a page, those who see little would have every repository
+ * judged, row by row; in any order that is asked of indexes alone.
+ */
+async function fewVisible(reader: Reader, visibility: Visibility, filter: RepositoryFilter): Promise<number[] | undefined> {
+  // No range of the index of names, for which each row would have to be read: a longer index has all that is asked about.
+  const isRepository = sql<SqlBool>`repositories.name || '' >= ${firstRepositoryName}`
+  const query = narrowed(reader.selectFrom('repositories').select('repositories.id').where(isRepository), filter)
+  const rows = await whereVisible(query, visibility)
+    .limit(fewRepositories + 1)
+    .execute()
+  return rows.length > fewRepositories ? undefined : rows.map(({ id }) => id)
 }
 
 /**
@@ -88,6 +117,7 @@ function inOrder(reader: Reader) {
     .select([
       'id',
       'description',
+      'version',
       'created_at',
       'updated_at',
       sql<number>`+project_id`.as('project_id'),
@@ -177,7 +207,7 @@ export async function describeRepositoryRow(
 ): Promise<boolean> {
   const result = await tx
     .updateTable('repositories')
-    .set({ description: change.description, updated_at: change.now })
+    .set({ description: change.description, version: sql<number>`version + 1`, updated_at: change.now })
     .where('id', '=', change.repositoryId)
     .where('description', '<>', change.description)
     .executeTakeFirst()

@@ -1,5 +1,6 @@
 /** Queries on `robot_trusts`: which tokens of a workload provider may act as a robot. */
 import type { Reader, Transactor } from './metadata.ts'
+import { resolveProjectName } from './name-redirects.ts'
 
 /** A trust with the names of what it binds. */
 export interface RobotTrustRecord {
@@ -38,7 +39,7 @@ export interface TrustedRobot extends RobotTrustRecord {
   readonly project: string | null
 }
 
-/** Trusts in a provider, `max` at most: of one robot, or of all when it is undefined. */
+/** Trusts in a provider, `max` at most: of one robot (its project by the present or a former name), or of all when it is undefined. */
 export async function trustsInProvider(
   reader: Reader,
   {
@@ -58,7 +59,10 @@ export async function trustsInProvider(
     .where('robot_trusts.provider_id', '=', providerId)
   if (robot !== undefined) {
     query = query.where('robots.name', '=', robot.name)
-    query = robot.project === undefined ? query.where('robots.project_id', 'is', null) : query.where('projects.name', '=', robot.project)
+    query =
+      robot.project === undefined
+        ? query.where('robots.project_id', 'is', null)
+        : query.where('projects.name', '=', await resolveProjectName(reader, robot.project))
   }
   const rows = await query.limit(max).execute()
   return rows.map((row) => ({ ...recordOf(row), robotName: row.robotName, project: row.project }))

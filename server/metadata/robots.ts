@@ -1,6 +1,7 @@
 /** Queries on `robots`: accounts of programs, of the whole system or of a project. Their secrets are in tokens.ts, their grants in grants.ts. */
 import { sql } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
+import { resolveProjectName } from './name-redirects.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
 import { startsWith } from './users.ts'
 
@@ -57,10 +58,13 @@ export async function robotRecord(reader: Reader | Transactor, id: number): Prom
   return row && recordOf(row)
 }
 
-/** By name and the name of its project (none: of the system); undefined when there is none. */
+/** By name and the present or a former name of its project (none: of the system); undefined when there is none. */
 export async function robotNamed(reader: Reader | Transactor, name: string, project: string | undefined): Promise<RobotRecord | undefined> {
   const query = selectRobots(reader).where('robots.name', '=', name)
-  const placed = project === undefined ? query.where('robots.project_id', 'is', null) : query.where('projects.name', '=', project)
+  const placed =
+    project === undefined
+      ? query.where('robots.project_id', 'is', null)
+      : query.where('projects.name', '=', await resolveProjectName(reader, project))
   const row = await placed.executeTakeFirst()
   return row && recordOf(row)
 }

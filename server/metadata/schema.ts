@@ -31,6 +31,8 @@ export interface RepositoriesTable {
   name: string
   created_at: number
   description: Generated<string>
+  /** Counts changes of the description, for ETags; what is pushed does not count. */
+  version: Generated<number>
   /** Last change of what is in it, or of its description; 0 in rows of before. */
   updated_at: Generated<number>
 }
@@ -416,8 +418,10 @@ export interface EventsTable {
   outcome: Generated<'success' | 'failure'>
   /** Why it was refused: an error code. */
   reason: Generated<string>
-  /** Name of the project that it is about; empty for none. */
+  /** Name of the project that it is about, as it was then; empty for none. */
   project: Generated<string>
+  /** Its row, which keeps its id when the name changes; null for none, and for a project that was not there. */
+  project_id: Generated<number | null>
   /** What it is about when that is no repository, digest or tag: `user:alice`, `provider:corp`. */
   target: Generated<string>
   /** `Principal.key`. */

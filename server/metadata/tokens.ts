@@ -45,6 +45,9 @@ const byId = prepare<{ id: number }, { readonly expiresAt: number | null }>((db,
   db.selectFrom('tokens').select('expires_at as expiresAt').where('id', '=', param('id')),
 )
 
+/** A refresh token ends when it was not used for so long: each use moves its end. */
+export const refreshIdleMs = 90 * 86_400_000
+
 /** When the token ends; undefined when it is gone. */
 export async function findTokenEnd(reader: Reader, id: number): Promise<{ readonly expiresAt: number | null } | undefined> {
   const [row] = await byId(reader, { id })

@@ -244,6 +244,11 @@ export async function deleteUserRow(tx: Transactor, id: number): Promise<void> {
 /** Ends all that was signed in by the account: sessions and refresh tokens. Personal tokens, which their owner made on purpose, stay. */
 export async function endSignIns(tx: Transactor, userId: number): Promise<void> {
   await tx.deleteFrom('sessions').where('user_id', '=', userId).execute()
+  await endRefreshTokens(tx, userId)
+}
+
+/** Ends what clients keep in place of the account's password. */
+export async function endRefreshTokens(tx: Transactor, userId: number): Promise<void> {
   await tx.deleteFrom('tokens').where('user_id', '=', userId).where('kind', '=', 'refresh').execute()
 }
 

@@ -13,6 +13,13 @@ Every refusal below /v2/ has this body, with one entry or more:
 { "errors": [{ "code": "MANIFEST_UNKNOWN", "message": "manifest unknown", "detail": { "tag": "1.0" } }] }
 \`\`\`
 
+The management API below /api/v1 answers \`application/problem+json\` (RFC 9457) with the same codes; \`errors\` names the parts of the request that do not
+fit. See [the API](../guides/api.md#errors).
+
+\`\`\`json
+{ "type": "urn:berth:error:conflict", "title": "…", "status": 409, "code": "CONFLICT", "detail": "…", "requestId": "…" }
+\`\`\`
+
 \`detail\` says what was wrong with this request. An answer of 500 and above has no detail but the request id, under which the log has the cause.
 The codes are those of the OCI distribution-spec and of Docker's V2 API, then Berth's own.
 

@@ -34,8 +34,9 @@ const remove = accessTransaction(import.meta.url, 'delete-project/remove', async
   // Those that are being deleted end their days elsewhere.
   await reassignBuriedRepositories(tx, { fromProject: id, toProject: fallback.id, before: firstRepositoryName })
   await deleteRedirectsInto(tx, name)
-  await deleteProjectRow(tx, id)
+  // While the row is there, whose id the record keeps.
   await recordEvent(tx, { action: 'project.deleted', target: `project:${name}`, project: name, at: input.now, ...input.who })
+  await deleteProjectRow(tx, id)
 })
 
 function standsInTheWay(message: string): RegistryError {

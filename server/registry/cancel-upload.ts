@@ -1,4 +1,7 @@
-/** Ending somebody's upload: the session and its bytes go, and it is recorded who ended it. Its sender meets an upload that is unknown. */
+/**
+ * Ending somebody's upload: the session and its bytes go, and it is recorded who ended it. Its sender meets an upload that is unknown; a request that is
+ * sending to it just now is answered so in the middle, if it is in this process, and at its end if it is in another.
+ */
 import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
 import { deleteUnusedRepository, repositoryIdIn } from '#metadata/repositories.ts'
@@ -27,13 +30,12 @@ const cancel = transaction(import.meta.url, 'cancel-upload/cancel', async (tx, i
   return true
 })
 
-/** Throws `BLOB_UPLOAD_UNKNOWN` when the repository has no such upload, `BLOB_UPLOAD_BUSY` while a request is writing to it. */
+/** Throws `BLOB_UPLOAD_UNKNOWN` when the repository has no such upload, or it became a blob meanwhile. */
 export async function cancelUpload(registry: Registry, repository: RepositoryName, uploadId: string, who: Who): Promise<void> {
   requireWritable(registry)
   const unknown = () => new RegistryError('BLOB_UPLOAD_UNKNOWN', { uploadId })
   if ((await findUpload(registry.metadata.reader, repository, uploadId)) === undefined) throw unknown()
-  using claim = registry.memory.uploads.claim(uploadId)
-  if (claim === undefined) throw new RegistryError('BLOB_UPLOAD_BUSY', { uploadId })
+  using _claim = await registry.memory.uploads.takeOver(uploadId, new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the upload was cancelled'))
   const now = registry.context.ports.clock.now()
   if (!(await registry.metadata.write(cancel, { repository, uploadId, who, now }))) throw unknown()
   registry.memory.uploads.drop(uploadId)

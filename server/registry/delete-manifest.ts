@@ -32,11 +32,19 @@ const removeByDigest = transaction(import.meta.url, 'delete-manifest/delete', as
   await recordEvent(tx, { action: 'manifest.deleted', repository, digest, ...circumstancesOf(actor, now) })
 })
 
-const removeByTag = transaction(import.meta.url, 'delete-manifest/delete-tag', async (tx, input: Deletion & { readonly tag: Tag }) => {
-  const { repository, tag, now, safeUntil, actor } = input
+/** A tag that is to go only as long as it points at what the caller saw. */
+interface WantedTag {
+  readonly name: Tag
+  readonly expectedDigest?: Digest | undefined
+}
+
+const removeByTag = transaction(import.meta.url, 'delete-manifest/delete-tag', async (tx, input: Deletion & WantedTag) => {
+  const { repository, name: tag, expectedDigest, now, safeUntil, actor } = input
   const repositoryId = await requireRepository(tx, repository)
   const removed = await removeTag(tx, { repositoryId, tag, now, actor: actor.name })
   if (removed === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { tag })
+  // Nothing is written when this is thrown.
+  if (expectedDigest !== undefined && removed.digest !== expectedDigest) throw new RegistryError('PRECONDITION_FAILED')
   await review(tx, 'manifest', removed.manifestId, safeUntil)
   await touchRepository(tx, repositoryId, now)
   await recordEvent(tx, {
@@ -54,10 +62,11 @@ export async function deleteManifest(registry: Registry, repository: RepositoryN
   await registry.metadata.write(removeByDigest, { ...deletionOf(registry, repository, actor), digest })
 }
 
-/** end-9 by tag. Throws `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`. */
-export async function deleteTag(registry: Registry, repository: RepositoryName, tag: Tag, actor: Actor): Promise<void> {
+/** end-9 by tag. Throws `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`, and `PRECONDITION_FAILED` when it points elsewhere than expected. */
+export async function deleteTag(registry: Registry, repository: RepositoryName, tag: Tag | WantedTag, actor: Actor): Promise<void> {
   requireDeletes(registry)
-  await registry.metadata.write(removeByTag, { ...deletionOf(registry, repository, actor), tag })
+  const wanted = typeof tag === 'string' ? { name: tag } : tag
+  await registry.metadata.write(removeByTag, { ...deletionOf(registry, repository, actor), ...wanted })
 }
 
 function deletionOf(registry: Registry, repository: RepositoryName, actor: Actor): Deletion {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { findRepositoryId } from '#metadata/repositories.ts'
 import type { Visibility } from '#metadata/visibility.ts'
 import { digestOf, type Digest } from '#oci/digest.ts'
 import { ociManifest } from '#oci/media-types.ts'
@@ -8,7 +9,7 @@ import { cancelUpload } from './cancel-upload.ts'
 import { describeManifest } from './describe-manifest.ts'
 import { describeRepository } from './describe-repository.ts'
 import { listUploads } from './list-uploads.ts'
-import { startUpload } from './push-blob.ts'
+import { appendUpload, startUpload } from './push-blob.ts'
 import type { Registry } from './registry.ts'
 import {
   alice,
@@ -24,6 +25,7 @@ import {
   repositoryB,
   uploadsOf,
 } from './test-registry.ts'
+import { removeSession } from './upload-session.ts'
 
 const everything: Visibility = { kind: 'everything' }
 const who = { actor: 'alice', requestId: 'r1', actorKey: 'user:1', credential: 'password', address: '::1', userAgent: 't' }
@@ -180,13 +182,50 @@ suite('an upload under way', () => {
     await assert.rejects(describeRepository(registry, repositoryA), failsWith('NAME_UNKNOWN'))
   })
 
-  test('is not cancelled under the hands of a request that writes to it', async () => {
+  test('is taken out of the hands of a request that writes to it, whose sender is silent', async () => {
     await using test = await openTestRegistry()
     const { registry } = test
     const { uploadId } = await startUpload(registry, repositoryA, alice)
-    using claim = registry.memory.uploads.claim(uploadId)
-    assert.ok(claim !== undefined)
-    assert.equal((await listUploads(registry, everything, { page })).items[0]?.isReceiving, true)
-    await assert.rejects(cancelUpload(registry, repositoryA, uploadId, who), failsWith('BLOB_UPLOAD_BUSY'))
+    let isReleased = false
+    const body = {
+      [Symbol.asyncIterator]() {
+        const chunks = [Buffer.alloc(10), Buffer.alloc(20)]
+        return {
+          next: async () => ({ done: false, value: chunks.shift() ?? (await new Promise<Uint8Array>(() => {})) }),
+          return: () => {
+            isReleased = true
+            return Promise.resolve({ done: true, value: undefined } as const)
+          },
+        }
+      },
+    }
+    const { signal } = new AbortController()
+    const append = appendUpload(registry, { repository: repositoryA, uploadId, actor: alice }, body, { signal })
+    const refused = assert.rejects(append, failsWith('BLOB_UPLOAD_UNKNOWN'))
+    const row = async () => (await listUploads(registry, everything, { page })).items[0]
+    while ((await row())?.offsetBytes !== 30) await new Promise((resolve) => setImmediate(resolve))
+    assert.equal((await row())?.isReceiving, true)
+    await cancelUpload(registry, repositoryA, uploadId, who)
+    await refused
+    assert.equal(isReleased, true)
+    assert.deepEqual([await row(), await uploadsOf(test), registry.memory.uploads.size], [undefined, [], 0])
+    assert.equal(registry.memory.uploads.isClaimed(uploadId), false)
+  })
+
+  test('that became a blob before it could be stopped is unknown', async () => {
+    await using test = await openTestRegistry()
+    const { registry } = test
+    const { uploadId } = await startUpload(registry, repositoryA, alice)
+    const claim = registry.memory.uploads.claim(uploadId)
+    const cancelling = assert.rejects(cancelUpload(registry, repositoryA, uploadId, who), failsWith('BLOB_UPLOAD_UNKNOWN'))
+    while (claim?.stopped.aborted === false) await new Promise((resolve) => setImmediate(resolve))
+    // As a push does that was past stopping.
+    await registry.metadata.write(removeSession, {
+      uploadId,
+      repositoryId: (await findRepositoryId(registry.metadata.reader, repositoryA)) ?? 0,
+    })
+    claim?.[Symbol.dispose]()
+    await cancelling
+    assert.deepEqual(await cancellations(registry), [])
   })
 })

@@ -4,8 +4,9 @@
  * All of it comes from the document, from rows, and from one blob: the config. The document and the config are whatever somebody pushed: they are
  * parsed with limits, large ones in a thread, and a config that cannot be read is told as such beside the rest.
  */
+import { contentSize, type ContentSize } from '#metadata/content-size.ts'
 import { labelsOfManifests, type LabelRecord } from '#metadata/labels.ts'
-import { contentSize, findManifestRow, presentManifests, type ManifestRow } from '#metadata/manifest-rows.ts'
+import { findManifestRow, presentManifests, type ManifestRow } from '#metadata/manifest-rows.ts'
 import { manifestPayload } from '#metadata/manifests.ts'
 import { tagsOfManifest } from '#metadata/tag-rows.ts'
 import type { Descriptor } from '#oci/descriptor.ts'
@@ -49,7 +50,7 @@ export interface ManifestDescription extends ManifestRow {
   readonly referrers: readonly Descriptor[]
   readonly hasMoreReferrers: boolean
   /** Of the document and all that it needs, each blob once. */
-  readonly total: { readonly sizeBytes: number; readonly isExact: boolean }
+  readonly total: ContentSize
   /** Layers, children or annotations were left out: there are more than are told. */
   readonly isTruncated: boolean
 }

@@ -10,7 +10,6 @@ import {
   sumBlobBytes,
   type BoundedCount,
 } from '#metadata/repository-rows.ts'
-import { repositoryIdIn } from '#metadata/repositories.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
@@ -48,26 +47,29 @@ export async function describeRepository(
 interface Change {
   readonly repository: RepositoryName
   readonly description: string
+  /** Of the row that the change was worked out from; undefined: whatever it is now. */
+  readonly expectedVersion: number | undefined
   readonly who: Who
   readonly now: number
 }
 
 const update = transaction(import.meta.url, 'describe-repository/update', async (tx, input: Change): Promise<void> => {
-  const { repository, description, now, who } = input
-  const repositoryId = await repositoryIdIn(tx, repository)
-  if (repositoryId === undefined) throw new RegistryError('NAME_UNKNOWN', { name: repository })
-  if (!(await describeRepositoryRow(tx, { repositoryId, description, now }))) return
+  const { repository, description, expectedVersion, now, who } = input
+  const row = await findRepositoryRow(tx, repository)
+  if (row === undefined) throw new RegistryError('NAME_UNKNOWN', { name: repository })
+  if (expectedVersion !== undefined && row.version !== expectedVersion) throw new RegistryError('PRECONDITION_FAILED')
+  if (!(await describeRepositoryRow(tx, { repositoryId: row.id, description, now }))) return
   await recordEvent(tx, { action: 'repository.updated', repository, detail: { changed: ['description'] }, at: now, ...who })
 })
 
-/** Sets the description. Throws `NAME_UNKNOWN`. */
+/** Sets the description. Throws `NAME_UNKNOWN`, or `PRECONDITION_FAILED` when it was changed since `expectedVersion`. */
 export async function updateRepository(
   registry: Registry,
   repository: RepositoryName,
-  change: { readonly description: string },
+  change: { readonly description: string; readonly expectedVersion?: number | undefined },
   who: Who,
 ): Promise<void> {
   requireWritable(registry)
   const now = registry.context.ports.clock.now()
-  await registry.metadata.write(update, { repository, description: change.description, who, now })
+  await registry.metadata.write(update, { repository, ...change, expectedVersion: change.expectedVersion, who, now })
 }

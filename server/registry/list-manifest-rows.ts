@@ -1,4 +1,5 @@
 /** Manifests of a repository for people, page by page in the order asked for. */
+import { contentSizes, type ContentSize } from '#metadata/content-size.ts'
 import { labelsOfManifests, type LabelRecord } from '#metadata/labels.ts'
 import { listManifestPage, type ManifestFilter, type ManifestRow, type ManifestSort } from '#metadata/manifest-rows.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
@@ -13,6 +14,8 @@ export interface ListedManifest extends ManifestRow {
   readonly tags: readonly Tag[]
   readonly hasMoreTags: boolean
   readonly labels: readonly LabelRecord[]
+  /** Of the document and all that it needs, each blob once. */
+  readonly total: ContentSize
 }
 
 const shownTags = 10
@@ -30,10 +33,13 @@ export async function listManifestRows(
     reader,
     items.map(({ id }) => id),
   )
+  const totals = await contentSizes(reader, items)
   const listed: ListedManifest[] = []
   for (const row of items) {
     const tags = await tagsOfManifest(reader, row.id, shownTags + 1)
-    listed.push({ ...row, tags: tags.slice(0, shownTags), hasMoreTags: tags.length > shownTags, labels: labels.get(row.id) ?? [] })
+    const hasMoreTags = tags.length > shownTags
+    const total = totals.get(row.id) ?? { sizeBytes: row.sizeBytes, isExact: false }
+    listed.push({ ...row, tags: tags.slice(0, shownTags), hasMoreTags, labels: labels.get(row.id) ?? [], total })
   }
   return { items: listed, ...rest }
 }

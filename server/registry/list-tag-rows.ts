@@ -1,5 +1,7 @@
 /** Tags for people: pages in the order asked for, one tag, and what it pointed at before. */
+import { contentSizes, type ContentSize } from '#metadata/content-size.ts'
 import { labelsOfManifests, type LabelRecord } from '#metadata/labels.ts'
+import type { Reader } from '#metadata/metadata.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { findRepositoryId } from '#metadata/repositories.ts'
 import {
@@ -15,9 +17,11 @@ import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import type { Registry } from './registry.ts'
 
-/** A tag with the labels of what it points at. */
+/** A tag with the labels of what it points at, and how big that is. */
 export interface ListedTag extends TagRow {
   readonly labels: readonly LabelRecord[]
+  /** Of the manifest’s document and all that it needs, each blob once. */
+  readonly total: ContentSize
 }
 
 type Parts = Pick<Registry, 'metadata'>
@@ -30,8 +34,7 @@ export async function listTagRows(
 ): Promise<Page<ListedTag>> {
   const repositoryId = await requireRepositoryId({ metadata: { reader } }, repository)
   const { items, ...rest } = await listTagPage(reader, { repositoryId, ...request })
-  const labels = await labelsOfManifests(reader, [...new Set(items.map(({ manifestId }) => manifestId))])
-  return { items: items.map((row) => ({ ...row, labels: labels.get(row.manifestId) ?? [] })), ...rest }
+  return { items: await listed(reader, items), ...rest }
 }
 
 /** Throws `NAME_UNKNOWN`, and `MANIFEST_UNKNOWN` when there is no such tag. */
@@ -39,8 +42,21 @@ export async function describeTag({ metadata: { reader } }: Parts, repository: R
   const repositoryId = await requireRepositoryId({ metadata: { reader } }, repository)
   const row = await findTagRow(reader, repositoryId, name)
   if (row === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { tag: name })
-  const labels = await labelsOfManifests(reader, [row.manifestId])
-  return { ...row, labels: labels.get(row.manifestId) ?? [] }
+  const [found] = await listed(reader, [row])
+  if (found === undefined) throw new Error('a tag is neither listed nor refused')
+  return found
+}
+
+/** The rows with what stands beside them; of many tags of one manifest it is read once. */
+async function listed(reader: Reader, rows: readonly TagRow[]): Promise<ListedTag[]> {
+  const manifests = new Map(rows.map(({ manifestId, sizeBytes }) => [manifestId, { id: manifestId, sizeBytes }]))
+  const labels = await labelsOfManifests(reader, [...manifests.keys()])
+  const totals = await contentSizes(reader, [...manifests.values()])
+  return rows.map((row) => ({
+    ...row,
+    labels: labels.get(row.manifestId) ?? [],
+    total: totals.get(row.manifestId) ?? { sizeBytes: row.sizeBytes, isExact: false },
+  }))
 }
 
 /** What happened to the tag, which need not be there any more. Throws `NAME_UNKNOWN`. */

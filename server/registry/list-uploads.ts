@@ -5,7 +5,7 @@ import type { Visibility } from '#metadata/visibility.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import type { Registry } from './registry.ts'
 
-/** An upload; `isReceiving`: this process is receiving bytes of it right now. */
+/** An upload; `isReceiving`: this process is receiving bytes of it right now, and then `offsetBytes` counts those that are not durable yet, too. */
 export interface ListedUpload extends UploadRow {
   readonly isReceiving: boolean
 }
@@ -17,5 +17,10 @@ export async function listUploads(
   request: { readonly repository?: RepositoryName | undefined; readonly page: PageRequest<UploadSort> },
 ): Promise<Page<ListedUpload>> {
   const { items, ...rest } = await listUploadPage(metadata.reader, visibility, request)
-  return { items: items.map((row) => ({ ...row, isReceiving: memory.uploads.isClaimed(row.uploadId) })), ...rest }
+  return { items: items.map((row) => asReceived(row, memory)), ...rest }
+}
+
+function asReceived(row: UploadRow, { uploads }: Registry['memory']): ListedUpload {
+  const offsetBytes = uploads.receivedBytes(row.uploadId) ?? row.offsetBytes
+  return { ...row, offsetBytes, isReceiving: uploads.isClaimed(row.uploadId) }
 }

@@ -78,10 +78,10 @@ export async function appendUpload(
   input: Omit<UploadBody, 'body'>,
 ): Promise<UploadStatus> {
   requireWritable(registry)
-  using _claim = await claimUpload(registry, target)
+  using claim = await claimUpload(registry, target)
   const upload = await resumeUpload(registry, await requireSession(registry, target))
   checkRange(registry, upload, input)
-  const received = await receiveBody(registry, upload, { ...input, body })
+  const received = await receiveBody(registry, upload, { ...input, body, claim })
   await saveProgress(registry, upload, received)
   return statusOf({ ...upload.session, offsetBytes: received.offsetBytes })
 }
@@ -113,7 +113,7 @@ export async function finishUpload(
   input: UploadBody & { readonly digest: Digest },
 ): Promise<void> {
   requireWritable(registry)
-  using _claim = await claimUpload(registry, target)
+  using claim = await claimUpload(registry, target)
   const session = await findSession(registry, target)
   if (session === undefined) return acceptReplay(registry, target, input.digest)
   const upload = await resumeUpload(registry, session)
@@ -121,11 +121,12 @@ export async function finishUpload(
   // Where the blob is not here yet, which is nearly always, its key is noted while the body still comes.
   const isHere = (await findLiveBlob(registry.metadata.reader, input.digest)) !== undefined
   const reserved = isHere ? undefined : reserveKey(registry, input.digest, upload.session.offsetBytes + (input.contentLength ?? 0))
-  const received = await receiveBody(registry, upload, input)
+  const received = await receiveBody(registry, upload, { ...input, claim })
   if ((await digestOfUpload(registry, upload, { ...input, received })) !== input.digest) {
     await discardUpload(registry, session)
     throw new RegistryError('DIGEST_INVALID', { digest: input.digest })
   }
+  claim.stopped.throwIfAborted()
   const { repository, actor, uploadId } = target
   // Without a byte there was no writer, and nothing to give a key to.
   if (received.offsetBytes === 0) await writeUpload(registry, uploadId, new Uint8Array(0))

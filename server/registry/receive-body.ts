@@ -9,6 +9,7 @@ import { RegistryError } from '#oci/errors.ts'
 import type { ByteRange } from '#oci/range.ts'
 import type { Registry } from './registry.ts'
 import { requireReserve } from './require.ts'
+import type { UploadClaim } from './upload-table.ts'
 import { discardUpload, moveOffset, rehash, type OpenUpload } from './upload-session.ts'
 
 /** A body and what its request said of it. */
@@ -17,6 +18,8 @@ export interface UploadBody {
   readonly range?: ByteRange | undefined
   readonly contentLength?: number | undefined
   readonly signal: AbortSignal
+  /** Of the upload: it is told what came, and tells when somebody ends the upload. */
+  readonly claim?: UploadClaim | undefined
 }
 
 /** What an upload is after a body: all of it durable. */
@@ -84,6 +87,7 @@ async function append(registry: Registry, upload: OpenUpload, input: UploadBody 
       await requireReserve(registry, chunk.length)
       hash.update(chunk)
       offsetBytes += chunk.length
+      if (input.claim !== undefined) input.claim.receivedBytes = offsetBytes
       await writer.write(chunk)
     }
     await writer?.sync()
@@ -116,7 +120,7 @@ export async function* untilCut(input: UploadBody & { readonly cut: Cut }): Asyn
   const expectedBytes = input.contentLength ?? (input.range && input.range.end - input.range.start + 1)
   let seen = 0
   try {
-    for await (const chunk of input.body) {
+    for await (const chunk of input.claim === undefined ? input.body : untilStopped(input.body, input.claim.stopped)) {
       input.signal.throwIfAborted()
       if (chunk.length === 0) continue
       if (expectedBytes !== undefined && seen + chunk.length > expectedBytes) {
@@ -130,6 +134,34 @@ export async function* untilCut(input: UploadBody & { readonly cut: Cut }): Asyn
   } catch (error) {
     input.cut.error = error instanceof RegistryError ? error : wrongSize(seen, expectedBytes, error)
   }
+}
+
+/** The body, which throws the signal's reason as soon as it aborts, though the sender be silent. One promise a chunk: a race with the signal would keep all. */
+function untilStopped(body: AsyncIterable<Uint8Array>, stopped: AbortSignal): AsyncIterable<Uint8Array> {
+  const iterator = body[Symbol.asyncIterator]()
+  const release = async () => {
+    await iterator.return?.()
+    return { done: true, value: undefined } as const
+  }
+  let refuse: ((reason: unknown) => void) | undefined
+  stopped.addEventListener('abort', () => refuse?.(stopped.reason), { once: true })
+  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    stopped.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<Uint8Array>>()
+    refuse = reject
+    iterator.next().then(resolve, reject)
+    return await promise
+  }
+  const guarded = async () => {
+    try {
+      return await next()
+    } catch (error) {
+      // Not awaited: a body that waits for its sender would not answer.
+      if (stopped.aborted) release().catch(() => undefined)
+      throw error
+    }
+  }
+  return { [Symbol.asyncIterator]: () => ({ next: guarded, return: release }) }
 }
 
 function wrongSize(receivedBytes: number, expectedBytes: number | undefined, cause?: unknown): RegistryError {

@@ -12,6 +12,7 @@ import { createDigestHash, digestOfHash, type Digest, type DigestAlgorithm } fro
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import type { Actor, Registry } from './registry.ts'
+import type { UploadClaim } from './upload-table.ts'
 
 /** Which upload, and who says so. */
 export interface UploadTarget {
@@ -57,7 +58,7 @@ function isOf(session: UploadSession, { key, name }: Actor): boolean {
 }
 
 /** The claim on an upload; throws `BLOB_UPLOAD_BUSY`, or `BLOB_UPLOAD_UNKNOWN` to those whom it does not concern. */
-export async function claimUpload(registry: Registry, target: UploadTarget): Promise<Disposable> {
+export async function claimUpload(registry: Registry, target: UploadTarget): Promise<UploadClaim> {
   const claim = registry.memory.uploads.claim(target.uploadId)
   if (claim !== undefined) return claim
   const session = await findSession(registry, target)

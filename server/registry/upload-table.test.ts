@@ -39,3 +39,32 @@ test('what was idle for an hour is forgotten, and never more than ten thousand a
   assert.equal(table.knows('young', 0), false)
   assert.equal(table.knows('u10000', 0), true)
 })
+
+test('whoever takes an upload over stops its writer, and has the claim as soon as that one is gone', async () => {
+  const table = new UploadTable(new TestClock())
+  const writer = table.claim('a')
+  assert.equal(table.receivedBytes('a'), undefined)
+  if (writer !== undefined) writer.receivedBytes = 7
+  assert.equal(table.receivedBytes('a'), 7)
+  const reason = new Error('stopped')
+  const taking = table.takeOver('a', reason)
+  assert.equal(writer?.stopped.reason, reason)
+  writer?.[Symbol.dispose]()
+  const claim = await taking
+  assert.deepEqual([table.claim('a'), table.receivedBytes('a'), claim.stopped.aborted], [undefined, undefined, false])
+  claim[Symbol.dispose]()
+  assert.equal(table.isClaimed('a'), false)
+})
+
+test('of two who take one upload over the second waits for the first', async () => {
+  const table = new UploadTable(new TestClock())
+  const first = await table.takeOver('a', new Error('none'))
+  const second = table.takeOver('a', new Error('second'))
+  const third = table.takeOver('a', new Error('third'))
+  first[Symbol.dispose]()
+  const next = await second
+  assert.equal(table.claim('a'), undefined)
+  next[Symbol.dispose]()
+  ;(await third)[Symbol.dispose]()
+  assert.equal(table.isClaimed('a'), false)
+})

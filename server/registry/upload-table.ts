@@ -15,22 +15,71 @@ interface HeldUpload {
   readonly usedAt: number
 }
 
+/** The right to be the only one of this process that writes to an upload; it ends when it is disposed. */
+export class UploadClaim implements Disposable {
+  /** Where the upload ends by now: bytes that came, whether or not they are durable. Undefined until some did. */
+  receivedBytes: number | undefined
+  /** Resolves when the claim has ended. */
+  readonly ended: Promise<void>
+  readonly #stop = new AbortController()
+  readonly #end: () => void
+
+  constructor(onEnd: () => void) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.ended = promise
+    this.#end = () => {
+      onEnd()
+      resolve()
+    }
+  }
+
+  /** Aborts with the error that the sender is to get, when somebody ends the upload. */
+  get stopped(): AbortSignal {
+    return this.#stop.signal
+  }
+
+  stop(reason: Error): void {
+    this.#stop.abort(reason)
+  }
+
+  [Symbol.dispose](): void {
+    this.#end()
+  }
+}
+
 /** Claims hold in this process only; between processes the session's row decides, by its offset. */
 export class UploadTable {
   readonly #clock: Clock
   /** Oldest use first. */
   readonly #held = new Map<string, HeldUpload>()
-  readonly #claimed = new Set<string>()
+  readonly #claimed = new Map<string, UploadClaim>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   /** Makes the caller the only one of this process that writes to the upload until it disposes the claim; undefined when another one does. */
-  claim(uploadId: string): Disposable | undefined {
+  claim(uploadId: string): UploadClaim | undefined {
     if (this.#claimed.has(uploadId)) return undefined
-    this.#claimed.add(uploadId)
-    return { [Symbol.dispose]: () => this.#claimed.delete(uploadId) }
+    const claim = new UploadClaim(() => this.#claimed.delete(uploadId))
+    this.#claimed.set(uploadId, claim)
+    return claim
+  }
+
+  /** As {@link claim}, after stopping whoever has it: their request ends with `reason`, unless it was past stopping. */
+  async takeOver(uploadId: string, reason: Error): Promise<UploadClaim> {
+    for (;;) {
+      const holder = this.#claimed.get(uploadId)
+      const claim = this.claim(uploadId)
+      if (claim !== undefined) return claim
+      holder?.stop(reason)
+      await holder?.ended
+    }
+  }
+
+  /** Where an upload that is being received ends by now; undefined where none is. */
+  receivedBytes(uploadId: string): number | undefined {
+    return this.#claimed.get(uploadId)?.receivedBytes
   }
 
   isClaimed(uploadId: string): boolean {

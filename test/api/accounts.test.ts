@@ -159,6 +159,21 @@ test('a project’s administrator keeps its grants, by name and glob, and reache
   assert.equal((await ask('alice', 'POST /projects/team/grants', { subject: bob, role: 'guest', project: 'other' })).status, 400)
   assert.equal((await ask('alice', 'POST /projects/team/grants', { subject: { ...bob, id: 1 }, role: 'guest' })).status, 400)
   assert.equal((await ask('alice', 'GET /projects/team/grants?project=other')).status, 400)
+  for (const [filter, count] of [
+    ['user=bob', 1],
+    ['user=3', 1],
+    ['user=alice', 1],
+    ['user=nobody', 0],
+    ['user=99', 0],
+    ['user=bob&role=guest', 1],
+    ['group=bob', 0],
+    ['robot=bob', 0],
+    ['robot=robot-ci@team', 0],
+    [`user=${encodeURIComponent("' or 1=1 --")}`, 0],
+  ] as const)
+    assert.equal(((await ask('root', `GET /grants?${filter}`)).body['items'] as unknown[]).length, count, filter)
+  assert.equal((await ask('root', 'GET /grants?user=')).status, 400)
+  assert.equal(((await ask('alice', 'GET /projects/team/grants?user=bob')).body['items'] as unknown[]).length, 1)
   assert.equal((await ask('alice', `DELETE ${path}`)).status, 204)
 })
 
@@ -177,4 +192,142 @@ test('pages of accounts follow each other without a gap, in both directions', as
     assert.equal(new Set(names).size, 8, sort)
     assert.equal(names.length, 8, sort)
   }
+})
+
+test('who has a role in a project is told with what it inherits, where from, and what has ended', async () => {
+  await using scene = await place()
+  const { ask } = scene
+  for (const name of ['alice', 'bob', 'carol', 'dora']) await ask('root', 'POST /users', { name, password })
+  for (const name of ['team', 'team/web', 'other']) await ask('root', 'POST /projects', { name })
+  const user = (name: string) => ({ kind: 'user', name })
+  const give = async (name: string, role: string, more: object) =>
+    assert.equal((await ask('root', 'POST /grants', { subject: user(name), role, ...more })).status, 201)
+  await give('alice', 'project-admin', { project: 'team/web' })
+  await give('bob', 'developer', { project: 'team' })
+  await give('bob', 'guest', { project: 'team', repositories: 'team/api-*' })
+  await give('carol', 'auditor', {})
+  await give('carol', 'guest', { repositories: '**/shop' })
+  await give('carol', 'guest', { repositories: 'other/**' })
+  await give('dora', 'guest', { project: 'other' })
+  const soon = new Date(Date.now() + 300)
+  await give('dora', 'guest', { project: 'team/web', expiresAt: soon.toISOString() })
+  const path = `GET /projects/${encodeURIComponent('team/web')}/grants`
+  const toldOf = (reply: Reply) =>
+    (reply.body['items'] as { subject: { name?: string }; role: string; origin: string; project: string | null; isExpired: boolean }[])
+      .filter(({ subject }) => subject.name !== undefined && subject.name !== 'root')
+      .map(({ subject, role, origin, project, isExpired }) => [subject.name, role, origin, project, isExpired])
+  while (Date.now() <= soon.getTime()) await new Promise((resolve) => setTimeout(resolve, 20))
+  const own = [
+    ['alice', 'project-admin', 'project', 'team/web', false],
+    ['dora', 'guest', 'project', 'team/web', true],
+  ]
+  assert.deepEqual(toldOf(await ask('alice', path)), own)
+  const all = [
+    own[0],
+    ['bob', 'developer', 'above', 'team', false],
+    ['carol', 'auditor', 'everything', null, false],
+    ['carol', 'guest', 'glob', null, false],
+    own[1],
+  ]
+  assert.deepEqual(toldOf(await ask('alice', `${path}?inherited=true`)), all)
+  const paged: unknown[] = []
+  let cursor = ''
+  for (let round = 0; round < 20; round++) {
+    const reply = await ask('alice', `${path}?inherited=true&limit=1${cursor}`)
+    paged.push(...toldOf(reply))
+    if (reply.body['next'] === undefined) break
+    cursor = `&cursor=${reply.body['next'] as string}`
+  }
+  assert.deepEqual(paged, all)
+  assert.deepEqual(toldOf(await ask('alice', `${path}?inherited=true&role=developer`)), [all[1]])
+  assert.equal((await ask('carol', `${path}?inherited=yes`)).status, 400)
+})
+
+test('what a person may do in a project is told to who sees its members', async () => {
+  await using scene = await place()
+  const { ask } = scene
+  for (const name of ['alice', 'bob', 'carol']) await ask('root', 'POST /users', { name, password })
+  for (const name of ['team', 'other']) await ask('root', 'POST /projects', { name })
+  await ask('root', 'POST /grants', { subject: { kind: 'user', name: 'alice' }, role: 'project-admin', project: 'team' })
+  const group = await ask('root', 'POST /groups', { name: 'readers' })
+  const bob = await ask('alice', 'GET /projects/team/candidates?name=bob')
+  const [found] = bob.body['items'] as { id: number }[]
+  await ask('root', `PUT /groups/${String(group.body['id'])}/members/${String(found?.id)}`)
+  await ask('root', 'POST /grants', { subject: { kind: 'group', name: 'readers' }, role: 'limited-guest', project: 'team' })
+  await ask('root', 'POST /grants', { subject: { kind: 'user', name: 'bob' }, role: 'developer', repositories: 'team/web-*' })
+  await ask('root', 'POST /grants', { subject: { kind: 'user', name: 'bob' }, role: 'developer', repositories: 'other/**' })
+  const { status, body } = await ask('alice', 'GET /projects/team/permissions?user=bob')
+  assert.equal(status, 200)
+  assert.deepEqual(body['user'], { id: found?.id, name: 'bob', isAdministrator: false, isDisabled: false })
+  const permissions = body['permissions'] as string[]
+  assert.ok(permissions.includes('repository:pull'))
+  assert.ok(!permissions.includes('repository:push'))
+  const globs = body['repositories'] as { repositories: string; permissions: string[]; expiresAt: string | null }[]
+  assert.deepEqual(
+    globs.map(({ repositories, expiresAt }) => [repositories, expiresAt]),
+    [['team/web-*', null]],
+  )
+  assert.ok(globs[0]?.permissions.includes('repository:push'))
+  const root = await ask('alice', 'GET /projects/team/permissions?user=root')
+  assert.ok((root.body['permissions'] as string[]).includes('project:delete'))
+  assert.ok(!(root.body['permissions'] as string[]).includes('user:create'))
+  assert.deepEqual((await ask('alice', 'GET /projects/team/permissions?user=carol')).body['permissions'], [])
+  assert.equal((await ask('alice', 'GET /projects/team/permissions?user=nobody')).status, 400)
+  assert.equal((await ask('alice', 'GET /projects/team/permissions')).status, 400)
+  assert.equal((await ask('alice', 'GET /projects/other/permissions?user=bob')).status, 404)
+  assert.equal((await ask('carol', 'GET /projects/team/permissions?user=carol')).status, 404)
+})
+
+test('whoever gives roles in a project finds people and groups by the beginning of a name, some at a time', async () => {
+  await using scene = await place()
+  const { ask } = scene
+  for (const name of ['alice', 'bert', 'berta', 'bernd', 'guest1'])
+    await ask('root', 'POST /users', { name, password, email: `${name}@x.org` })
+  const { body } = await ask('root', 'POST /users', { name: 'bertram', password })
+  await ask('root', `PATCH /users/${String(body['id'])}`, { isDisabled: true })
+  for (const name of ['berths', 'other']) await ask('root', 'POST /groups', { name })
+  await ask('root', 'POST /projects', { name: 'team' })
+  await ask('root', 'POST /grants', { subject: { kind: 'user', name: 'alice' }, role: 'project-admin', project: 'team' })
+  await ask('root', 'POST /grants', { subject: { kind: 'user', name: 'guest1' }, role: 'maintainer', project: 'team' })
+  const namesOf = (reply: Reply) => (reply.body['items'] as { kind: string; name: string }[]).map(({ kind, name }) => `${kind}:${name}`)
+  const found = await ask('alice', 'GET /projects/team/candidates?name=bert')
+  assert.deepEqual(namesOf(found), ['user:bert', 'user:berta', 'group:berths'])
+  assert.doesNotMatch(found.text, /@x\.org/)
+  assert.deepEqual(namesOf(await ask('alice', 'GET /projects/team/candidates?name=be&limit=2')), [
+    'user:bernd',
+    'user:bert',
+    'group:berths',
+  ])
+  assert.deepEqual(namesOf(await ask('alice', 'GET /projects/team/candidates?name=%25')), [])
+  for (const query of ['', '?name=', '?name=b&limit=51', '?name=b&limit=0']) {
+    assert.equal((await ask('alice', `GET /projects/team/candidates${query}`)).status, 400, query)
+  }
+  assert.equal((await ask('guest1', 'GET /projects/team/candidates?name=b')).status, 403)
+})
+
+test('people read and change their own account, and nothing but their name and address', async () => {
+  await using scene = await place()
+  const { ask } = scene
+  await ask('root', 'POST /users', { name: 'alice', password, email: 'alice@example.org' })
+  const read = await ask('alice', 'GET /session/account')
+  assert.deepEqual([read.status, read.body['name'], read.body['email']], [200, 'alice', 'alice@example.org'])
+  const etag = read.headers.get('etag') ?? ''
+  const changed = await ask('alice', 'PATCH /session/account', { displayName: 'Alice A.', email: 'a@example.org' }, { 'if-match': etag })
+  assert.deepEqual([changed.status, changed.body['displayName'], changed.body['email']], [200, 'Alice A.', 'a@example.org'])
+  assert.equal((await ask('alice', 'PATCH /session/account', { displayName: 'Eve' }, { 'if-match': etag })).status, 412)
+  for (const extra of [{ name: 'eve' }, { isAdministrator: true }, { isDisabled: false }, { email: 'no address' }, { displayName: 'a\nb' }])
+    assert.equal((await ask('alice', 'PATCH /session/account', extra)).status, 400, JSON.stringify(extra))
+  assert.equal((await ask('root', 'PATCH /session/account', { displayName: 'Root' })).body['displayName'], 'Root')
+  assert.equal((await ask(undefined, 'GET /session/account')).status, 401)
+  const { body } = await ask('root', 'GET /audit?action=user.updated&actor=alice')
+  assert.deepEqual((body['items'] as { detail: unknown }[])[0]?.detail, { changed: ['displayName', 'email'] })
+})
+
+test('the project that was there from the start says no time before its first change', async () => {
+  await using scene = await place()
+  const { body } = await scene.ask('root', 'GET /projects/library')
+  assert.deepEqual([body['createdAt'], body['updatedAt']], [null, null])
+  const changed = await scene.ask('root', 'PATCH /projects/library', { description: 'for all' })
+  assert.equal(changed.body['createdAt'], null)
+  assert.ok(Date.parse(String(changed.body['updatedAt'])) > Date.now() - 60_000)
 })

@@ -40,6 +40,11 @@ suite('berth audit and berth system', () => {
     assert.equal(rows.length, 2)
     assert.match(rows[1] ?? '', /project\.created/)
     await assert.rejects(run('audit', 'export', '--format', 'xml'), /format/)
+    await run('audit', 'export', '--project', 'team', '-o', file)
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+    assert.ok(lines.length > 1)
+    for (const line of lines) assert.equal((JSON.parse(line) as Record<string, unknown>)['organization.name'], 'team')
+    await assert.rejects(run('audit', 'export', '--project', 'nowhere', '-o', file))
   })
 
   test('settings are printed and set; what is no setting or value is refused', async () => {

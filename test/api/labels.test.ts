@@ -44,6 +44,14 @@ suite('labels over the API', () => {
     assert.equal((await root.call('GET', `/labels/${idOf(made)}`)).status, 404)
   })
 
+  test('colours are taken in capitals and kept in lower case', async () => {
+    const made = await root.call('POST', '/labels', { name: 'loud', color: '#2DA44E' })
+    assert.deepEqual([made.status, made.body['color']], [201, '#2da44e'])
+    const path = `/labels/${idOf(made)}`
+    assert.equal((await root.call('PATCH', path, { color: '#ABCDEF' })).body['color'], '#abcdef')
+    assert.equal((await root.call('DELETE', path)).status, 204)
+  })
+
   test('malformed labels are refused', async () => {
     const bodies = [
       {},
@@ -57,6 +65,9 @@ suite('labels over the API', () => {
     ]
     for (const body of bodies) assert.equal((await root.call('POST', '/labels', body)).status, 400, JSON.stringify(body))
     for (const id of ['0', '-1', 'x', '99999999999999999999']) assert.equal((await root.call('GET', `/labels/${id}`)).status, 400, id)
+    const red = await root.call('POST', '/labels', { name: 'x', color: 'red' })
+    assert.equal(red.body['detail'], 'color: must look like #2da44e')
+    assert.deepEqual(red.body['errors'], [{ path: 'body/color', message: 'must look like #2da44e' }])
     assert.equal((await root.call('POST', '/labels', { name: '<script>"\'%; ü 標籤' })).status, 201)
   })
 

@@ -44,6 +44,48 @@ suite('manifests over the API', () => {
   })
   after(() => people[Symbol.asyncDispose]())
 
+  test('and tags are listed with the size of all that they need, each blob once', async () => {
+    const sizeOf = (...parts: readonly (PushedImage | PushedManifest)[]) => {
+      const needed = parts.flatMap((part) => [part.descriptor, ...('config' in part ? [part.config, ...part.layers] : [])])
+      return [...new Map(needed.map(({ digest, size }) => [digest, size])).values()].reduce((total, size) => total + size, 0)
+    }
+    const listed = async (query: string) => {
+      const { items = [] } = (await guest.call('GET', query)).body
+      assert.ok(items.every((item) => item['totalSizeIsExact'] === true))
+      return Object.fromEntries(items.map((item) => [String(item['digest']), item]))
+    }
+    const manifests = await listed(path)
+    const sizes = { amd: sizeOf(amd), arm: sizeOf(arm), index: sizeOf(index, amd, arm), sbom: sizeOf(sbom) }
+    for (const [name, { descriptor }] of Object.entries({ amd, arm, index, sbom })) {
+      const { digest } = descriptor
+      const expected = sizes[name as keyof typeof sizes]
+      assert.equal(manifests[digest]?.['totalSizeBytes'], expected, name)
+      assert.equal((await guest.call('GET', at(digest))).body['totalSizeBytes'], expected, name)
+    }
+    const tags = await listed('/repositories/team%2Fapp/tags')
+    assert.equal(tags[index.descriptor.digest]?.['totalSizeBytes'], sizes.index)
+    assert.equal((await guest.call('GET', '/repositories/team%2Fapp/tags/latest')).body['totalSizeBytes'], sizes.index)
+  })
+
+  test('are told apart by whether an index of the repository lists them', async () => {
+    const children = [amd, arm].map(({ descriptor }) => descriptor.digest).toSorted()
+    const others = [index, sbom].map(({ descriptor }) => descriptor.digest).toSorted()
+    assert.deepEqual(digests(await guest.call('GET', `${path}?child=true`)), children)
+    assert.deepEqual(digests(await guest.call('GET', `${path}?child=false`)), others)
+    assert.deepEqual(digests(await guest.call('GET', `${path}?child=false&tagged=false`)), [sbom.descriptor.digest])
+    assert.deepEqual(digests(await guest.call('GET', `${path}?child=true&tagged=false`)), [arm.descriptor.digest])
+    for (const item of (await guest.call('GET', path)).body.items ?? [])
+      assert.equal(item['isChild'], children.includes(String(item['digest'])))
+    assert.equal((await guest.call('GET', at(arm.descriptor.digest))).body['isChild'], true)
+    assert.equal((await guest.call('GET', `${path}?child=maybe`)).status, 400)
+    // The same manifest elsewhere is nobody's part there.
+    for (const { digest, mediaType } of [arm.config, ...arm.layers])
+      await outsider.registry.pushBlob('other/copy', await maintainer.registry.pullBlob('team/app', digest), mediaType)
+    await outsider.registry.pushManifest('other/copy', undefined, arm.bytes)
+    const [copy] = (await outsider.call('GET', '/repositories/other%2Fcopy/manifests')).body.items ?? []
+    assert.deepEqual([copy?.['digest'], copy?.['isChild']], [arm.descriptor.digest, false])
+  })
+
   test('are listed, narrowed by type and by tags', async () => {
     const all = [amd, arm, index, sbom].map(({ descriptor }) => descriptor.digest).toSorted()
     for (const sort of ['createdAt', '-createdAt', 'sizeBytes', '-sizeBytes'])

@@ -93,7 +93,7 @@ suite('signing in at an OpenID Connect provider', () => {
     ] as const) {
       const refused = await opened.call('POST', '/session/name', { name })
       assert.equal(refused.status, status, name)
-      if (status === 409) assert.match(String(refused.body['title']), /belongs to another account.*link/)
+      if (status === 409) assert.match(String(refused.body['detail']), /belongs to another account.*link/)
     }
     assert.equal((await opened.call('POST', '/session/name', { name: 'rooted' })).status, 200)
     const body = await seen(opened)
@@ -126,7 +126,7 @@ suite('signing in at an OpenID Connect provider', () => {
     assert.equal((await asked.call('POST', '/session/name', { name: 'patricia' })).status, 200)
     const closed = await signInAt(browser(), 'quinn', { provider: 'closed' })
     assert.equal(closed.status, 403)
-    assert.match(String(closed.body['title']), /link/)
+    assert.match(String(closed.body['detail']), /link/)
   })
 
   test('whoever is in no required group stays out, and loses what they had', async () => {
@@ -236,7 +236,7 @@ suite('signing in at an OpenID Connect provider', () => {
     assert.equal((await seen(opened))['state'], 'anonymous')
     const reply = await signInAt(browser(), 'uma')
     assert.equal(reply.status, 403)
-    assert.match(String(reply.body['title']), /disabled/)
+    assert.match(String(reply.body['detail']), /disabled/)
   })
 
   test('an identity is linked with the account of whoever is signed in, opens it, and is unlinked unless it is the last way in', async () => {
@@ -262,7 +262,7 @@ suite('signing in at an OpenID Connect provider', () => {
     assert.equal((await wanda.call('DELETE', `/session/identities/${items[0]?.id}`)).status, 404)
     const refused = await wanda.call('DELETE', `/session/identities/${only[0]?.id}`)
     assert.equal(refused.status, 409)
-    assert.match(String(refused.body['title']), /only way into the account/)
+    assert.match(String(refused.body['detail']), /only way into the account/)
 
     assert.equal((await vera.call('DELETE', `/session/identities/${items[0]?.id}`)).status, 204)
     assert.equal((await seen(other))['state'], 'anonymous')

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { Type } from 'typebox'
+import { Compile } from 'typebox/compile'
 import { allRouteContracts } from '#api/routes/all.ts'
 import { allRoutes } from '#http/api/all-routes.ts'
 import { openPeople, type People } from './people.ts'
@@ -71,12 +73,17 @@ function resolveRef(ref: string, root: Json): unknown {
   return at
 }
 
+function dereferenced(value: unknown, root: Json): unknown {
+  const { $ref: ref } = value as { readonly $ref?: string }
+  return ref === undefined ? value : resolveRef(ref, root)
+}
+
 /** §4.8.12: where it stands, and a schema; those of the path are required. */
 function checkParameters(operation: Json, path: string, root: Json): void {
   const seen = new Set<string>()
   const inPath: string[] = []
   for (const each of (operation['parameters'] ?? []) as readonly unknown[]) {
-    const parameter = objectOf(each, `a parameter of ${path}`)
+    const parameter = objectOf(dereferenced(each, root), `a parameter of ${path}`)
     const [name, place] = [String(parameter['name']), String(parameter['in'])]
     assert.ok(['query', 'path', 'header', 'cookie'].includes(place), `${path} ${name}: ${place}`)
     assert.ok(!seen.has(`${place} ${name}`), `${path}: ${name} stands twice`)
@@ -85,6 +92,7 @@ function checkParameters(operation: Json, path: string, root: Json): void {
       assert.equal(parameter['required'], true, `${path}: ${name} is required`)
       inPath.push(name)
     }
+    assert.match(String(parameter['description']), /\S{2,}/, `${path} ${name} is described`)
     checkSchema(parameter['schema'], `${path} ${name}`, root)
   }
   const named = [...path.matchAll(/\{([^}]+)\}/g)].map(([, name = '']) => name)
@@ -148,7 +156,7 @@ suite('the OpenAPI document', () => {
       const done = String(status ?? (produces !== undefined || response !== undefined ? 200 : 204))
       assert.deepEqual(Object.keys(responses).toSorted(), [done, '4XX', '5XX'].toSorted(), at)
       for (const [code, each] of Object.entries(responses)) {
-        const answer = objectOf(each, `${at} ${code}`)
+        const answer = objectOf(dereferenced(each, root), `${at} ${code}`)
         assert.equal(typeof answer['description'], 'string', `${at} ${code} is described`)
         checkContent(answer, `${at} ${code}`, root)
         if (code.endsWith('XX'))
@@ -158,6 +166,56 @@ suite('the OpenAPI document', () => {
         for (const scheme of Object.keys(objectOf(requirement, at))) assert.ok(Object.hasOwn(schemes, scheme), `${at}: ${scheme}`)
       }
     }
+  })
+
+  const operationOf = ({ method, path }: { readonly method: string; readonly path: string }) =>
+    objectOf(objectOf(objectOf(root['paths'], 'paths')[`/api/v1${path}`], path)[method.toLowerCase()], `${method} ${path}`)
+
+  test('says where the server is, what each group is about, and of each operation who may', () => {
+    assert.deepEqual(listOf(root['servers'], 'servers'), [{ url: '/', description: 'This registry.' }])
+    const described = listOf(root['tags'], 'tags').map((tag) => objectOf(tag, 'tag'))
+    assert.deepEqual(new Set(described.map(({ name }) => name)), new Set(allRouteContracts.map(({ tag }) => tag)))
+    for (const { name, description } of described) assert.match(String(description), /\.$/, String(name))
+    for (const contract of allRouteContracts) {
+      const text = String(operationOf(contract)['description'])
+      const permission = 'permission' in contract.demand ? contract.demand.permission : ''
+      assert.ok(text.endsWith('.') && text.includes(permission), `${contract.method} ${contract.path}: ${text}`)
+    }
+  })
+
+  test('describes each answer in words of its own, and the headers of it', () => {
+    for (const contract of allRouteContracts) {
+      const at = `${contract.method} ${contract.path}`
+      const responses = objectOf(operationOf(contract)['responses'], at)
+      const done = objectOf(Object.entries(responses).find(([status]) => /^[23]\d\d$/.test(status))?.[1], at)
+      assert.doesNotMatch(String(done['description']), /default/i, at)
+      const headers = Object.keys(objectOf(done['headers'], at))
+      assert.equal(headers.includes('ETag'), contract.hasEtag !== undefined && contract.response !== undefined, `${at}: ETag`)
+      assert.equal(headers.includes('Location'), contract.status === 201 || contract.status === 303, `${at}: Location`)
+      for (const name of ['Retry-After', 'RateLimit', 'RateLimit-Policy'])
+        assert.ok(Object.hasOwn(objectOf(objectOf(dereferenced(responses['4XX'], root), at)['headers'], at), name), `${at}: ${name}`)
+      const names = ((operationOf(contract)['parameters'] ?? []) as readonly unknown[]).map(
+        (each) => (dereferenced(each, root) as Json)['name'],
+      )
+      assert.equal(names.includes('If-Match'), contract.hasEtag !== undefined && contract.status !== 201, `${at}: If-Match`)
+    }
+  })
+
+  test('shows examples that the server would take, and says once what many answers have', () => {
+    let examples = 0
+    for (const contract of allRouteContracts) {
+      const { requestBody } = operationOf(contract) as { readonly requestBody?: { readonly content: Json } }
+      const { example } = (requestBody?.content['application/json'] ?? {}) as { readonly example?: unknown }
+      if (example === undefined) continue
+      examples += 1
+      assert.ok(Compile(contract.body ?? Type.Never()).Check(example), `${contract.method} ${contract.path}`)
+    }
+    assert.ok(examples >= 6)
+    const schemas = Object.keys(objectOf(objectOf(root['components'], 'components')['schemas'], 'schemas'))
+    for (const name of ['Problem', 'User', 'Group', 'Project', 'Label', 'Grant', 'Robot', 'Repository', 'Tag'])
+      assert.ok(schemas.includes(name), `${name} of ${schemas.join(' ')}`)
+    const { length } = JSON.stringify(root)
+    assert.ok(length < 300_000, `${length} characters`)
   })
 
   test('leads somewhere with every reference', () => {

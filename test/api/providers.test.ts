@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import { startFakeLdap, type FakeDirectory } from '../../server/access/test-ldap-server.ts'
 import { basicAuthorization, sendRequest } from '../support/http-client.ts'
@@ -87,6 +90,9 @@ suite('identity providers over the API', () => {
       { name: 'corp', kind: 'oidc', settings },
       { name: 'corp', kind: 'local', settings: {} },
       { name: 'corp', kind: 'ldap', settings, id: 1 },
+      { name: 'sso', kind: 'oidc', settings: { issuer: 'http://sso.example.com', clientId: 'x' } },
+      { name: 'sso', kind: 'oidc', settings: { issuer: 'http://127.0.0.1.example.com', clientId: 'x' } },
+      { name: 'ci', kind: 'workload', settings: { issuer: 'http://ci.example.com' } },
       { name: '../corp', kind: 'ldap', settings },
       { name: 'corp', kind: 'ldap' },
       { name: 'corp', kind: 'ldap', settings: { ...settings, userFilter: '(uid=*)' } },
@@ -110,6 +116,7 @@ suite('identity providers over the API', () => {
       [['devs', devs]],
     )
     const users = await place.root.call('GET', '/users?name=alice')
+    assert.notEqual(users.body.items?.[0]?.['lastLoginAt'], null, 'the first sign-in is one')
     assert.deepEqual(
       users.body.items?.map(({ name, hasPassword, providers }) => [name, hasPassword, providers]),
       [['alice', false, ['corp']]],
@@ -137,11 +144,87 @@ suite('identity providers over the API', () => {
     })
     assert.deepEqual([unsaved.status, unsaved.body['passed']], [200, false])
     assert.match(JSON.stringify(unsaved.body['steps']), /outgoing\.allowednetworks/)
-    for (const issuer of ['http://169.254.169.254', 'http://10.0.0.1', 'http://[::ffff:7f00:1]']) {
+    for (const issuer of ['https://169.254.169.254', 'https://10.0.0.1', 'https://[::ffff:7f00:1]']) {
       const test = await root.call('POST', '/provider-tests', { kind: 'oidc', settings: { issuer, clientId: 'x' } })
       assert.equal(test.body['passed'], false, issuer)
     }
     assert.ok(!place.rooms.lines.some((line) => line.includes('wonderland') || line.includes('canary-of-the-bind')))
+  })
+
+  test('somebody whose name is another account’s is not let in, and log, audit and test say why', async () => {
+    await using directory = await startFakeLdap(fakeOf({ isGone: false, groups: [devs] }))
+    await using place = await openPeople(loopback)
+    const { root } = place
+    await place.add('alice')
+    await root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings: settingsFor(directory.url) })
+    const get = (name: string) =>
+      sendRequest(new URL('/v2/', place.rooms.url).href, { headers: { authorization: basicAuthorization(name, 'wonderland') } })
+    const said = () => place.rooms.lines.filter((line) => line.includes('the name alice belongs to another account here')).length
+    assert.deepEqual([(await get('alice')).status, said()], [401, 1])
+    assert.deepEqual([(await get('alice')).status, said()], [401, 1], 'said once, not at each attempt')
+    // Under another spelling the directory is asked for the password, and it is right.
+    assert.deepEqual([(await get('alice@corp')).status, said()], [409, 2])
+    const tested = await root.call('POST', '/providers/corp/test', { name: 'alice' })
+    assert.equal(tested.body['passed'], false)
+    assert.match(
+      JSON.stringify(tested.body['steps']),
+      /found, in 1 group".*the name alice belongs to another account here.*berth user update alice/s,
+    )
+    const audit = await root.call('GET', '/audit?action=login.failed')
+    const reasons = new Set(audit.body.items?.map(({ reason }) => reason))
+    assert.deepEqual([...reasons], ['NAME_TAKEN'])
+  })
+
+  test('a grant names a group of a directory by its DN in any spelling, once a member has signed in', async () => {
+    await using directory = await startFakeLdap(fakeOf({ isGone: false, groups: [devs] }))
+    await using place = await openPeople(loopback)
+    const { root } = place
+    await root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings: settingsFor(directory.url) })
+    const grant = (name: string, role: string) => root.call('POST', '/grants', { subject: { kind: 'group', name }, role })
+    const early = await grant(devs, 'developer')
+    assert.equal(early.status, 400)
+    assert.match(JSON.stringify(early.body), /once the first of its members has signed in/)
+    const headers = { authorization: basicAuthorization('alice', 'wonderland') }
+    assert.equal((await sendRequest(new URL('/v2/', place.rooms.url).href, { headers })).status, 200)
+    for (const [name, role] of [
+      ['devs', 'guest'],
+      [devs, 'developer'],
+      ['CN=Devs, OU=Groups, DC=example, DC=org', 'maintainer'],
+    ] as const) {
+      const made = await grant(name, role)
+      assert.deepEqual([made.status, (made.body['subject'] as { readonly name: unknown } | undefined)?.name], [201, 'devs'], name)
+    }
+    assert.equal((await grant('cn=others,ou=groups,dc=example,dc=org', 'guest')).status, 400)
+  })
+
+  test('a test of an OIDC provider says that the secret was not tried', async () => {
+    const server = createServer((request, response) => {
+      const issuer = `http://${request.headers.host}`
+      response.end(JSON.stringify(request.url === '/jwks' ? { keys: [{ kty: 'EC' }] } : { issuer, jwks_uri: `${issuer}/jwks` }))
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    try {
+      await using place = await openPeople(loopback)
+      const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+      const settings = { issuer, clientId: 'x', clientSecret: 'wrong' }
+      const { body } = await place.root.call('POST', '/provider-tests', { kind: 'oidc', settings })
+      assert.equal(body['passed'], true, JSON.stringify(body))
+      assert.match(JSON.stringify(body['steps']), /1 key is there; client id and secret were not tried/)
+    } finally {
+      server.close()
+    }
+  })
+
+  test('a test says which account somebody has, or will get', async () => {
+    await using directory = await startFakeLdap(fakeOf({ isGone: false, groups: [] }))
+    await using place = await openPeople(loopback)
+    const { root } = place
+    await root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings: settingsFor(directory.url) })
+    const steps = async () => JSON.stringify((await root.call('POST', '/providers/corp/test', { name: 'alice' })).body['steps'])
+    assert.match(await steps(), /found, in 0 groups.*they get the account alice at their first sign-in/s)
+    const headers = { authorization: basicAuthorization('alice', 'wonderland') }
+    assert.equal((await sendRequest(new URL('/v2/', place.rooms.url).href, { headers })).status, 200)
+    assert.match(await steps(), /they are the account alice/)
   })
 
   test('a secret is not sent to a server that unsaved settings name', async () => {

@@ -104,9 +104,45 @@ suite('repositories over the API', () => {
       manifestCount: 1,
       manifestCountIsExact: true,
       sizeIsExact: true,
+      version: 1,
     })
     assert.ok(Number(sizeBytes) > 0)
     for (const instant of [createdAt, updatedAt]) assert.match(String(instant), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+  })
+
+  test('a description is changed only from what was read, where the caller says so', async () => {
+    await pushImage(root.registry, 'team/notes', 'latest')
+    const { etag, body } = await maintainer.call('GET', at('team/notes'))
+    assert.deepEqual([etag, body['version']], ['"1"', 1])
+    const change = async (description: string, ifMatch: string) =>
+      await maintainer.call('PATCH', at('team/notes'), { description }, { 'if-match': ifMatch })
+    const first = await change('one', '"1"')
+    assert.deepEqual([first.status, first.etag], [200, '"2"'])
+    const late = await change('two', '"1"')
+    assert.deepEqual([late.status, late.body['code']], [412, 'PRECONDITION_FAILED'])
+    assert.deepEqual([(await change('two', '"7", "2"')).status, (await change('three', '*')).status], [200, 200])
+    for (const none of ['"7", "8"', '"x"', '1', '']) assert.equal((await change('four', none)).status, 412, none)
+    // A push is no change of the description, and one to the same is none either.
+    await pushImage(root.registry, 'team/notes', 'next')
+    assert.equal((await change('three', '"4"')).etag, '"4"')
+    const racing = await Promise.all(['a', 'b', 'c', 'd'].map(async (text) => await change(text, '"4"')))
+    assert.deepEqual(
+      racing.map(({ status }) => status).toSorted((a, b) => a - b),
+      [200, 412, 412, 412],
+    )
+    assert.equal((await root.call('DELETE', at('team/notes'))).status, 204)
+  })
+
+  test('an If-Match is never ignored: what has no ETag refuses it', async () => {
+    const sent = { 'if-match': '"1"' }
+    const deleted = await root.call('DELETE', at('team/app'), undefined, sent)
+    assert.deepEqual([deleted.status, deleted.body['code']], [412, 'PRECONDITION_FAILED'])
+    assert.equal((await root.call('POST', '/projects', { name: 'unmade' }, sent)).status, 412)
+    assert.equal((await root.call('GET', '/projects/unmade')).status, 404)
+    assert.equal((await root.call('GET', '/repositories', undefined, sent)).status, 412)
+    assert.equal((await root.call('GET', at('team/web'), undefined, { 'if-match': '"9"' })).status, 412)
+    assert.equal((await root.call('GET', at('team/web'), undefined, { 'if-match': '"9", "1"' })).status, 200)
+    assert.equal((await root.call('GET', '/repositories', undefined, { 'if-match': '*' })).status, 200)
   })
 
   test('a former name leads to the repository', async () => {

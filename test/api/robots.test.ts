@@ -52,6 +52,23 @@ suite('robots over the API', () => {
     assert.ok(!people.rooms.lines.join('').includes(robot.secret))
   })
 
+  test('of a renamed project logs in under the former name of it too, until somebody takes that', async () => {
+    assert.equal((await root.call('POST', '/projects', { name: 'ra' })).status, 201)
+    await pushImage(root.registry, 'ra/app', 'v1')
+    const { secret } = await make(root, '/projects/ra/robots', { name: 'ci', grants: [{ role: 'developer' }] })
+    assert.equal((await root.call('POST', '/projects/ra/rename', { name: 'rb' })).status, 200)
+    for (const name of ['robot-ci@ra', 'robot$ra+ci', 'robot-ci@rb', 'robot$rb+ci']) {
+      assert.equal(await pull(name, secret, 'ra/app'), 200, name)
+      assert.equal(await pull(name, secret, 'rb/app'), 200, name)
+    }
+    for (const name of ['robot-ci@rc', 'robot-ci', 'robot-cd@ra']) assert.equal(await pull(name, secret, 'rb/app'), 401, name)
+    const byFormerName = { subject: { kind: 'robot', name: 'robot-ci@ra' }, role: 'guest', repositories: 'rb/x-*' }
+    assert.equal((await root.call('POST', '/projects/rb/grants', byFormerName)).status, 201)
+    assert.equal((await root.call('POST', '/projects', { name: 'ra' })).status, 201)
+    for (const name of ['robot-ci@ra', 'robot$ra+ci']) assert.equal(await pull(name, secret, 'rb/app'), 401, name)
+    assert.equal(await pull('robot-ci@rb', secret, 'rb/app'), 200)
+  })
+
   test('is never given more than who makes it has, nor is one that has more taken over', async () => {
     for (const grants of [
       [{ role: 'developer', project: 'other' }],

@@ -58,6 +58,7 @@ suite('sessions of browsers', () => {
     for (const name of ['alice', 'nobody-of-that-name']) {
       const { status, body, setCookies } = await browser().call('POST', '/session', { name, password: 'wrong wrong wrong' })
       const { requestId: _, ...rest } = body
+      assert.deepEqual([body['title'], body['detail']], ['authentication required', 'name or password is wrong'])
       answers.push({ status, rest, setCookies })
     }
     assert.deepEqual(answers[0], answers[1])
@@ -294,7 +295,7 @@ suite('stepping up', () => {
     offsetMs += 10 * 60_000
     const refused = await opened.call('POST', '/session/factors/totp')
     assert.deepEqual([refused.status, refused.body['code']], [403, 'ELEVATION_REQUIRED'])
-    assert.match(String(refused.body['title']), /your password again/)
+    assert.match(String(refused.body['detail']), /your password again/)
     assert.equal((await opened.call('POST', '/session/elevation', { kind: 'password', password: 'wrong wrong wrong' })).status, 401)
     const before = opened.cookies.get(cookieName)
     const elevated = await opened.call('POST', '/session/elevation', { kind: 'password', password })
@@ -305,7 +306,7 @@ suite('stepping up', () => {
     const code = (steps: number) => new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: clock.now() + steps * 30_000 })
     assert.equal((await opened.call('POST', '/session/factors/totp/confirmation', { code: code(-1), name: 'phone' })).status, 200)
     offsetMs += 10 * 60_000
-    assert.match(String((await opened.call('POST', '/session/factors/totp')).body['title']), /your second factor again/)
+    assert.match(String((await opened.call('POST', '/session/factors/totp')).body['detail']), /your second factor again/)
     const byPassword = await opened.call('POST', '/session/elevation', { kind: 'password', password })
     assert.deepEqual([byPassword.status, byPassword.body['code']], [409, 'CONFLICT'])
     assert.equal((await opened.call('POST', '/session/elevation', { kind: 'totp', code: code(0) })).status, 200)

@@ -103,6 +103,7 @@ suite('the system over the API', () => {
       })
       assert.equal(refused.status, 403, path)
       assert.match(refused.body.toString(), /ADDRESS_DENIED/)
+      assert.match(refused.body.toString(), /203\.0\.113\.9 is not allowed: administrators of the registry set/)
     }
     for (const path of ['/healthz', '/readyz']) assert.equal((await people.stranger.registry.send(path, { headers: trusted })).status, 200)
     await change({ networks: { allow: [], deny: [] } })

@@ -97,6 +97,19 @@ suite('tags over the API', () => {
     assert.deepEqual((await guest.call('GET', `${path}/never/history`)).body.items, [])
   })
 
+  test('are deleted only as long as they point at what was read, where the caller says so', async () => {
+    const { digest } = first.descriptor
+    const made = await developer.call('POST', path, { name: 'fleeting', digest })
+    assert.equal(made.etag, `"${digest}"`)
+    assert.equal((await guest.call('GET', `${path}/fleeting`)).etag, `"${digest}"`)
+    const drop = async (ifMatch: string) => (await maintainer.call('DELETE', `${path}/fleeting`, undefined, { 'if-match': ifMatch })).status
+    for (const other of [`"${second.descriptor.digest}"`, '"1"', 'x', digest]) assert.equal(await drop(other), 412, other)
+    assert.equal((await guest.call('GET', `${path}/fleeting`)).status, 200)
+    assert.equal(await drop(`"${second.descriptor.digest}", "${digest}"`), 204)
+    assert.equal((await guest.call('GET', `${path}/fleeting`)).status, 404)
+    assert.equal(await drop('*'), 404)
+  })
+
   test('that are malformed are refused, or are not there', async () => {
     const { digest } = first.descriptor
     const bodies = [

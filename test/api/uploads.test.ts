@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import { startUpload } from '../support/upload.ts'
-import { openPeople, type People, type Person } from './people.ts'
+import { basicAuthorization } from '../support/http-client.ts'
+import { digestOfBytes } from '../support/registry-client.ts'
+import { until } from '../support/until.ts'
+import { closing, openPatch, startUpload } from '../support/upload.ts'
+import { openPeople, password, type People, type Person } from './people.ts'
 
 const path = '/repositories/team%2Fapp/uploads'
 
@@ -63,6 +66,39 @@ suite('uploads over the API', () => {
     })
     assert.equal(more.status, 404)
     assert.deepEqual((await root.call('GET', '/uploads')).body.items, [])
+  })
+
+  test('that are being received show how far they are, and are cancelled in the middle', async () => {
+    for (const method of ['PATCH', 'PUT'] as const) {
+      const url = await startUpload(developer.registry, people.rooms.url, 'team/app')
+      const sending = openPatch(
+        method === 'PUT' ? closing(url, digestOfBytes(Buffer.from('x'))) : url,
+        { authorization: basicAuthorization('developer', password) },
+        method,
+      )
+      const listed = async () => (await root.call('GET', path)).body.items?.[0] ?? {}
+      for (const [part, all] of [
+        [100_000, 100_000],
+        [1_000, 101_000],
+      ] as const) {
+        sending.request.write(Buffer.alloc(part))
+        await until('what came is told', async () => (await listed())['offsetBytes'] === all)
+      }
+      const found = await listed()
+      assert.equal(found['isReceiving'], true)
+      // The sender is silent from here on and does not end.
+      assert.equal((await developer.call('DELETE', `${path}/${String(found['id'])}`)).status, 403)
+      assert.equal((await maintainer.call('DELETE', `${path}/${String(found['id'])}`)).status, 204)
+      const outcome = await sending.outcome
+      if (!(outcome instanceof Error)) {
+        assert.equal(outcome.status, 404)
+        assert.match(outcome.body, /BLOB_UPLOAD_UNKNOWN/u)
+      }
+      sending.request.destroy()
+      assert.equal((await developer.registry.send(url)).status, 404)
+      assert.deepEqual((await root.call('GET', '/uploads')).body.items, [])
+      for await (const left of people.rooms.registry.store.listUploads()) assert.fail(`bytes of ${left.uploadId} are left`)
+    }
   })
 
   test('that are malformed are not there', async () => {

@@ -205,6 +205,8 @@ suite('POST /token', () => {
 
     const { body } = await alice.call('GET', '/tokens?kind=refresh')
     const [row] = (body.items ?? []).filter(({ client }) => client === 'containerd-client')
+    const days = (Date.parse(String(row?.['expiresAt'])) - Date.now()) / 86_400_000
+    assert.ok(days > 89 && days <= 90, String(row?.['expiresAt']))
     assert.equal((await alice.call('DELETE', `/tokens/${Number(row?.['id'])}`)).status, 204)
     assert.equal((await ask('/token', {}, { grant_type: 'refresh_token', refresh_token: refresh })).status, 401)
     assert.equal(await get('/v2/team/app/manifests/v1', again.json.token), 401, 'what was issued for it has ended')

@@ -15,16 +15,16 @@ export function closing(uploadUrl: string, digest: string): string {
   return url.href
 }
 
-/** A PATCH without a length whose body the test feeds piece by piece. */
+/** A PATCH (or a PUT) without a length whose body the test feeds piece by piece. */
 export interface OpenPatch {
   readonly request: ClientRequest
   /** The answer, or the error that ended the connection. */
   readonly outcome: Promise<{ readonly status: number; readonly headers: IncomingMessage['headers']; readonly body: string } | Error>
 }
 
-export function openPatch(uploadUrl: string, headers: Readonly<Record<string, string>> = {}): OpenPatch {
+export function openPatch(uploadUrl: string, headers: Readonly<Record<string, string>> = {}, method: 'PATCH' | 'PUT' = 'PATCH'): OpenPatch {
   const outgoing = request(uploadUrl, {
-    method: 'PATCH',
+    method,
     agent: false,
     headers: { 'content-type': 'application/octet-stream', ...headers },
   })

@@ -19,7 +19,8 @@ export const auditRecord = strictObject({
   address: nullOr(Type.String()),
   userAgent: nullOr(Type.String()),
   requestId: nullOr(Type.String()),
-  project: nullOr(Type.String()),
+  project: nullOr(Type.String({ description: 'As it was called then.' })),
+  projectId: nullOr(Type.Integer({ description: 'Stays when the project is renamed.' })),
   repository: nullOr(Type.String()),
   tag: nullOr(Type.String()),
   digest: nullOr(Type.String()),
@@ -38,7 +39,7 @@ const filters = {
     }),
   ),
   outcome: Type.Optional(Type.Enum(['success', 'failure'])),
-  repository: text('Full name of a repository.'),
+  repository: text('Full name of a repository, as it was called then.'),
   address: text('Where it came from.'),
   target: text('What it was done to: `user:alice`, `provider:corp`.'),
   since: Type.Optional(Type.String({ format: 'date-time', description: 'From then on.' })),
@@ -51,7 +52,9 @@ const paging = {
   sort: Type.Optional(Type.Enum(['-id', 'id'], { description: 'Newest first unless `id`.' })),
 }
 
-const ofProject = { project: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'Name of a project.' })) }
+const ofProject = {
+  project: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'Name of a project, the present or a former one.' })),
+}
 
 /** Of everything. */
 export const listAudit = defineRoute({
@@ -84,6 +87,19 @@ export const exportAudit = defineRoute({
   summary: 'All records that the filters leave, oldest first: JSON lines in ECS field names, or CSV. That it was done is recorded.',
   demand: { permission: 'audit:export', on: 'system' },
   query: strictObject({ format: Type.Optional(Type.Enum(['json', 'csv'])), ...filters, ...ofProject }),
+  produces: ['application/x-ndjson', 'text/csv'],
+})
+
+/** Of a project, oldest first. */
+export const exportProjectAudit = defineRoute({
+  method: 'GET',
+  path: '/projects/{project}/audit/export',
+  tag: 'audit',
+  summary:
+    'All records about a project that the filters leave, oldest first: JSON lines in ECS field names, or CSV. That it was done is recorded.',
+  demand: { permission: 'audit:export', on: 'project' },
+  params: strictObject({ project: Type.String({ maxLength: 255 }) }),
+  query: strictObject({ format: Type.Optional(Type.Enum(['json', 'csv'])), ...filters }),
   produces: ['application/x-ndjson', 'text/csv'],
 })
 
@@ -127,4 +143,4 @@ export const verifyAudit = defineRoute({
   }),
 })
 
-export const auditContracts: readonly RouteContract[] = [listAudit, exportAudit, verifyAudit, listProjectAudit]
+export const auditContracts: readonly RouteContract[] = [listAudit, exportAudit, verifyAudit, listProjectAudit, exportProjectAudit]

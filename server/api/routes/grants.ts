@@ -1,5 +1,6 @@
 /** Who has which role where: of the whole system, and of one project. */
 import { Type } from 'typebox'
+import { allPermissions } from '#api/permissions.ts'
 import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
 
 const id = Type.Integer({ minimum: 1 })
@@ -27,8 +28,7 @@ const subject = Type.Union(
   },
 )
 
-/** A grant. */
-export const grant = strictObject({
+const grantMembers = {
   id,
   subject: strictObject({ kind, id: Type.Optional(id), name: Type.Optional(Type.String()) }),
   role: Type.String(),
@@ -38,14 +38,30 @@ export const grant = strictObject({
   createdBy: Type.String(),
   createdAt: instant,
   version: Type.Integer(),
+  isExpired: Type.Boolean({ description: 'It gives nothing any more.' }),
+}
+
+/** A grant. */
+export const grant = strictObject(grantMembers)
+
+/** A grant, seen from a project in which it holds. */
+export const grantThere = strictObject({
+  ...grantMembers,
+  origin: Type.Enum(['project', 'above', 'everything', 'glob'], {
+    description:
+      '`project`: given on this project; `above`: on a project above it, which `project` names; `everything`: on every project; `glob`: on repositories by a glob that can match here.',
+  }),
 })
 
+const nameOrId = { minLength: 1, maxLength: 400 }
 const filters = {
   ...pageQuery(['createdAt']),
   subject: Type.Optional(kind),
-  user: Type.Optional(id),
-  group: Type.Optional(id),
-  robot: Type.Optional(id),
+  user: Type.Optional(
+    Type.String({ ...nameOrId, description: 'Only those of this person, by name or id. What is digits alone is an id.' }),
+  ),
+  group: Type.Optional(Type.String({ ...nameOrId, description: 'Only those of this group, by name or id.' })),
+  robot: Type.Optional(Type.String({ ...nameOrId, description: 'Only those of this robot, by login name or id.' })),
   role: Type.Optional(role),
 }
 const content = { subject, role, repositories: Type.Optional(repositories), expiresAt: Type.Optional(end) }
@@ -111,7 +127,7 @@ export const deleteGrant = defineRoute({
   hasEtag: true,
 })
 
-/** Grants of one project; those that it inherits are its parents'. */
+/** Grants of one project, and with `inherited` those that hold there as well. */
 export const listProjectGrants = defineRoute({
   method: 'GET',
   path: '/projects/{project}/grants',
@@ -119,8 +135,13 @@ export const listProjectGrants = defineRoute({
   summary: 'List who has which role in a project.',
   demand: { permission: 'grant:list', on: 'project' },
   params: projectParams,
-  query: strictObject(filters),
-  response: pageOf(grant),
+  query: strictObject({
+    ...filters,
+    inherited: Type.Optional(
+      Type.Boolean({ description: 'Also those on projects above it, on everything, and by a glob that can match a repository there.' }),
+    ),
+  }),
+  response: pageOf(grantThere),
 })
 
 /** Gives a role in a project. */
@@ -173,6 +194,55 @@ export const deleteProjectGrant = defineRoute({
   hasEtag: true,
 })
 
+/** Whom a role could be given to. */
+export const listCandidates = defineRoute({
+  method: 'GET',
+  path: '/projects/{project}/candidates',
+  tag: 'grants',
+  summary: 'Find people and groups by the beginning of their name, to give them a role in the project.',
+  demand: { permission: 'grant:create', on: 'project' },
+  params: projectParams,
+  query: strictObject({
+    name: Type.String({ minLength: 1, maxLength: 255, description: 'Beginning of the name.' }),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 50, description: 'How many of each kind at most; 20 unless said.' })),
+  }),
+  response: strictObject({
+    items: Type.Array(
+      strictObject({
+        kind: Type.Enum(['user', 'group']),
+        id,
+        name: Type.String(),
+        displayName: Type.String({ description: 'Empty for none.' }),
+      }),
+    ),
+  }),
+})
+
+const permissions = Type.Array(Type.Enum([...allPermissions]))
+
+/** All grants taken together. */
+export const readPermissionsThere = defineRoute({
+  method: 'GET',
+  path: '/projects/{project}/permissions',
+  tag: 'grants',
+  summary: 'Tell what a person may do in a project, by all grants of theirs and of their groups, and by what is public.',
+  demand: { permission: 'grant:create', on: 'project' },
+  params: projectParams,
+  query: strictObject({ user: Type.String({ minLength: 1, maxLength: 255, description: 'Name of an account.' }) }),
+  response: strictObject({
+    user: strictObject({
+      id,
+      name: Type.String(),
+      isAdministrator: Type.Boolean({ description: 'Of the system: may do everything.' }),
+      isDisabled: Type.Boolean({ description: 'Can do nothing, whatever the permissions are.' }),
+    }),
+    permissions: Type.Array(Type.Enum([...allPermissions]), { description: 'On the project and everything in it.' }),
+    repositories: Type.Array(strictObject({ repositories: globText, permissions, expiresAt: end }), {
+      description: 'On some of its repositories besides, by globs.',
+    }),
+  }),
+})
+
 /** For routes/all.ts. */
 export const grantContracts: readonly RouteContract[] = [
   listGrants,
@@ -185,4 +255,6 @@ export const grantContracts: readonly RouteContract[] = [
   readProjectGrant,
   updateProjectGrant,
   deleteProjectGrant,
+  listCandidates,
+  readPermissionsThere,
 ]

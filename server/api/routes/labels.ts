@@ -4,7 +4,7 @@ import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContra
 
 // No control characters, which would break lines of lists and logs.
 const name = Type.String({ minLength: 1, maxLength: 128, pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]+$' })
-const color = Type.String({ pattern: '^#[0-9a-f]{6}$', description: 'Such as #0a7bbc.' })
+const color = Type.String({ pattern: '^#[0-9a-fA-F]{6}$', examples: ['#2da44e'], description: 'Kept in lower case.' })
 const description = Type.String({ maxLength: 1000 })
 
 /** A label. */

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
 import { inRepository, searchText } from './repositories.ts'
-import { attachedLabel } from './tags.ts'
+import { attachedLabel, totalSize } from './tags.ts'
 
 const text = Type.String()
 const optionalText = Type.Optional(text)
@@ -14,6 +14,8 @@ const facts = {
   artifactType: Type.Optional(Type.String({ description: 'Its own, else the media type of its config.' })),
   subject: Type.Optional(Type.String({ description: 'Digest of the manifest that it refers to.' })),
   sizeBytes: Type.Integer({ description: 'Of the document alone.' }),
+  ...totalSize,
+  isChild: Type.Boolean({ description: 'An index of the repository lists it.' }),
   createdAt: instant,
   tags: Type.Array(text),
   hasMoreTags: Type.Boolean(),
@@ -65,8 +67,6 @@ export const manifestDetails = strictObject({
   ...facts,
   kind: Type.Enum(['manifest', 'index']),
   annotations: textMap,
-  totalSizeBytes: Type.Integer({ description: 'Of the document and all that it needs, each blob once; for an index with its manifests.' }),
-  totalSizeIsExact: Type.Boolean({ description: 'False: there is more of it than was counted.' }),
   config: Type.Optional(imageConfig),
   configDescriptor: Type.Optional(descriptor),
   configProblem: Type.Optional(Type.String({ description: 'Why the config of an image is not told.' })),
@@ -103,6 +103,11 @@ export const listManifests = defineRoute({
     mediaType: Type.Optional(searchText),
     artifactType: Type.Optional(searchText),
     tagged: Type.Optional(Type.Boolean({ description: 'Only those that a tag points at, or only the others.' })),
+    child: Type.Optional(
+      Type.Boolean({
+        description: 'Only those that an index of the repository lists, or only the others: untagged ones of which may be cleaned away.',
+      }),
+    ),
     label: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Only those with this label.' })),
   }),
   response: pageOf(manifestSummary),

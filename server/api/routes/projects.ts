@@ -16,8 +16,10 @@ const members = {
   isPublic: Type.Boolean({ description: 'Whoever asks, without an account too, sees and pulls.' }),
   isDefault: Type.Boolean({ description: 'It takes the repositories that no other project’s name fits.' }),
   createdBy: Type.String(),
-  createdAt: instant,
-  updatedAt: instant,
+  createdAt: Type.Union([instant, Type.Null()], { description: 'Null for a project that was there from the start.' }),
+  updatedAt: Type.Union([instant, Type.Null()], {
+    description: 'Null before the first change of a project that was there from the start.',
+  }),
   version: Type.Integer(),
 }
 

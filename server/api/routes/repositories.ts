@@ -25,6 +25,7 @@ export const repositoryDetails = strictObject({
   manifestCountIsExact: Type.Boolean({ description: 'False: it has as many manifests or more.' }),
   sizeBytes: Type.Integer({ description: 'Of its blobs, each once. Blobs that other repositories have too are counted in each.' }),
   sizeIsExact: Type.Boolean({ description: 'False: of the first 10,000 blobs alone.' }),
+  version: Type.Integer({ description: 'Counts changes of the description: the ETag.' }),
 })
 
 /** The path parameter of all that is in a repository. */
@@ -53,6 +54,7 @@ export const readRepository = defineRoute({
   demand: { permission: 'repository:read', on: 'repository' },
   params: strictObject(inRepository),
   response: repositoryDetails,
+  hasEtag: true,
 })
 
 export const updateRepository = defineRoute({
@@ -64,6 +66,7 @@ export const updateRepository = defineRoute({
   params: strictObject(inRepository),
   body: strictObject({ description: Type.String({ maxLength: 20_000 }) }),
   response: repositoryDetails,
+  hasEtag: true,
 })
 
 export const deleteRepository = defineRoute({

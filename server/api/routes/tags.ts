@@ -6,6 +6,14 @@ import { inRepository, searchText } from './repositories.ts'
 /** A label as it stands on a tag or a manifest. */
 export const attachedLabel = strictObject({ id: Type.Integer(), name: Type.String(), color: Type.String() })
 
+/** How big what a manifest stands for is. */
+export const totalSize = {
+  totalSizeBytes: Type.Integer({
+    description: 'Of the document and all that it needs, each blob once; for an index with its manifests that are here.',
+  }),
+  totalSizeIsExact: Type.Boolean({ description: 'False: there is more of it than was counted.' }),
+}
+
 /** The only form in which a digest is taken. */
 export const digestText = Type.String({ maxLength: 135, pattern: '^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$' })
 
@@ -18,6 +26,7 @@ export const tag = strictObject({
   mediaType: Type.String({ description: 'Of the manifest that it points at.' }),
   artifactType: Type.Optional(Type.String()),
   sizeBytes: Type.Integer({ description: 'Of the manifest’s document alone.' }),
+  ...totalSize,
   createdAt: instant,
   updatedAt: Type.String({ format: 'date-time', description: 'When it was last pointed somewhere else.' }),
   labels: Type.Array(attachedLabel),
@@ -52,6 +61,7 @@ export const createTag = defineRoute({
   body: strictObject({ name: tagText, digest: digestText }),
   response: tag,
   status: 201,
+  hasEtag: 'digest',
 })
 
 export const readTag = defineRoute({
@@ -62,6 +72,7 @@ export const readTag = defineRoute({
   demand: { permission: 'tag:list', on: 'repository' },
   params: oneTag,
   response: tag,
+  hasEtag: 'digest',
 })
 
 export const deleteTag = defineRoute({
@@ -71,6 +82,7 @@ export const deleteTag = defineRoute({
   summary: 'Delete a tag. The manifest stays.',
   demand: { permission: 'tag:delete', on: 'repository' },
   params: oneTag,
+  hasEtag: 'digest',
 })
 
 export const listTagHistory = defineRoute({

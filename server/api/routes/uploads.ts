@@ -8,7 +8,7 @@ export const upload = strictObject({
   id: Type.String(),
   repository: Type.String(),
   actor: Type.String({ description: 'Who began it, by name; empty for anonymous.' }),
-  offsetBytes: Type.Integer({ description: 'Bytes that are safely here.' }),
+  offsetBytes: Type.Integer({ description: 'Bytes that came; all of them are safely here unless `isReceiving`.' }),
   isReceiving: Type.Boolean({ description: 'This process is receiving bytes of it right now.' }),
   startedAt: instant,
   updatedAt: instant,
@@ -41,7 +41,7 @@ export const cancelUpload = defineRoute({
   method: 'DELETE',
   path: '/repositories/{repository}/uploads/{upload}',
   tag: 'uploads',
-  summary: 'Cancel an upload: its bytes go, and its sender meets an upload that is unknown.',
+  summary: 'Cancel an upload: its bytes go, and its sender meets an upload that is unknown, in the middle of sending too.',
   demand: { permission: 'upload:delete', on: 'repository' },
   params: strictObject({ ...inRepository, upload: Type.String({ maxLength: 128 }) }),
 })

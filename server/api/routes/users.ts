@@ -141,6 +141,29 @@ export const changePassword = defineRoute({
   body: strictObject({ currentPassword: Type.String({ maxLength: 1024 }), password }),
 })
 
+/** The caller's own account. */
+export const readAccount = defineRoute({
+  method: 'GET',
+  path: '/session/account',
+  tag: 'session',
+  summary: 'Show your own account.',
+  demand: { who: 'signed-in' },
+  response: user,
+  hasEtag: true,
+})
+
+/** What people may say of themselves. */
+export const updateAccount = defineRoute({
+  method: 'PATCH',
+  path: '/session/account',
+  tag: 'session',
+  summary: 'Change display name or e-mail address of your own account. What an identity provider says of it is changed there.',
+  demand: { who: 'signed-in' },
+  body: strictObject({ displayName: Type.Optional(displayName), email: Type.Optional(email) }),
+  response: user,
+  hasEtag: true,
+})
+
 /** For routes/all.ts. */
 export const userContracts: readonly RouteContract[] = [
   listUsers,
@@ -150,4 +173,6 @@ export const userContracts: readonly RouteContract[] = [
   deleteUser,
   resetUserPassword,
   changePassword,
+  readAccount,
+  updateAccount,
 ]

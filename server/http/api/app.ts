@@ -8,16 +8,19 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import fastifySwagger from '@fastify/swagger'
-import fastifySwaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { requireElevation } from '#access/elevation.ts'
 import type { RouteContract } from '#api/contract.ts'
 import { RegistryError } from '#oci/errors.ts'
-import type { Exchange, Site } from '#http/exchange.ts'
+import { exchangeCaller, type Exchange, type Site } from '#http/exchange.ts'
 import { gateCall } from '#http/gate.ts'
 import { authenticateCaller } from './authenticate-caller.ts'
 import { allRoutes } from './all-routes.ts'
+import { methodsByPath } from './allowed-methods.ts'
+import { serveDocsPage } from './docs-page.ts'
 import { guard } from './guard.ts'
+import { attemptEach, expectedOf } from './if-match.ts'
+import { finishOpenApi } from './openapi-finish.ts'
 import { openApiDocument, openApiOf } from './openapi.ts'
 import { noteRefusedCall } from './note-refusal.ts'
 import { writeCursor, pageWanted } from './pages.ts'
@@ -37,6 +40,9 @@ const bodyBytesMax = 1024 * 1024
 /** Names have at most 255 characters, each of which may be written as three. */
 const paramLengthMax = 1024
 
+const methodsOf = methodsByPath(allRoutes.map(({ contract }) => contract))
+
+type Admitted = Omit<ApiCall<RouteContract>, 'ifMatch'>
 type Answered = NonNullable<Awaited<ReturnType<ServedRoute['handle']>>>
 
 const exchanges = new WeakMap<IncomingMessage, Exchange>()
@@ -55,9 +61,21 @@ export async function createApiApp(site: Site): Promise<ApiApp> {
     },
     routerOptions: { maxParamLength: paramLengthMax, querystringParser: parseQuery, ignoreTrailingSlash: false },
   })
-  useContracts(app)
-  await app.register(fastifySwagger, { openapi: openApiDocument(base) })
-  if (site.parts.config.http.prefix === '/') await app.register(fastifySwaggerUi, { routePrefix: `${base}/docs`, staticCSP: true })
+  useContracts(app, base)
+  await app.register(fastifySwagger, {
+    openapi: openApiDocument(base),
+    transformObject: (made) =>
+      'openapiObject' in made
+        ? finishOpenApi(
+            made.openapiObject,
+            base,
+            allRoutes.map(({ contract }) => contract),
+          )
+        : made.swaggerObject,
+  })
+  if (site.parts.config.http.prefix === '/') {
+    await serveDocsPage(app, { path: `${base}/docs`, isSecure: (request) => exchangeCaller(exchangeOf(request)).scheme === 'https' })
+  }
   for (const route of allRoutes) register(app, base, route)
   app.get(`${base}/openapi.json`, { schema: { hide: true } }, () => app.swagger())
   await app.ready()
@@ -71,7 +89,7 @@ export async function createApiApp(site: Site): Promise<ApiApp> {
 }
 
 /** Validation and filtering are ours (validate.ts); Fastify's own would convert bodies too. */
-function useContracts(app: FastifyInstance): void {
+function useContracts(app: FastifyInstance, base: string): void {
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   app.addHook('onRequest', (request, reply, done) => {
@@ -90,7 +108,12 @@ function useContracts(app: FastifyInstance): void {
     else done(new RegistryError('REQUEST_INVALID', undefined, { status: 415, message: 'the body must be application/json' }))
   })
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error))
-  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new RegistryError('NOT_FOUND')))
+  app.setNotFoundHandler((request, reply) => {
+    const [path = ''] = request.url.split('?', 1)
+    const allowed = path.startsWith(`${base}/`) ? methodsOf(path.slice(base.length)) : []
+    if (allowed.length === 0) return sendProblem(request, reply, new RegistryError('NOT_FOUND'))
+    return sendProblem(request, reply.header('Allow', allowed.join(', ')), new RegistryError('UNSUPPORTED'))
+  })
 }
 
 function register(app: FastifyInstance, base: string, route: ServedRoute): void {
@@ -106,7 +129,13 @@ function register(app: FastifyInstance, base: string, route: ServedRoute): void 
 async function answer({ contract, handle }: ServedRoute, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
   const exchange = exchangeOf(request)
   const call = await admit(contract, exchange, request)
-  const answered = await handle(call)
+  const expected = expectedOf(contract, request.headers['if-match'])
+  const answered = await attemptEach(expected, async (ifMatch) => {
+    const made = await handle({ ...call, ifMatch: ifMatch as number | undefined })
+    // What is read is compared when it is known; what is changed was compared before.
+    if (contract.method === 'GET' && ifMatch !== undefined && made?.version !== ifMatch) throw new RegistryError('PRECONDITION_FAILED')
+    return made
+  })
   const status = answered?.status ?? contract.status
   if (answered === undefined) return await reply.code(status ?? 204).send()
   setAnswerHeaders(reply, answered, `${exchange.site.parts.config.http.prefix}api/v1`)
@@ -126,7 +155,7 @@ function setAnswerHeaders(reply: FastifyReply, { version, location, headers }: A
 }
 
 /** Everything that stands between a request and its handler: form, sender, right. In this order nobody learns of a project by a malformed request. */
-async function admit(contract: RouteContract, exchange: Exchange, request: FastifyRequest): Promise<ApiCall<RouteContract>> {
+async function admit(contract: RouteContract, exchange: Exchange, request: FastifyRequest): Promise<Admitted> {
   const { parts } = exchange.site
   const { principal, who } = await authenticateCaller(exchange, contract)
   const { project, repository } = await guard(parts, principal, contract.demand, request.params as Record<string, unknown>)
@@ -136,22 +165,14 @@ async function admit(contract: RouteContract, exchange: Exchange, request: Fasti
   const query = validated(contract.query, request.query, 'query') as Record<string, unknown>
   const body = validated(contract.body, request.body, 'body')
   const page = pageWanted(contract, query)
-  const call = { parts, exchange, principal, who, params, query, body, project, repository, page, ifMatch: versionOf(request) }
+  const call = { parts, exchange, principal, who, params, query, body, project, repository, page }
   // Project and repository are there where the demand is about one, which is all that a handler of the contract reads.
-  return call as unknown as ApiCall<RouteContract>
+  return call as unknown as Admitted
 }
 
 /** What a token must name to do this. */
 function permissionOf({ demand }: RouteContract) {
   return 'permission' in demand ? demand.permission : undefined
-}
-
-function versionOf(request: FastifyRequest): number | undefined {
-  const text = request.headers['if-match']
-  if (text === undefined || text === '*') return undefined
-  const version = /^(?:W\/)?"(\d{1,15})"$/.exec(text)?.[1]
-  if (version === undefined) throw new RegistryError('PRECONDITION_FAILED', undefined, { message: 'If-Match is none of our ETags' })
-  return Number(version)
 }
 
 /** A handler of a list gives where the next page begins; the caller gets that as text. */
@@ -184,9 +205,16 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unkno
     )
   }
   if (error.retryAfterSeconds !== undefined) reply.header('Retry-After', String(error.retryAfterSeconds))
+  // What would change something is refused while the registry is read-only.
+  if (error.status === 405 && !reply.hasHeader('Allow')) reply.header('Allow', readsOf(request).join(', '))
   if (error.status === 401) reply.header('WWW-Authenticate', 'Basic realm="berth"')
   const body = JSON.stringify(problemBody(error, exchange.requestId))
   return reply.code(error.status).type('application/problem+json; charset=utf-8').serializer(String).send(body)
+}
+
+function readsOf(request: FastifyRequest): readonly string[] {
+  const [, path = ''] = routeOf(request).split(' ')
+  return methodsOf(path).filter((method) => method === 'GET' || method === 'HEAD')
 }
 
 /** As the contract writes it: below the API's path, parameters in braces. */

@@ -1,15 +1,15 @@
 /** Audit: features/audit-*.ts over HTTP. */
 import { hostname } from 'node:os'
 import { Readable } from 'node:stream'
+import type { ProjectFacts } from '#access/decide.ts'
 import type { QueryOf, ResponseOf } from '#api/contract.ts'
 import * as contract from '#api/routes/audit.ts'
 import { exportAudit } from '#features/audit-export.ts'
 import { listAudit, verifyAudit, type AuditFilter, type AuditRecord } from '#features/audit-list.ts'
 import type { Exchange } from '#http/exchange.ts'
 import { programVersion } from '#lib/version.ts'
-import { readProject } from '#projects/read-project.ts'
 import { instantOf, pageBody } from './page-body.ts'
-import { serve, type ServedRoute } from './serve-route.ts'
+import { serve, type ApiCall, type ServedRoute } from './serve-route.ts'
 
 type Page = Parameters<typeof listAudit>[2]
 
@@ -32,6 +32,23 @@ async function* counted(text: AsyncIterable<string>, { notes }: Exchange): Async
   }
 }
 
+/** All of it, or of a project. */
+async function answerExport(
+  { parts, who, exchange }: Pick<ApiCall<typeof contract.exportAudit>, 'parts' | 'who' | 'exchange'>,
+  { format = 'json', ...filters }: QueryOf<typeof contract.exportAudit>,
+  project?: ProjectFacts,
+) {
+  await parts.audit.flush()
+  const source = { version: programVersion(), node: hostname() }
+  const text = await exportAudit(parts.directory, { format, filter: filterOf(filters), project, source }, who)
+  const headers = {
+    'Content-Type': contentTypes[format],
+    'Content-Disposition': `attachment; filename="audit.${format === 'json' ? 'ndjson' : 'csv'}"`,
+    'Cache-Control': 'no-store',
+  }
+  return { body: undefined, stream: Readable.from(counted(text, exchange), { objectMode: false }), headers }
+}
+
 const contentTypes = { json: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8' } as const
 const verifiedMax = 20_000
 
@@ -43,24 +60,11 @@ export const auditRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.listProjectAudit, async ({ parts, query, page, project }) => {
     await parts.audit.flush()
-    const filter = { ...filterOf(query), project: project.name }
-    // What happened under the name before is another project's, whose readers the present one's are not.
-    const { createdAt } = await readProject(parts.directory, project.id)
-    const since = Math.max(filter.since ?? 0, createdAt)
-    return { body: pageBody(await listAudit(parts.directory, { ...filter, since }, page as Page), present) }
+    const filter = { ...filterOf(query), projectId: project.id }
+    return { body: pageBody(await listAudit(parts.directory, filter, page as Page), present) }
   }),
-  serve(contract.exportAudit, async ({ parts, query, who, exchange }) => {
-    const { format = 'json', ...filters } = query
-    await parts.audit.flush()
-    const source = { version: programVersion(), node: hostname() }
-    const text = await exportAudit(parts.directory, { format, filter: filterOf(filters), source }, who)
-    const headers = {
-      'Content-Type': contentTypes[format],
-      'Content-Disposition': `attachment; filename="audit.${format === 'json' ? 'ndjson' : 'csv'}"`,
-      'Cache-Control': 'no-store',
-    }
-    return { body: undefined, stream: Readable.from(counted(text, exchange), { objectMode: false }), headers }
-  }),
+  serve(contract.exportAudit, ({ query, ...call }) => answerExport(call, query)),
+  serve(contract.exportProjectAudit, ({ query, project, ...call }) => answerExport(call, query, project)),
   serve(contract.verifyAudit, async ({ parts, query }) => {
     const { after, limit = verifiedMax, expected } = query
     const found = await verifyAudit(parts.directory, { after, maximumEvents: limit, expected })

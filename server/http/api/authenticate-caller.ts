@@ -1,6 +1,7 @@
 /** Who calls the management API: by Authorization, by the cookie of a session, or by a client certificate. */
 import type { Principal } from '#access/principal.ts'
 import type { RouteContract } from '#api/contract.ts'
+import { notePasswordLogin } from '#http/note-refusal.ts'
 import { requesterOf, whoOf } from '#http/requester.ts'
 import type { Exchange } from '#http/exchange.ts'
 import { refuseCrossSite } from './cross-site.ts'
@@ -16,5 +17,6 @@ export async function authenticateCaller(
   const { access } = exchange.site.parts
   const principal = await access.authenticate({ ...requesterOf(exchange), session: readCookie(exchange, 'session') })
   exchange.notes.principal = principal
+  notePasswordLogin(exchange, principal)
   return { principal, who: whoOf(exchange, principal) }
 }

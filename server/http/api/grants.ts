@@ -1,4 +1,7 @@
 /** Grants: access/grants.ts over HTTP. Below a project a verb is told which, and so finds grants of that project alone. */
+import { findCandidates } from '#access/candidates.ts'
+import { effectivePermissions } from '#access/effective-permissions.ts'
+import { listGrantsThere } from '#access/grants-there.ts'
 import * as grants from '#access/grants.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import * as contract from '#api/routes/grants.ts'
@@ -9,9 +12,12 @@ import { instantOf, instantOrNull, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 
 type Grant = Awaited<ReturnType<typeof grants.readGrant>>
+const candidatesUsual = 20
+
 type Page = Parameters<typeof grants.listGrants>[2]
 
-function present(grant: Grant): ResponseOf<typeof contract.readGrant> {
+/** As it is at that moment. */
+function present(grant: Grant, now: number): ResponseOf<typeof contract.readGrant> {
   const { id, subject, subjectName, role, project, repositories, createdBy, version } = grant
   const { kind } = subject
   return {
@@ -24,8 +30,11 @@ function present(grant: Grant): ResponseOf<typeof contract.readGrant> {
     createdBy,
     createdAt: instantOf(grant.createdAt),
     version,
+    isExpired: grant.expiresAt !== null && grant.expiresAt <= now,
   }
 }
+
+const nowOf = ({ ports }: HttpParts) => ports.clock.now()
 
 /** The schema has made sure of the form. */
 function endOf(text: string | null): number | null {
@@ -43,14 +52,28 @@ function changesOf({ role, repositories, expiresAt }: { role?: string; repositor
   return { role, repositories, expiresAt: expiresAt === undefined ? undefined : endOf(expiresAt) }
 }
 
-function made(grant: Grant, location: string) {
-  return { body: present(grant), version: grant.version, location }
+function made(parts: HttpParts, grant: Grant, location: string) {
+  return { body: present(grant, nowOf(parts)), version: grant.version, location }
 }
 
-function filterOf(query: { subject?: Grant['subject']['kind']; user?: number; group?: number; robot?: number; role?: string }) {
-  const { subject: subjectKind, user: userId, group: groupId, robot: robotId, role } = query
+type Filter = Parameters<typeof grants.listGrants>[1]
+
+/** Who is nobody has no grants. */
+async function filterOf(
+  { directory }: HttpParts,
+  query: { subject?: Grant['subject']['kind']; user?: string; group?: string; robot?: string; role?: string },
+): Promise<Filter> {
+  const { subject: subjectKind, role } = query
+  const [userId, groupId, robotId] = await Promise.all(
+    (['user', 'group', 'robot'] as const).map(async (kind) => {
+      const wanted = query[kind]
+      return wanted === undefined ? undefined : ((await grants.subjectId(directory, kind, wanted)) ?? nobodysId)
+    }),
+  )
   return { subjectKind, userId, groupId, robotId, role }
 }
+
+const nobodysId = -1
 
 /** The grant with the project that it is in, for a caller who asked in none. */
 async function anywhere(parts: HttpParts, id: number): Promise<grants.GrantAddress> {
@@ -70,23 +93,24 @@ const systemRoutes: readonly ServedRoute[] = [
   serve(contract.listGrants, async ({ parts, query, page }) => {
     // -1 is no project's id: of a project that is not there, there are no grants.
     const projectId = query.project === undefined ? undefined : ((await parts.access.project(query.project))?.id ?? -1)
-    const found = await grants.listGrants(parts.directory, { ...filterOf(query), projectId }, page as Page)
-    return { body: pageBody(found, present) }
+    const found = await grants.listGrants(parts.directory, { ...(await filterOf(parts, query)), projectId }, page as Page)
+    const now = nowOf(parts)
+    return { body: pageBody(found, (grant) => present(grant, now)) }
   }),
   serve(contract.createGrant, async (call) => {
     const project = await projectNamed(call.parts, call.body.project)
     const grant = await grants.createGrant(call.parts.directory, { ...newGrant(call.body), project }, actingOf(call))
-    return made(grant, `/grants/${grant.id}`)
+    return made(call.parts, grant, `/grants/${grant.id}`)
   }),
   serve(contract.readGrant, async ({ parts, params }) => {
     const grant = await grants.readGrant(parts.directory, { id: params.grant, project: undefined })
-    return { body: present(grant), version: grant.version }
+    return { body: present(grant, nowOf(parts)), version: grant.version }
   }),
   serve(contract.updateGrant, async (call) => {
     const address = await anywhere(call.parts, call.params.grant)
     const update = { ...address, expectedVersion: call.ifMatch, set: changesOf(call.body) }
     const grant = await grants.updateGrant(call.parts.directory, update, actingOf(call))
-    return { body: present(grant), version: grant.version }
+    return { body: present(grant, nowOf(call.parts)), version: grant.version }
   }),
   serve(contract.deleteGrant, async (call) => {
     const address = { id: call.params.grant, project: undefined, expectedVersion: call.ifMatch }
@@ -96,26 +120,43 @@ const systemRoutes: readonly ServedRoute[] = [
 
 const projectRoutes: readonly ServedRoute[] = [
   serve(contract.listProjectGrants, async ({ parts, project, query, page }) => {
-    const found = await grants.listGrants(parts.directory, { ...filterOf(query), projectId: project.id }, page as Page)
-    return { body: pageBody(found, present) }
+    const now = nowOf(parts)
+    if (query.inherited === true) {
+      const found = await listGrantsThere(parts.directory, { project, filter: await filterOf(parts, query) }, page as Page)
+      return { body: pageBody(found, ({ origin, ...grant }) => ({ ...present(grant, now), origin })) }
+    }
+    const found = await grants.listGrants(parts.directory, { ...(await filterOf(parts, query)), projectId: project.id }, page as Page)
+    return { body: pageBody(found, (grant) => ({ ...present(grant, now), origin: 'project' as const })) }
   }),
   serve(contract.createProjectGrant, async (call) => {
     const { parts, project, body } = call
     const grant = await grants.createGrant(parts.directory, { ...newGrant(body), project }, actingOf(call))
-    return made(grant, `/projects/${encodeURIComponent(project.name)}/grants/${grant.id}`)
+    return made(call.parts, grant, `/projects/${encodeURIComponent(project.name)}/grants/${grant.id}`)
   }),
   serve(contract.readProjectGrant, async ({ parts, project, params }) => {
     const grant = await grants.readGrant(parts.directory, { id: params.grant, project })
-    return { body: present(grant), version: grant.version }
+    return { body: present(grant, nowOf(parts)), version: grant.version }
   }),
   serve(contract.updateProjectGrant, async (call) => {
     const update = { id: call.params.grant, project: call.project, expectedVersion: call.ifMatch, set: changesOf(call.body) }
     const grant = await grants.updateGrant(call.parts.directory, update, actingOf(call))
-    return { body: present(grant), version: grant.version }
+    return { body: present(grant, nowOf(call.parts)), version: grant.version }
   }),
   serve(contract.deleteProjectGrant, async (call) => {
     const address = { id: call.params.grant, project: call.project, expectedVersion: call.ifMatch }
     await grants.deleteGrant(call.parts.directory, address, actingOf(call))
+  }),
+  serve(contract.listCandidates, async ({ parts, query: { name, limit = candidatesUsual } }) => ({
+    body: { items: [...(await findCandidates(parts.directory, { namePrefix: name, limit }))] },
+  })),
+  serve(contract.readPermissionsThere, async ({ parts, project, query }) => {
+    const { user, permissions, repositories } = await effectivePermissions(parts.directory, project, query.user)
+    const byGlob = repositories.map((some) => ({
+      ...some,
+      permissions: [...some.permissions],
+      expiresAt: instantOrNull(some.expiresAt ?? null),
+    }))
+    return { body: { user, permissions: [...permissions], repositories: byGlob } }
   }),
 ]
 

@@ -37,7 +37,12 @@ function digestOf(text: string): Digest {
 }
 
 function newLabelOf(body: { readonly name: string; readonly color?: string; readonly description?: string }) {
-  return { name: body.name, color: body.color ?? defaultColor, description: body.description ?? '' }
+  return { name: body.name, color: (body.color ?? defaultColor).toLowerCase(), description: body.description ?? '' }
+}
+
+/** Colours are kept in lower case. */
+function changeOf<Change extends { readonly color?: string }>(change: Change): Change {
+  return change.color === undefined ? change : { ...change, color: change.color.toLowerCase() }
 }
 
 /** Labels for all, of projects, and on manifests. */
@@ -51,7 +56,9 @@ export const labelRoutes: readonly ServedRoute[] = [
   }),
   serve(routes.readLabel, async ({ parts, params }) => answerWith(await readLabel(parts.directory, { labelId: params.label, ...forAll }))),
   serve(routes.updateLabel, async ({ parts, params, body, ifMatch, who }) =>
-    answerWith(await updateLabel(parts.directory, { labelId: params.label, ...forAll, expectedVersion: ifMatch, change: body }, who)),
+    answerWith(
+      await updateLabel(parts.directory, { labelId: params.label, ...forAll, expectedVersion: ifMatch, change: changeOf(body) }, who),
+    ),
   ),
   serve(routes.deleteLabel, async ({ parts, params, ifMatch, who }) => {
     await deleteLabel(parts.directory, { labelId: params.label, ...forAll, expectedVersion: ifMatch }, who)
@@ -70,7 +77,7 @@ export const labelRoutes: readonly ServedRoute[] = [
   ),
   serve(routes.updateProjectLabel, async ({ parts, project, params, body, ifMatch, who }) => {
     const label = { labelId: params.label, projectId: project.id, expectedVersion: ifMatch }
-    return answerWith(await updateLabel(parts.directory, { ...label, change: body }, who))
+    return answerWith(await updateLabel(parts.directory, { ...label, change: changeOf(body) }, who))
   }),
   serve(routes.deleteProjectLabel, async ({ parts, project, params, ifMatch, who }) => {
     await deleteLabel(parts.directory, { labelId: params.label, projectId: project.id, expectedVersion: ifMatch }, who)

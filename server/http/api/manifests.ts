@@ -22,6 +22,9 @@ function summaryOf(row: Omit<ListedManifest, 'id'>) {
     ...(row.artifactType !== undefined && { artifactType: row.artifactType }),
     ...(row.subject !== undefined && { subject: row.subject }),
     sizeBytes: row.sizeBytes,
+    totalSizeBytes: row.total.sizeBytes,
+    totalSizeIsExact: row.total.isExact,
+    isChild: row.isChild,
     createdAt: instantOf(row.createdAt),
     tags: [...row.tags],
     hasMoreTags: row.hasMoreTags,
@@ -52,8 +55,6 @@ function detailsOf(row: ManifestDescription) {
     ...summaryOf(row),
     kind: row.kind,
     annotations: row.annotations,
-    totalSizeBytes: row.total.sizeBytes,
-    totalSizeIsExact: row.total.isExact,
     ...(row.config !== undefined && { config: row.config }),
     ...(row.configDescriptor !== undefined && { configDescriptor: descriptorBody(row.configDescriptor) }),
     ...(row.configProblem !== undefined && { configProblem: row.configProblem }),
@@ -77,8 +78,8 @@ function digestOf(text: string): Digest {
 /** Manifests of repositories. */
 export const manifestRoutes: readonly ServedRoute[] = [
   serve(routes.listManifests, async ({ parts, repository, query, page }) => {
-    const { mediaType, artifactType, tagged: isTagged, label: labelId } = query
-    const filter = { mediaType, artifactType, isTagged, labelId }
+    const { mediaType, artifactType, tagged: isTagged, child: isChild, label: labelId } = query
+    const filter = { mediaType, artifactType, isTagged, isChild, labelId }
     return { body: pageBody(await listManifestRows(parts.registry, repository, { filter, page: sortedPage(page, sorts) }), summaryOf) }
   }),
   serve(routes.readManifest, async ({ parts, repository, params, exchange }) => ({

@@ -1,4 +1,5 @@
 /** What the audit hears of calls that were refused. A challenge to who showed no credential is none of them. */
+import { refusalReason } from '#access/name-collision.ts'
 import type { Exchange } from '#http/exchange.ts'
 import { noteWrongCredential } from '#http/note-refusal.ts'
 import { whoOf } from '#http/requester.ts'
@@ -8,7 +9,7 @@ const refusals: ReadonlySet<RegistryError['code']> = new Set(['DENIED', 'UNAUTHO
 
 /** `route` is the contract's: method and path with the names of its parameters. */
 export function noteRefusedCall(exchange: Exchange, error: RegistryError, route: string): void {
-  if (!refusals.has(error.code)) return
+  if (!refusals.has(error.code) && refusalReason(error) !== 'NAME_TAKEN') return
   const { principal } = exchange.notes
   if (principal === undefined) {
     noteWrongCredential(exchange, error)

@@ -1,5 +1,5 @@
 /** Errors of the management API: application/problem+json (RFC 9457). */
-import { RegistryError } from '#oci/errors.ts'
+import { errorTable, RegistryError } from '#oci/errors.ts'
 
 /** One part of a request that does not fit its schema. */
 export interface Misfit {
@@ -7,23 +7,33 @@ export interface Misfit {
   readonly message: string
 }
 
-/** The body of an error. A 5xx tells no more than where to look. */
+/**
+ * The body of an error: `title` is the code's and never changes, `detail` the sentence about this very request, `facts` what a program can use. A 5xx tells
+ * no more than where to look.
+ */
 export function problemBody(error: RegistryError, requestId: string): Readonly<Record<string, unknown>> {
-  const isFault = error.status >= 500
+  const sentence = sentenceOf(error)
   return {
     type: `urn:berth:error:${error.code.toLowerCase().replaceAll('_', '-')}`,
-    title: error.message,
+    title: errorTable[error.code].message,
     status: error.status,
     code: error.code,
-    ...(isFault ? {} : detailOf(error.detail)),
+    ...(sentence !== undefined && { detail: sentence }),
+    ...(error.status >= 500 ? {} : factsOf(error.detail)),
     requestId,
   }
 }
 
-function detailOf(detail: unknown): { readonly detail?: string; readonly errors?: readonly Misfit[] } {
-  if (detail === undefined || detail === null) return {}
+function sentenceOf({ code, message, detail, status }: RegistryError): string | undefined {
+  const own = message === errorTable[code].message ? undefined : message
+  const text = status < 500 && typeof detail === 'string' && detail !== '' && detail !== own ? detail : undefined
+  return own === undefined || text === undefined ? (own ?? text) : `${own}: ${text}`
+}
+
+function factsOf(detail: unknown): { readonly facts?: object; readonly errors?: readonly Misfit[] } {
+  if (typeof detail !== 'object' || detail === null) return {}
   if (isMisfits(detail)) return { errors: detail }
-  return { detail: typeof detail === 'string' ? detail : JSON.stringify(detail) }
+  return { facts: Array.isArray(detail) ? { list: detail as unknown[] } : detail }
 }
 
 function isMisfits(detail: unknown): detail is readonly Misfit[] {

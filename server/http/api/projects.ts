@@ -32,10 +32,15 @@ function summaryOf({ id, name, description, isPublic, isDefault, createdBy, crea
     isPublic,
     isDefault,
     createdBy,
-    createdAt: instantOf(createdAt),
-    updatedAt: instantOf(updatedAt),
+    createdAt: knownInstant(createdAt),
+    updatedAt: knownInstant(updatedAt || createdAt),
     version,
   }
+}
+
+/** The default project's row is made with the tables, which know no time. */
+function knownInstant(ms: number): string | null {
+  return ms === 0 ? null : instantOf(ms)
 }
 
 /** The answer of all routes that are about one project. */

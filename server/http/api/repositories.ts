@@ -3,7 +3,7 @@ import * as routes from '#api/routes/repositories.ts'
 import { deleteRepository } from '#registry/delete-repository.ts'
 import { describeRepository, updateRepository, type RepositoryDescription } from '#registry/describe-repository.ts'
 import { listRepositoryRows, type ListedRepository } from '#registry/list-repository-rows.ts'
-import { parseRepositoryName } from '#oci/reference.ts'
+import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { actorOf } from '#http/exchange.ts'
 import { instantOf, pageBody } from './page-body.ts'
@@ -32,7 +32,13 @@ function detailsOf(row: RepositoryDescription) {
     manifestCountIsExact: row.manifests.isExact,
     sizeBytes: row.size.sizeBytes,
     sizeIsExact: row.size.isExact,
+    version: row.version,
   }
+}
+
+async function answerOf({ registry }: HttpParts, repository: RepositoryName) {
+  const described = await describeRepository(registry, repository)
+  return { body: detailsOf(described), version: described.version }
 }
 
 /** The project of a filter: undefined for none, `'none'` where there is no such project. */
@@ -51,12 +57,10 @@ export const repositoryRoutes: readonly ServedRoute[] = [
     const filter = { namePrefix: query.name, nameHas: query.q?.toLowerCase(), projectId }
     return { body: pageBody(await listRepositoryRows(parts.registry, visibility, { filter, page: sortedPage(page, sorts) }), summaryOf) }
   }),
-  serve(routes.readRepository, async ({ parts, repository }) => ({
-    body: detailsOf(await describeRepository(parts.registry, repository)),
-  })),
-  serve(routes.updateRepository, async ({ parts, repository, body, who }) => {
-    await updateRepository(parts.registry, repository, { description: body.description }, who)
-    return { body: detailsOf(await describeRepository(parts.registry, repository)) }
+  serve(routes.readRepository, async ({ parts, repository }) => await answerOf(parts, repository)),
+  serve(routes.updateRepository, async ({ parts, repository, body, ifMatch, who }) => {
+    await updateRepository(parts.registry, repository, { description: body.description, expectedVersion: ifMatch }, who)
+    return await answerOf(parts, repository)
   }),
   serve(routes.deleteRepository, async ({ parts, repository, exchange }) => {
     await deleteRepository(parts.registry, repository, actorOf(exchange))

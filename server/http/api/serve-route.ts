@@ -32,15 +32,15 @@ export interface ApiCall<Route extends RouteContract> {
   readonly repository: RepositoryName
   /** What `limit`, `cursor` and `sort` ask for. */
   readonly page: PageWanted
-  /** The version that If-Match names; undefined without one, or with `*`. */
-  readonly ifMatch: number | undefined
+  /** The version (or digest, as the contract's `hasEtag` says) that If-Match names; undefined without one, or with `*`. */
+  readonly ifMatch: (Route extends { readonly hasEtag: 'digest' } ? string : number) | undefined
 }
 
 /** What a handler answers; nothing for 204. */
 export interface ApiAnswer<Route extends RouteContract> {
   readonly body: ResponseOf<Route>
   /** Becomes the ETag. */
-  readonly version?: number
+  readonly version?: number | string
   /** Below `/api/v1`, encoded. */
   readonly location?: string
   /** Names in any case. */

@@ -6,7 +6,7 @@ import { challengeAuthenticator, listFactors } from '#access/second-factors.ts'
 import * as sessions from '#access/sessions.ts'
 import { openByPassword, requireFactor } from '#access/sign-in.ts'
 import * as contract from '#api/routes/session.ts'
-import { RegistryError } from '#oci/errors.ts'
+import { errorTable, RegistryError } from '#oci/errors.ts'
 import { exchangeCaller, type Exchange } from '#http/exchange.ts'
 import { requesterOf } from '#http/requester.ts'
 import { oidcOf } from './oidc-of.ts'
@@ -24,11 +24,17 @@ async function personOfPassword(
 ): Promise<number> {
   const authorization = `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
   const requester = { ...requesterOf(exchange), authorization, certificate: undefined, isSignIn: true }
-  const { kind, id, credential }: Principal = await exchange.site.parts.access.authenticate(requester)
+  const { kind, id, credential }: Principal = await exchange.site.parts.access.authenticate(requester).catch(explained)
   if (kind === 'user' && id !== undefined && credential.kind === 'password') return id
   throw new RegistryError('UNAUTHORIZED', undefined, {
     message: 'only accounts of people sign in here, by their password: tokens and users of the htpasswd file are for programs',
   })
+}
+
+/** The same words whether there is such an account or not. */
+function explained(error: unknown): never {
+  if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED' || error.message !== errorTable.UNAUTHORIZED.message) throw error
+  throw new RegistryError('UNAUTHORIZED', undefined, { cause: error, message: 'name or password is wrong' })
 }
 
 /** Names the account in the record of what a sign-in does: its request is still anonymous. */

@@ -1,6 +1,6 @@
 /** Serves api/routes/tags.ts. */
 import * as routes from '#api/routes/tags.ts'
-import { parseDigest } from '#oci/digest.ts'
+import { parseDigest, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseTag, type Tag } from '#oci/reference.ts'
 import { deleteTag } from '#registry/delete-manifest.ts'
@@ -31,10 +31,23 @@ function tagBody(row: ListedTag) {
     mediaType: row.mediaType,
     ...(row.artifactType !== undefined && { artifactType: row.artifactType }),
     sizeBytes: row.sizeBytes,
+    totalSizeBytes: row.total.sizeBytes,
+    totalSizeIsExact: row.total.isExact,
     createdAt: instantOf(row.createdAt),
     updatedAt: instantOf(row.updatedAt),
     labels: attachedLabels(row.labels),
   }
+}
+
+function answerWith(row: ListedTag) {
+  return { body: tagBody(row), version: row.digest }
+}
+
+/** Throws PRECONDITION_FAILED for what is no digest: no tag points there. */
+function expectedDigest(tag: string): Digest {
+  const digest = parseDigest(tag)
+  if (digest === undefined) throw new RegistryError('PRECONDITION_FAILED')
+  return digest
 }
 
 /** What is no tag names nothing that is there. */
@@ -57,13 +70,15 @@ export const tagRoutes: readonly ServedRoute[] = [
     const mayMove = await parts.access.may(principal, 'tag:update', { repository })
     await tagManifest(parts.registry, { repository, tag, digest, mayMove }, who)
     const location = `/repositories/${encodeURIComponent(repository)}/tags/${encodeURIComponent(tag)}`
-    return { body: tagBody(await describeTag(parts.registry, repository, tag)), location }
+    return { ...answerWith(await describeTag(parts.registry, repository, tag)), location }
   }),
-  serve(routes.readTag, async ({ parts, repository, params }) => ({
-    body: tagBody(await describeTag(parts.registry, repository, tagOf(params.tag))),
-  })),
-  serve(routes.deleteTag, async ({ parts, repository, params, exchange }) => {
-    await deleteTag(parts.registry, repository, tagOf(params.tag), actorOf(exchange))
+  serve(routes.readTag, async ({ parts, repository, params }) =>
+    answerWith(await describeTag(parts.registry, repository, tagOf(params.tag))),
+  ),
+  serve(routes.deleteTag, async ({ parts, repository, params, ifMatch, exchange }) => {
+    const name = tagOf(params.tag)
+    const wanted = ifMatch === undefined ? name : { name, expectedDigest: expectedDigest(ifMatch) }
+    await deleteTag(parts.registry, repository, wanted, actorOf(exchange))
   }),
   serve(routes.listTagHistory, async ({ parts, repository, params, page }) => {
     const wanted = { ...sortedPage(page, { at: 'number' }), column: 'id' } as const

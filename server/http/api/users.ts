@@ -1,5 +1,6 @@
 /** Accounts: access/users.ts and access/user-passwords.ts over HTTP. */
 import { requireElevation } from '#access/elevation.ts'
+import type { Principal } from '#access/principal.ts'
 import { changeOwnPassword, resetPassword } from '#access/user-passwords.ts'
 import * as users from '#access/users.ts'
 import type { ResponseOf } from '#api/contract.ts'
@@ -7,6 +8,7 @@ import * as contract from '#api/routes/users.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { actingOf } from './acting-of.ts'
 import { instantOf, instantOrNull, pageBody } from './page-body.ts'
+import { requireWhole } from './require-whole.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 
 type Page = Parameters<typeof users.listUsers>[2]
@@ -26,6 +28,15 @@ function present(user: users.User): ResponseOf<typeof contract.readUser> {
     lastLoginAt: instantOrNull(user.lastLoginAt),
     version: user.version,
   }
+}
+
+/** Throws DENIED for a token for one thing alone, CONFLICT for robots and for those whom something else than an account vouches for. */
+function ownAccountOf(principal: Principal): number {
+  requireWhole(principal)
+  if (principal.kind === 'user' && principal.id !== undefined) return principal.id
+  throw new RegistryError('CONFLICT', undefined, {
+    message: 'only people with an account that is kept here have one to look at or to change',
+  })
 }
 
 /** Served by the app. */
@@ -69,5 +80,15 @@ export const userRoutes: readonly ServedRoute[] = [
       throw new RegistryError('CONFLICT', undefined, { message: 'only accounts of people that are kept here have a password to change' })
     }
     await changeOwnPassword(parts.directory, { id: principal.id, ...body }, who)
+  }),
+  serve(contract.readAccount, async ({ parts, principal }) => {
+    const user = await users.readUser(parts.directory, ownAccountOf(principal))
+    return { body: present(user), version: user.version }
+  }),
+  serve(contract.updateAccount, async (call) => {
+    const { displayName, email } = call.body
+    const update = { id: ownAccountOf(call.principal), expectedVersion: call.ifMatch, set: { displayName, email } }
+    const user = await users.updateOwnAccount(call.parts.directory, update, actingOf(call))
+    return { body: present(user), version: user.version }
   }),
 ]

@@ -1,8 +1,10 @@
 /** Whether params, query and body fit the contract. Params and query are texts and are converted; a body must have the right types by itself. */
 import { Compile, type Validator } from 'typebox/compile'
 import { Value } from 'typebox/value'
+import { Settings } from 'typebox/system'
 import type { TSchema } from 'typebox'
 import { RegistryError } from '#oci/errors.ts'
+import { misfitsOf } from './misfit-sentences.ts'
 import type { Misfit } from './problem.ts'
 
 const compiled = new WeakMap<TSchema, Validator>()
@@ -16,19 +18,24 @@ function validatorOf(schema: TSchema): Validator {
   return validator
 }
 
+// Of a choice the finding that says so comes last: with the eight that are usual it would be missed.
+Settings.Set({ maxErrors: 256 })
+
 const misfitsMax = 20
+const saidMax = 3
+const nameLengthMax = 64
 
 /** Throws REQUEST_INVALID with each part that does not fit. `part` is where it stands: `query`, `path`, `body`. */
 export function validated(schema: TSchema | undefined, value: unknown, part: 'query' | 'path' | 'body'): unknown {
   if (schema === undefined) {
-    if (part === 'query' && Object.keys(value ?? {}).length > 0) throw misfit([{ path: 'query', message: 'takes no parameters' }])
+    const [name] = part === 'query' ? Object.keys(value ?? {}) : []
+    if (name !== undefined) throw misfit([{ path: `query/${name.slice(0, nameLengthMax)}`, message: 'this takes no parameters' }])
     return value
   }
   const converted = part === 'body' ? value : fromTexts(schema, value as Readonly<Record<string, unknown>>)
   const validator = validatorOf(schema)
   if (validator.Check(converted)) return converted
-  const errors = validator.Errors(converted).slice(0, misfitsMax)
-  throw misfit(errors.map((error) => ({ path: `${part}${error.instancePath}`, message: error.message })))
+  throw misfit(misfitsOf(schema, validator.Errors(converted), part))
 }
 
 /** Path and query are texts: whole numbers and truth values are read as such where the schema wants them, in their plainest form only. */
@@ -46,10 +53,18 @@ function fromText(type: string | undefined, text: unknown): unknown {
   return text
 }
 
+/** The first of them are the sentence that people read; programs get them by their places. */
 function misfit(misfits: readonly Misfit[]): RegistryError {
-  const [first] = misfits
-  const message = first === undefined ? 'the request does not fit' : `${first.path} ${first.message}`
-  return new RegistryError('REQUEST_INVALID', misfits, { message })
+  const said = misfits.slice(0, saidMax).map(sentenceOf)
+  const more = misfits.length - said.length
+  const message = [...said, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
+  return new RegistryError('REQUEST_INVALID', misfits.slice(0, misfitsMax), { message })
+}
+
+function sentenceOf({ path, message }: Misfit): string {
+  const [part = '', ...member] = path.split('/')
+  if (member.length > 0) return `${member.join('/')}: ${message}`
+  return message.startsWith('must') ? `the ${part} ${message}` : message
 }
 
 /** The members of the schema and no others, so that a row's column never gets out by accident. */

@@ -1,5 +1,6 @@
 /** What the audit hears of tokens that were refused, and the words in which docker is told. */
 import { parseBasicCredential } from '#access/basic-credential.ts'
+import { refusalReason } from '#access/name-collision.ts'
 import { errorTable, RegistryError } from '#oci/errors.ts'
 import type { Exchange } from '#http/exchange.ts'
 import { requesterOf } from '#http/requester.ts'
@@ -11,7 +12,7 @@ export function noteRefused(exchange: Exchange, error: unknown, name?: string): 
   const given = name ?? (authorization === undefined ? undefined : parseBasicCredential(authorization)?.name) ?? ''
   exchange.site.parts.audit.note(
     { action: 'bearer.refused', target: given === '' ? 'system' : `user:${given}` },
-    { actor: '', requestId, address, userAgent, outcome: 'failure', reason: error.code },
+    { actor: '', requestId, address, userAgent, outcome: 'failure', reason: refusalReason(error) },
   )
   // A sentence of its own tells more than ours.
   if (error.code !== 'UNAUTHORIZED' || error.message !== errorTable.UNAUTHORIZED.message) return error

@@ -16,6 +16,7 @@ import { projectThatPushMakes } from '#http/make-project.ts'
 import { requesterOf, whoOf } from '#http/requester.ts'
 import { respondError } from '#http/respond-error.ts'
 import { respond } from '#http/respond.ts'
+import { notePasswordLogin } from '#http/note-refusal.ts'
 import { noteRefused } from './note-token.ts'
 import { readForm, single } from './token-form.ts'
 import { principalOfGrant } from './token-grants.ts'
@@ -74,6 +75,7 @@ async function byHeader(exchange: TargetedExchange): Promise<Principal> {
     // A token that ends in minutes must not beget another, or it would never end.
     if (principal.credential.kind === 'bearer') throw new RegistryError('UNAUTHORIZED')
     exchange.notes.principal = principal
+    notePasswordLogin(exchange, principal)
     return principal
   } catch (error) {
     throw noteRefused(exchange, error)

@@ -5,6 +5,7 @@ import { looksLikeToken, parseToken } from '#access/token-format.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Exchange } from '#http/exchange.ts'
 import { requesterOf } from '#http/requester.ts'
+import { notePasswordLogin } from '#http/note-refusal.ts'
 import { noteRefused } from './note-token.ts'
 import { single } from './token-form.ts'
 
@@ -57,7 +58,9 @@ async function byPassword(exchange: Exchange, { name, password }: Credential): P
   try {
     // A colon would end the name early: nobody's name has one.
     if (name.includes(':')) throw new RegistryError('UNAUTHORIZED')
-    return await exchange.site.parts.access.authenticate({ ...requesterOf(exchange), authorization })
+    const principal = await exchange.site.parts.access.authenticate({ ...requesterOf(exchange), authorization })
+    notePasswordLogin(exchange, principal)
+    return principal
   } catch (error) {
     throw noteRefused(exchange, error, name)
   }

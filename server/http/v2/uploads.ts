@@ -1,6 +1,7 @@
 import type { Principal } from '#access/principal.ts'
 import type { Endpoint } from '#http/endpoint.ts'
 import { actorOf, bodyLength, closeSignal, type Exchange, type TargetedExchange } from '#http/exchange.ts'
+import { isInReach } from '#http/gate.ts'
 import { blobLocation, uploadLocation } from '#http/locations.ts'
 import { readBody, refuseEncodedBody } from '#http/request-body.ts'
 import { respondError } from '#http/respond-error.ts'
@@ -65,7 +66,10 @@ async function mounted(
   // A source that no repository can be called holds nothing: the client goes on with an upload (spec "Mounting a blob from another repository").
   if (named !== null && asked === undefined) return false
   const { digest, principal } = wish
-  const source = asked === undefined ? {} : { from: (await access.locate(asked)).repository }
+  const located = asked === undefined ? undefined : await access.locate(asked)
+  // A project that is closed to the caller's address is no source: what is mounted could be pulled from there.
+  if (!(await isInReach(exchange, located?.project))) return false
+  const source = located === undefined ? {} : { from: located.repository }
   const visibility = await access.visibility(principal, 'repository:pull')
   if (!(await mountBlob(registry, { repository, digest, visibility, actor: actorOf(exchange), ...source }))) return false
   respondCreated(exchange, repository, digest)

@@ -302,7 +302,7 @@ export async function createAccessTables(db: Kysely<unknown>): Promise<void> {
   const builder = builderFor(db)
   await widen(db, builder, 'users', { display_name: '', email: '', is_disabled: 0, version: 1, last_login_at: undefined })
   await widen(db, builder, 'projects', { is_public: 0, description: '', created_by: '', settings: '{}', version: 1, updated_at: 0 })
-  await widen(db, builder, 'repositories', { description: '', updated_at: 0 })
+  await widen(db, builder, 'repositories', { description: '', version: 1, updated_at: 0 })
   await widen(db, builder, 'upload_sessions', { actor_key: '' })
   await widen(db, builder, 'events', {
     outcome: 'success',
@@ -314,6 +314,7 @@ export async function createAccessTables(db: Kysely<unknown>): Promise<void> {
     address: '',
     user_agent: '',
     count: 1,
+    project_id: undefined,
   })
   await createIdentities(builder)
   await createGroups(builder)
@@ -327,9 +328,14 @@ export async function createAccessTables(db: Kysely<unknown>): Promise<void> {
   await builder.index('events', ['actor', 'id'])
   await builder.index('events', ['action', 'id'])
   await builder.index('events', ['project', 'id'])
+  await builder.index('events', ['project_id', 'id'])
   await builder.index('events', ['repository', 'id'])
   await builder.index('events', ['target', 'id'])
   await builder.index('events', ['address', 'id'])
+  for (const column of ['action', 'actor', 'project', 'project_id', 'repository', 'target', 'address']) {
+    const index = db.schema.createIndex(`events_failure_${column}_id`).on('events').columns([column, 'id'])
+    await index.where(sql.ref('outcome'), '=', sql.lit('failure')).execute()
+  }
   await db.schema.createIndex('events_failure_id').on('events').column('id').where(sql.ref('outcome'), '=', sql.lit('failure')).execute()
   // All that a list in this order filters by, so that it reads no row that it does not show.
   await builder.index('repositories', ['updated_at', 'id', 'name', 'project_id'])

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { json, withAnswers, type Answer } from './test-answers.ts'
+import { runVerb } from './test-verb.ts'
+
+const grant = {
+  id: 7,
+  subject: { kind: 'user', id: 3, name: 'alice' },
+  role: 'developer',
+  project: null,
+  repositories: null,
+  expiresAt: null,
+  createdBy: 'root',
+  createdAt: '2026-01-01T00:00:00.000Z',
+  version: 1,
+}
+
+/** Runs the verb against a server that gives what is asked, and tells what was asked. */
+async function asked(args: readonly string[], before: object = {}, verb = 'grant'): Promise<readonly string[]> {
+  const requests: string[] = []
+  const answer: Answer = ({ method = '', url = '' }, response) => {
+    requests.push(`${method} ${url.replace('/api/v1', '')}`)
+    if (method === 'GET' && !url.includes('/grants/')) json(response, { items: [grant] })
+    else json(response, { ...grant, ...before })
+  }
+  await withAnswers(answer, async (url) => void (await runVerb([verb, ...args, '--server', url])))
+  return requests
+}
+
+test('a role on everything is given only to who says that everything is meant', async () => {
+  const create = ['create', 'developer', '--user', 'alice']
+  await assert.rejects(asked(create), /developer for user alice on everything.*--project.*--everything/)
+  await assert.rejects(asked([...create, '--repositories', 'all']), /--everything/)
+  for (const flag of ['--everything', '-y', '--yes']) assert.deepEqual(await asked([...create, flag]), ['POST /grants'])
+})
+
+test('a role in a project, or on some repositories, is given without a question', async () => {
+  const create = ['create', 'developer', '--user', 'alice']
+  assert.deepEqual(await asked([...create, '--project', 'team']), ['POST /projects/team/grants'])
+  assert.deepEqual(await asked([...create, '--repositories', 'team/**']), ['POST /grants'])
+  await assert.rejects(asked([...create, '--project', 'team', '--everything']), /neither --project nor/)
+})
+
+test('a grant on some repositories is not widened to everything without a question', async () => {
+  const update = ['update', '7', '--repositories', 'all']
+  await assert.rejects(asked(update, { repositories: 'team/**' }), /--everything/)
+  assert.deepEqual(await asked([...update, '--everything'], { repositories: 'team/**' }), ['GET /grants/7', 'PATCH /grants/7'])
+  assert.deepEqual(await asked(update, { project: 'team', repositories: 'team/**' }), ['GET /grants/7', 'PATCH /grants/7'])
+})
+
+test('a robot of the system gets no role on everything by a forgotten place', async () => {
+  const create = ['create', 'ci', '--grant', 'guest@team', '--grant', 'developer']
+  await assert.rejects(asked(create, {}, 'robot'), /developer for the robot ci on everything/)
+  await assert.rejects(asked(['update', '7', '--grant', 'developer'], {}, 'robot'), /--everything/)
+  const made = { robot: { id: 7, login: 'robot-ci', grants: [], allowedAddresses: [] }, secret: null }
+  assert.deepEqual(await asked([...create, '--everything'], made, 'robot'), ['POST /robots'])
+  assert.deepEqual(await asked(['create', 'ci', '--grant', 'guest@team', '--grant', 'guest:base/**'], made, 'robot'), ['POST /robots'])
+  assert.deepEqual(await asked(['create', 'ci', '--grant', 'guest', '--project', 'team'], made, 'robot'), ['POST /projects/team/robots'])
+})
+
+test('grants are listed by who holds them, by name or number', async () => {
+  assert.deepEqual(await asked(['list', '--user', 'alice']), ['GET /grants?user=alice'])
+  assert.deepEqual(await asked(['list', '--group', '9', '--project', 'team']), ['GET /projects/team/grants?group=9'])
+  assert.deepEqual(await asked(['list', '--robot', 'robot-ci@team']), ['GET /grants?robot=robot-ci%40team'])
+})
+
+test('grants that hold in a project are listed with those from elsewhere', async () => {
+  assert.deepEqual(await asked(['list', '--project', 'team', '--inherited']), ['GET /projects/team/grants?inherited=true'])
+  await assert.rejects(asked(['list', '--inherited']), /--project/)
+})

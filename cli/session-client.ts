@@ -1,0 +1,81 @@
+/**
+ * A session of the kind that browsers have, for what only a signed-in person may do: second factors, and the first token of an account that has one.
+ *
+ * It is opened by the password (and the second factor where the account has one), kept in memory alone, and ended when the verb is through.
+ */
+import { resolve } from 'node:path'
+import { ApiProblem, createClient, type ApiClient } from '#api/client.ts'
+import type { ResponseOf } from '#api/contract.ts'
+import { giveSecondFactor, signIn, signOut } from '#api/routes/session.ts'
+import { CommandFailure } from './command-failure.ts'
+import { describeProblem } from './describe-problem.ts'
+import { printable } from './print.ts'
+import { serverFetch } from './server-fetch.ts'
+import { versionText } from './version-text.ts'
+
+/** Who signs in where. `askCode` gives undefined when there is nobody to ask. */
+export interface SessionOf {
+  readonly server: string
+  readonly ca?: string | undefined
+  readonly name: string
+  readonly password: string
+  readonly askCode: (question: string) => Promise<string | undefined>
+  /** Names of the verb's options. */
+  readonly options?: readonly string[] | undefined
+}
+
+/** Runs with a client that is signed in, and signs it out. Throws sentences. */
+export async function withSession(wanted: SessionOf, run: (client: ApiClient) => Promise<void>): Promise<void> {
+  const { server, ca, options = [] } = wanted
+  await using reach = await serverFetch(ca === undefined ? undefined : resolve(ca))
+  const client = createClient({ baseUrl: server, fetch: withCookies(reach.fetch), userAgent: `berth-cli/${versionText()}` })
+  try {
+    await open(client, wanted)
+    try {
+      await run(client)
+    } finally {
+      // One that is left over ends by itself.
+      await client.call(signOut).catch(() => undefined)
+    }
+  } catch (error) {
+    throw error instanceof ApiProblem ? new CommandFailure(describeProblem(error, { server, options })) : error
+  }
+}
+
+async function open(client: ApiClient, { name, password, askCode }: SessionOf): Promise<void> {
+  const session = await client.call(signIn, { body: { name, password } }).catch((error: unknown) => {
+    if (error instanceof ApiProblem && error.code === 'UNAUTHORIZED')
+      throw new CommandFailure(printable(error.detail ?? 'name or password is wrong'))
+    throw error
+  })
+  if (session.state === 'active') return
+  await client.call(giveSecondFactor, { body: await proof(session, askCode) })
+}
+
+async function proof({ state, secondFactors }: ResponseOf<typeof signIn>, askCode: SessionOf['askCode']) {
+  if (state !== 'second-factor') throw new CommandFailure('this sign-in cannot be finished here: use a browser')
+  const kinds = [...(secondFactors.includes('totp') ? ['the app'] : []), ...(secondFactors.includes('recovery') ? ['recovery'] : [])]
+  if (kinds.length === 0) throw new CommandFailure('this account has passkeys only, which need a browser')
+  const code = (await askCode(`Code (${kinds.join(' or ')})`))?.trim()
+  if (code === undefined || code === '')
+    throw new CommandFailure('this account has a second factor: run this at a terminal, which asks for its code')
+  return /^[\d ]{6,8}$/.test(code) ? ({ kind: 'totp', code } as const) : ({ kind: 'recovery', code } as const)
+}
+
+/** `send` with the cookies that the server sets, and the mark of a request that no other site's page sent. */
+function withCookies(send: typeof fetch): typeof fetch {
+  const jar = new Map<string, string>()
+  return async (url, init) => {
+    const headers = new Headers(init?.headers)
+    headers.set('sec-fetch-site', 'same-origin')
+    if (jar.size > 0) headers.set('cookie', [...jar].map((pair) => pair.join('=')).join('; '))
+    const answer = await send(url, { ...init, headers: Object.fromEntries(headers) })
+    for (const line of answer.headers.getSetCookie()) {
+      const [, name, value] = /^([^=;]+)=([^;]*)/.exec(line) ?? []
+      if (name === undefined || value === undefined) continue
+      if (value === '') jar.delete(name)
+      else jar.set(name, value)
+    }
+    return answer
+  }
+}
