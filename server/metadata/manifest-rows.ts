@@ -1,7 +1,6 @@
 /** Manifests as the management API shows them: pages of rows, and what stands around one of them. */
 import { sql, type SqlBool } from 'kysely'
 import { digestFromBytes, digestToBytes, type Digest } from '#oci/digest.ts'
-import { inChunks } from './in-chunks.ts'
 import { whereLabelled } from './labels.ts'
 import type { Reader } from './metadata.ts'
 import { paged, pageFrom, type Page, type PageAfter, type PageRequest } from './page.ts'
@@ -137,19 +136,4 @@ export async function findManifestRow(reader: Reader, repositoryId: number, dige
     .where('m.digest', '=', digestToBytes(digest))
     .executeTakeFirst()
   return row && rowOf(row)
-}
-
-/** Which of the digests are manifests of the repository, with their ids. */
-export async function presentManifests(reader: Reader, repositoryId: number, digests: readonly Digest[]): Promise<Map<Digest, number>> {
-  const found = new Map<Digest, number>()
-  for (const chunk of inChunks(digests)) {
-    const rows = await reader
-      .selectFrom('manifests')
-      .select(['id', 'digest'])
-      .where('repository_id', '=', repositoryId)
-      .where('digest', 'in', chunk.map(digestToBytes))
-      .execute()
-    for (const row of rows) found.set(digestFromBytes(row.digest), row.id)
-  }
-  return found
 }

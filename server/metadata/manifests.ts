@@ -72,13 +72,13 @@ export async function manifestPayload(reader: Reader, manifestId: number): Promi
 
 /** Ids of those digests that are manifests of the repository. */
 export async function manifestsOfRepository(
-  tx: Transactor,
+  reader: Reader | Transactor,
   repositoryId: number,
   digests: readonly Digest[],
 ): Promise<Map<Digest, number>> {
   const found = new Map<Digest, number>()
   for (const chunk of inChunks(digests)) {
-    const rows = await tx
+    const rows = await reader
       .selectFrom('manifests')
       .select(['id', 'digest'])
       .where('repository_id', '=', repositoryId)

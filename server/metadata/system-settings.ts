@@ -16,7 +16,7 @@ export interface RateLimit {
 
 /** All of it. */
 export interface SystemSettings {
-  /** Shown to all who look at the portal. */
+  /** Shown to whoever asks, before they sign in. */
   readonly banner: { readonly text: string; readonly level: 'info' | 'warning' | 'danger' } | null
   /** Nothing is pushed, deleted or changed until it is switched off. */
   readonly isReadOnly: boolean

@@ -6,8 +6,8 @@
  */
 import { contentSize, type ContentSize } from '#metadata/content-size.ts'
 import { labelsOfManifests, type LabelRecord } from '#metadata/labels.ts'
-import { findManifestRow, presentManifests, type ManifestRow } from '#metadata/manifest-rows.ts'
-import { manifestPayload } from '#metadata/manifests.ts'
+import { findManifestRow, type ManifestRow } from '#metadata/manifest-rows.ts'
+import { manifestPayload, manifestsOfRepository } from '#metadata/manifests.ts'
 import { tagsOfManifest } from '#metadata/tag-rows.ts'
 import type { Descriptor } from '#oci/descriptor.ts'
 import { digestAlgorithm, digestOf, type Digest } from '#oci/digest.ts'
@@ -89,7 +89,7 @@ export async function describeManifest(
   const annotations = new AnnotationBudget(shownAnnotations)
   const shown = <Annotated extends Descriptor>(descriptor: Annotated): Annotated =>
     descriptor.annotations === undefined ? descriptor : { ...descriptor, annotations: annotations.take(descriptor.annotations) }
-  const present = await presentManifests(
+  const present = await manifestsOfRepository(
     reader,
     repositoryId,
     children.map((child) => child.digest),
