@@ -12,7 +12,7 @@ const rooms: Record<string, string[]> = {
   blobs: ['lib', 'oci', 'config'],
   metadata: ['lib', 'oci', 'config'],
   events: ['lib', 'oci', 'metadata'],
-  jobs: ['lib', 'oci', 'metadata'],
+  jobs: ['lib', 'oci', 'metadata', 'events'],
   access: ['lib', 'oci', 'api', 'config', 'metadata', 'events'],
   projects: ['lib', 'oci', 'metadata', 'events'],
   registry: ['lib', 'oci', 'metadata', 'blobs', 'events', 'jobs', 'projects'],

@@ -3,21 +3,32 @@
  * ratio pair by pair. Absolute figures belong to the machine; the ratios and the server's CPU time per unit are what can be compared.
  *
  * npm run bench -- tokens
+ * npm run bench -- garbage [--blobs N]
+ * npm run bench -- quota
+ * npm run bench -- jobs
  * npm run bench [-- PART-OF-A-SCENARIO'S-NAME] [--rounds N] [--against PEER] [--no-record]
  */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchJobs } from './jobs.ts'
+import { benchGarbage } from './garbage.ts'
 import { berth, cpuMs, peerKinds, residentBytes, startPeer, type Peer } from './peers.ts'
 import { median, record, type Measurement, type PeerFacts } from './report.ts'
 import { scenarios, type Scenario } from './scenarios.ts'
 import { seedRegistry2, type Seed } from './seed.ts'
+import { benchQuota } from './quota.ts'
 import { benchTokens } from './token-requests.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, against: { type: 'string' }, 'no-record': { type: 'boolean', default: false } },
+  options: {
+    rounds: { type: 'string', default: '5' },
+    against: { type: 'string' },
+    'no-record': { type: 'boolean', default: false },
+    blobs: { type: 'string', default: '100000' },
+  },
 })
 
 /** Writes to memory that a virtual machine may have given back to its host, so that the first server does not pay for fetching it. */
@@ -119,6 +130,9 @@ async function main(): Promise<void> {
   }
 }
 
-// Accounts are Berth's alone, so there is nothing to compare with.
+// Accounts and jobs are Berth's alone, so there is nothing to compare with.
 if (positionals[0] === 'tokens') await benchTokens()
+else if (positionals[0] === 'garbage') await benchGarbage(Number(values.blobs))
+else if (positionals[0] === 'quota') await benchQuota()
+else if (positionals[0] === 'jobs') await benchJobs()
 else await main()

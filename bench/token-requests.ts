@@ -20,13 +20,14 @@ interface Guarded {
   readonly password: string
 }
 
-async function startGuarded(directory: string): Promise<Guarded> {
+/** A Berth with accounts over an empty directory; `more`: lines of its configuration. */
+export async function startGuarded(directory: string, more = ''): Promise<Guarded> {
   const configFile = join(directory, 'config.yml')
   const port = await freePort()
   const root = join(directory, 'data')
   writeFileSync(
     configFile,
-    `version: 0.1\nstorage: { filesystem: { rootdirectory: ${root} } }\nauth: accounts\nhttp: { addr: "127.0.0.1:${port}" }\n`,
+    `version: 0.1\nstorage: { filesystem: { rootdirectory: ${root} } }\nauth: accounts\nhttp: { addr: "127.0.0.1:${port}" }\n${more}\n`,
   )
   const command = berth.command(configFile)
   if (command === undefined) throw new Error('no Berth')
@@ -48,7 +49,8 @@ async function startGuarded(directory: string): Promise<Guarded> {
   return { peer: { name: 'berth', port, process: child, startMs: performance.now() - started, stop }, password }
 }
 
-async function call(
+/** Throws for an answer that is no success. */
+export async function call(
   port: number,
   path: string,
   init: RequestInit,

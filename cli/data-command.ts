@@ -1,7 +1,7 @@
 /** What the commands that work on the data share: finding the configuration, opening the rooms, stopping in order, showing progress. */
 import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { loadConfig } from '#config/load.ts'
+import { loadConfig, type LoadedConfig } from '#config/load.ts'
 import type { Config } from '#config/config.ts'
 import { open, type Berth } from '#main.ts'
 
@@ -23,11 +23,15 @@ export interface DataOptions {
 }
 
 /** The configuration of a config.yml, or of a data directory with everything else at its default. */
-async function configOf(source: string | undefined, { withoutDatabase = false }: DataOptions): Promise<Config> {
+export async function loadSource(source: string | undefined): Promise<LoadedConfig> {
   const cwd = process.cwd()
   const isData = source !== undefined && (await isDirectory(source))
   const environment = isData ? { ...process.env, [rootDirectoryVariable]: resolve(cwd, source) } : process.env
-  const { config, warnings } = await loadConfig({ file: isData ? undefined : source, environment, cwd })
+  return loadConfig({ file: isData ? undefined : source, environment, cwd })
+}
+
+async function configOf(source: string | undefined, { withoutDatabase = false }: DataOptions): Promise<Config> {
+  const { config, warnings } = await loadSource(source)
   for (const warning of warnings) console.error(`warning: ${warning}`)
   // What the command tells goes to its own output; the log has what went wrong besides.
   const database = withoutDatabase ? { ...config.database, file: ':memory:' } : config.database

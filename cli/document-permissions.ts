@@ -63,6 +63,7 @@ function demandText({ demand, needsElevation }: RouteContract): string {
 
 function placeText(demand: Demand): string {
   if ('permission' in demand && demand.on === 'visible') return `nothing; shows where \`${demand.permission}\` is held`
+  if ('permission' in demand && demand.on === 'thing') return `\`${demand.permission}\` on the project that it was in, or on the one above`
   if ('who' in demand) return demand.who === 'signed-in' ? 'an account' : 'nothing'
   return `\`${demand.permission}\` on ${demand.on === 'system' ? 'everything' : `the ${demand.on}`}`
 }

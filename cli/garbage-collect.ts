@@ -1,33 +1,69 @@
-/** `registry garbage-collect`, with registry:2's arguments. Berth also collects by itself while it serves. */
+/**
+ * `berth garbage-collect`: on a running server, as a job of its own; and `registry garbage-collect config.yml`, with registry:2's arguments, on the data,
+ * beside a running server too. What is named tells the two apart: a config.yml or a data directory means the data, and so do REGISTRY_CONFIGURATION_PATH,
+ * --now and --quiet; else it is the server of --server, BERTH_SERVER or the last login.
+ */
 import type { Command } from 'commander'
-import { collectGarbage } from '#main.ts'
+import { collectGarbage, readGarbageStatus } from '#main.ts'
+import { CommandFailure } from './command-failure.ts'
 import { describeBytes, plural, withBerth } from './data-command.ts'
 
 interface GarbageFlags {
   readonly dryRun?: boolean
   readonly deleteUntagged?: boolean
+  readonly sweep?: boolean
   readonly quiet?: boolean
   readonly now?: boolean
+  readonly wait?: boolean
+  readonly server?: string
+  readonly ca?: string
+  readonly json?: boolean
 }
 
 type GarbageReport = Awaited<ReturnType<typeof collectGarbage>>
 
-async function runGarbageCollect(source: string | undefined, { dryRun = false, deleteUntagged, quiet, now }: GarbageFlags): Promise<void> {
+/** Whether the arguments are about data, not about a server. Throws a sentence when they are about both. */
+export function isAboutData(source: string | undefined, flags: GarbageFlags, environment: NodeJS.ProcessEnv): boolean {
+  const { server, wait, json, ca } = flags
+  const named = source !== undefined || flags.now === true || flags.quiet === true
+  const isAboutServer = server !== undefined || wait === true || json === true || ca !== undefined
+  if (named && isAboutServer)
+    throw new CommandFailure(
+      'a configuration, a directory, --now and --quiet are about data; --server, --wait, --json and --ca about a server',
+    )
+  return named || (!isAboutServer && (environment['REGISTRY_CONFIGURATION_PATH'] ?? '') !== '')
+}
+
+async function runGarbageCollect(source: string | undefined, flags: GarbageFlags): Promise<void> {
+  if (isAboutData(source, flags, process.env)) return await collectFromData(source, flags)
+  // The HTTP client and its schemas take a tenth of a second, which the work on data has no use for.
+  const { collectOnServer } = await import('./garbage-run.ts')
+  await collectOnServer(flags)
+}
+
+async function collectFromData(source: string | undefined, { dryRun = false, deleteUntagged, quiet, now }: GarbageFlags): Promise<void> {
   await withBerth(source, async (berth, signal) => {
-    const { manifests, blobs, keys, freedBytes } = await collectGarbage(berth, {
-      signal,
-      dryRun,
-      deleteUntagged,
-      sweep: true,
-      immediately: now,
-    })
+    const report = await collectGarbage(berth, { signal, dryRun, deleteUntagged, sweep: true, immediately: now })
     if (quiet === true) return
-    const verb = dryRun ? 'would delete' : 'deleted'
-    console.log(`${verb} ${plural(manifests, 'manifest')} and ${plural(blobs, 'blob')}`)
-    console.log(`${dryRun ? 'would free' : 'freed'} ${describeBytes(freedBytes)} in ${plural(keys, 'file')}`)
-    if (now !== true)
-      console.log(waitingLine(await collectGarbage(berth, { signal, deleteUntagged, dryRun: true, immediately: true }), dryRun))
+    for (const line of reportLines({ ...report, dryRun })) console.log(line)
+    if (now !== true) {
+      const waiting = { signal, deleteUntagged, sweep: dryRun, dryRun: true, immediately: true }
+      console.log(waitingLine(await collectGarbage(berth, waiting), dryRun))
+    }
+    const { trash } = await readGarbageStatus(berth)
+    if (trash.count > 0) console.log(trashLine(trash))
   })
+}
+
+/** What a run did, or would do, in two lines. */
+export function reportLines(report: GarbageReport & { readonly dryRun: boolean }): readonly string[] {
+  const { dryRun, manifests, links, blobs, keys, freedBytes } = report
+  const verb = dryRun ? 'would delete' : 'deleted'
+  const left = links === blobs ? '' : ` (${plural(links, 'blob')} ${dryRun ? 'would leave' : 'left'} a repository that did not need them)`
+  return [
+    `${verb} ${plural(manifests, 'manifest')} and ${plural(blobs, 'blob')}${left}`,
+    `${dryRun ? 'would free' : 'freed'} ${describeBytes(freedBytes)} in ${plural(keys, 'file')}`,
+  ]
 }
 
 /** What nothing references and is kept for a while all the same, with the reason and the way around it. */
@@ -36,8 +72,16 @@ function waitingLine({ manifests, blobs, keys, freedBytes }: GarbageReport, isDr
   const of = isDryRun ? ' (what would go now included)' : ''
   return (
     `${plural(manifests, 'manifest')}, ${plural(blobs, 'blob')} and ${plural(keys, 'file')} of ${describeBytes(freedBytes)} wait${of}: a push under way may rely on what lost ` +
-    `its last reference less than storage.garbagedelay ago, a pull on files until an hour later. Blobs and files then go by themselves while Berth ` +
-    `serves, untagged manifests by the next -m; --now takes all at once, while no server runs`
+    `its last reference less than storage.garbagedelay ago, a pull on files until storage.readersdelay later. Blobs and files then go by themselves while ` +
+    `Berth serves, untagged manifests by the next -m or as their project says; --now takes all at once, while no server runs`
+  )
+}
+
+/** What can be restored is no garbage yet. */
+export function trashLine({ count, bytes }: { readonly count: number; readonly bytes: number }): string {
+  return (
+    `the trash holds ${plural(count, 'deletion')} of up to ${describeBytes(bytes)}, which stay until storage.trash.window after they were deleted: ` +
+    `berth trash list shows them, berth trash delete ends them at once`
   )
 }
 
@@ -45,11 +89,16 @@ function waitingLine({ manifests, blobs, keys, freedBytes }: GarbageReport, isDr
 export function registerGarbageCollect(program: Command): void {
   program
     .command('garbage-collect')
-    .description('delete what nothing references any more; safe while Berth serves')
-    .argument('[config-or-directory]', 'config.yml of the registry, or its data directory')
+    .description('delete what nothing references any more: on a server, or on the data that a configuration names; safe while Berth serves')
+    .argument('[config-or-directory]', 'config.yml of the registry, or its data directory; without, a server is asked')
     .option('-d, --dry-run', 'only count what would go')
     .option('-m, --delete-untagged', 'delete manifests that no tag, index or subject keeps, too')
-    .option('-q, --quiet', 'print nothing')
-    .option('--now', 'wait for no grace time and no reader: only while no server runs')
+    .option('--sweep', 'on a server: look for what an import brought and nothing needs, too; on data that is always done')
+    .option('-q, --quiet', 'on data: print nothing')
+    .option('--now', 'on data: wait for no grace time and no reader: only while no server runs')
+    .option('--wait', 'on a server: follow the run until it ends')
+    .option('--server <url>', 'the server; else BERTH_SERVER, else the one that berth login was last used with')
+    .option('--ca <file>', 'trust the certificate authority in this PEM file, too')
+    .option('--json', 'print the answer of the server as JSON')
     .action(runGarbageCollect)
 }

@@ -64,6 +64,44 @@ test('grants are listed by who holds them, by name or number', async () => {
   assert.deepEqual(await asked(['list', '--robot', 'robot-ci@team']), ['GET /grants?robot=robot-ci%40team'])
 })
 
+test('people and groups are found by the beginning of their name', async () => {
+  assert.deepEqual(await asked(['candidates', 'al', '--project', 'team']), ['GET /projects/team/candidates?name=al'])
+  assert.deepEqual(await asked(['candidates', 'al', '--project', 'team', '--limit', '5']), [
+    'GET /projects/team/candidates?name=al&limit=5',
+  ])
+})
+
+test('what somebody may do is shown with where and until when, for a person or a robot', async () => {
+  const found = {
+    user: { id: 3, name: 'al\u001b[2Jice', isAdministrator: false, isDisabled: true },
+    permissions: ['repository:pull'],
+    repositories: [{ repositories: 'team/web-*', permissions: ['repository:push'], expiresAt: '2030-01-01T00:00:00.000Z' }],
+  }
+  const requests: string[] = []
+  const answer: Answer = ({ url = '' }, response) => {
+    requests.push(url.replace('/api/v1', ''))
+    json(response, found)
+  }
+  await withAnswers(answer, async (url) => {
+    const ask = async (...args: string[]) => await runVerb(['grant', 'permissions', '--project', 'team', ...args, '--server', url])
+    const { lines, errors } = await ask('--user', 'alice')
+    assert.deepEqual(
+      lines.map((line) => line.split(/ {2,}/)),
+      [
+        ['PERMISSION', 'ON', 'UNTIL'],
+        ['repository:pull', 'project team', '-'],
+        ['repository:push', 'team/web-*', '2030-01-01T00:00:00.000Z'],
+      ],
+    )
+    assert.deepEqual(errors, ['alice is disabled, and can do nothing of it now'])
+    assert.deepEqual(JSON.parse((await ask('--user', 'alice', '--json')).lines.join('')), found)
+    await ask('--robot', 'robot-ci@team', '--repository', 'team/web')
+    assert.equal(requests.at(-1), '/projects/team/permissions?robot=robot-ci%40team&repository=team%2Fweb')
+    await assert.rejects(ask(), /--user or --robot/)
+    await assert.rejects(ask('--user', 'a', '--robot', 'robot-b'), /--user or --robot/)
+  })
+})
+
 test('grants that hold in a project are listed with those from elsewhere', async () => {
   assert.deepEqual(await asked(['list', '--project', 'team', '--inherited']), ['GET /projects/team/grants?inherited=true'])
   await assert.rejects(asked(['list', '--inherited']), /--project/)

@@ -6,9 +6,11 @@ import {
   createProjectGrant,
   deleteGrant,
   deleteProjectGrant,
+  listCandidates,
   listGrants,
   listProjectGrants,
   readGrant,
+  readPermissionsThere,
   readProjectGrant,
   updateGrant,
   updateProjectGrant,
@@ -18,7 +20,7 @@ import { CommandFailure } from './command-failure.ts'
 import { confirmEverything, everythingOption, type EverythingFlags } from './confirm-everything.ts'
 import { endOf, expiresOption } from './end-of.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
-import { printFacts } from './print.ts'
+import { printable, printFacts, printRows } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 
 type Grant = ResponseOf<typeof readGrant>
@@ -144,6 +146,50 @@ async function runDelete(grant: number, flags: PlaceFlags & { readonly yes?: boo
   })
 }
 
+interface CandidateFlags extends ApiFlags {
+  readonly project: string
+  readonly limit?: number
+}
+
+async function runCandidates(name: string, { project, limit, ...flags }: CandidateFlags): Promise<void> {
+  await withClient(flags, async ({ client, print }) => {
+    const found = await client.call(listCandidates, { params: { project }, query: { name, ...(limit !== undefined && { limit }) } })
+    const rows = found.items.map((each) => [each.id, each.kind, each.name, each.displayName])
+    print(found, () => printRows(['ID', 'KIND', 'NAME', 'DISPLAY NAME'], rows))
+  })
+}
+
+interface PermissionFlags extends ApiFlags {
+  readonly project: string
+  readonly user?: string
+  readonly robot?: string
+  readonly repository?: string
+}
+
+async function runPermissions({ project, user, robot, repository, ...flags }: PermissionFlags): Promise<void> {
+  if ((user === undefined) === (robot === undefined)) throw new CommandFailure('say whom it is about: --user or --robot, one of them')
+  await withClient(flags, async ({ client, print }) => {
+    const query = {
+      ...(user !== undefined && { user }),
+      ...(robot !== undefined && { robot }),
+      ...(repository !== undefined && { repository }),
+    }
+    const found = await client.call(readPermissionsThere, { params: { project }, query })
+    print(found, () => showPermissions(found, repository ?? `project ${project}`))
+  })
+}
+
+function showPermissions({ user, robot, permissions, repositories }: ResponseOf<typeof readPermissionsThere>, place: string): void {
+  const rows = [
+    ...permissions.map((permission) => [permission, place, null]),
+    ...repositories.flatMap((some) => some.permissions.map((permission) => [permission, some.repositories, some.expiresAt])),
+  ]
+  printRows(['PERMISSION', 'ON', 'UNTIL'], rows)
+  const who = user ?? robot
+  if (user?.isAdministrator === true) console.error(`${printable(user.name)} is an administrator of the system and may do everything`)
+  if (who?.isDisabled === true) console.error(`${printable(who.name)} is disabled, and can do nothing of it now`)
+}
+
 const projectOption = ['--project <name>', 'in this project; without it on the whole system'] as const
 const repositoriesOption = ['--repositories <glob>', 'only on repositories whose whole names match; all: on every one'] as const
 
@@ -186,4 +232,29 @@ export function registerGrant(program: Command): void {
     .option(...projectOption)
     .option(...yesOption)
     .action(runDelete)
+  registerQuestions(grant)
+}
+
+/** What who administers a project asks before giving a role there, and after. */
+function registerQuestions(grant: Command): void {
+  const ofProject = ['--project <name>', 'in this project'] as const
+  apiOptions(
+    grant
+      .command('candidates')
+      .description('find people and groups to give a role to')
+      .argument('<beginning>', 'of their names')
+      .requiredOption(...ofProject),
+  )
+    .option('--limit <count>', 'how many of each kind at most (20)', wholeNumber)
+    .action(runCandidates)
+  apiOptions(
+    grant
+      .command('permissions')
+      .description('tell what somebody may do in a project, by all grants together')
+      .requiredOption(...ofProject),
+  )
+    .option('--user <name>', 'this person: what they and their groups have, and what is public')
+    .option('--robot <name>', 'this robot, by the name that it logs in with')
+    .option('--repository <name>', 'on this repository of the project')
+    .action(runPermissions)
 }

@@ -2,7 +2,7 @@
  * `berth login` and `berth logout`.
  *
  * A password is used once: it makes a personal token for this machine, and only that is kept, so that it can be taken back without changing the
- * password. Where the server makes no tokens (an account of an htpasswd file, a server with an outside token service) what was given is kept, and said so.
+ * password. Where the server makes no tokens (one with an outside token service, an older one) what was given is kept, and said so.
  */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -12,6 +12,7 @@ import { readSession } from '#api/routes/session.ts'
 import { createToken, revokeToken } from '#api/routes/tokens.ts'
 import { chooseServer, credentialOfLogin, deviceName, parseServer, withServer } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
+import { browserProviders, chosenProvider, logInByBrowser, ownScreen } from './browser-login.ts'
 import { credentialsFile, forgetLogin, readLogins, storeLogin, type StoredLogin } from './credential-store.ts'
 import { printable } from './print.ts'
 import { ask, promptAtTerminal, readSecretFromInput } from './prompt.ts'
@@ -21,6 +22,10 @@ interface LoginFlags {
   readonly username?: string
   readonly passwordStdin?: boolean
   readonly ca?: string
+  readonly browser?: boolean
+  readonly provider?: string
+  /** False with `--no-open`. */
+  readonly open?: boolean
 }
 
 type Session = ResponseOf<typeof readSession>
@@ -33,19 +38,46 @@ export async function login(url: string, flags: LoginFlags, askCode: typeof prom
   const server = parseServer(url)
   if (server.startsWith('http:') && !/^http:\/\/(?:localhost|127\.|\[::1\])/.test(server))
     console.error(`warning: ${server} has no TLS: whoever is in between reads the password`)
-  const name = flags.username ?? (await ask('Username'))
-  const password = flags.passwordStdin === true ? await readSecretFromInput() : await ask('Password', { hidden: true })
   const before = (await readLogins()).servers[server]
   const ca = flags.ca === undefined ? before?.ca : resolve(flags.ca)
-  const given: Given = { server, ca, name, password }
-  await byPassword(given).catch((error: unknown) => bySecondFactor(given, error, askCode))
+  if (await isByBrowser(server, ca, flags)) await byBrowser(server, ca, flags)
+  else await byName({ server, ca }, flags, askCode)
   // What was kept until now is of no use any more.
   if (before !== undefined) await takeBack(server, before)
 }
 
-interface Given {
+/** Asked for; or the server has providers, nothing was said of a password, and the person at the terminal agrees. */
+async function isByBrowser(server: string, ca: string | undefined, flags: LoginFlags): Promise<boolean> {
+  const isNamed = flags.username !== undefined || flags.passwordStdin === true
+  const isAskedFor = flags.browser === true || flags.provider !== undefined
+  if (isAskedFor && isNamed)
+    throw new CommandFailure('a login by the browser takes no name and no password: leave out -u and --password-stdin')
+  if (isAskedFor || isNamed || !process.stdin.isTTY) return isAskedFor
+  const offered = await browserProviders(server, ca)
+  if (offered.length === 0) return false
+  const titles = offered.map(({ name, title }) => printable(title === '' ? name : title)).join(', ')
+  return /^(?:y(?:es)?)?$/i.test((await ask(`Log in with the browser (${titles})? [Y/n]`)).trim())
+}
+
+async function byBrowser(server: string, ca: string | undefined, flags: LoginFlags): Promise<void> {
+  const provider = chosenProvider(await browserProviders(server, ca), flags.provider)
+  const login = await logInByBrowser({ server, ca, provider }, ownScreen(flags.open !== false))
+  await withServer({ server, ca, credential: credentialOfLogin(login) }, (client) => finish(client, { server, ca }, login))
+}
+
+async function byName({ server, ca }: Place, flags: LoginFlags, askCode: typeof promptAtTerminal): Promise<void> {
+  const name = flags.username ?? (await ask('Username'))
+  const password = flags.passwordStdin === true ? await readSecretFromInput() : await ask('Password', { hidden: true })
+  const given: Given = { server, ca, name, password }
+  await byPassword(given).catch((error: unknown) => bySecondFactor(given, error, askCode))
+}
+
+interface Place {
   readonly server: string
   readonly ca: string | undefined
+}
+
+interface Given extends Place {
   readonly name: string
   readonly password: string
 }
@@ -73,7 +105,7 @@ async function bySecondFactor(given: Given, refused: unknown, askCode: typeof pr
   })
 }
 
-async function finish(client: ApiClient, { server, ca }: Given, kept: StoredLogin): Promise<void> {
+async function finish(client: ApiClient, { server, ca }: Place, kept: StoredLogin): Promise<void> {
   await storeOrRevoke(client, server, { ...kept, ...(ca !== undefined && { ca }) })
   console.error(`logged in to ${server} as ${printable(kept.name)}`)
 }
@@ -162,6 +194,9 @@ export function registerLogin(program: Command): void {
     .argument('<url>', 'such as https://registry.example.com')
     .option('-u, --username <name>', 'the account, or the robot')
     .option('--password-stdin', 'read the password, or a token, from standard input')
+    .option('--browser', 'sign in with the browser, at an identity provider of the server')
+    .option('--provider <name>', 'the same, at this one')
+    .option('--no-open', 'show the address only, and open no browser')
     .option('--ca <file>', 'trust the certificate authority in this PEM file, too, from now on')
     .action((url: string, flags: LoginFlags) => login(url, flags))
 }

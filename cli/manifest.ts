@@ -9,6 +9,7 @@ import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, printRows } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
+import { tellUndo } from './tell-undo.ts'
 
 interface ListManifestsFlags extends ListFlags {
   readonly mediaType?: string
@@ -130,6 +131,7 @@ function remove(digested: string, flags: ApiFlags & { readonly yes?: boolean }):
     await confirm(`Delete the manifest ${digested} of ${server} with its tags?`, flags)
     await client.call(deleteManifest, { params })
     console.error(`deleted ${digested}`)
+    await tellUndo({ client }, { kind: 'manifest', repository: params.repository, isIt: ({ digest }) => digest === params.digest })
   })
 }
 

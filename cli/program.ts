@@ -10,7 +10,6 @@ import { registerDocs } from './docs.ts'
 import { registerExport } from './export.ts'
 import { registerGarbageCollect } from './garbage-collect.ts'
 import { registerImport } from './import.ts'
-import { registerScrub } from './scrub.ts'
 import { registerSecrets } from './secrets.ts'
 import { registerServe } from './serve.ts'
 import { registerVersion } from './version.ts'
@@ -23,7 +22,6 @@ const verbs: readonly Register[] = [
   registerImport,
   registerExport,
   registerGarbageCollect,
-  registerScrub,
   registerSecrets,
   registerConfig,
   registerVersion,
@@ -37,15 +35,25 @@ const apiVerbs: Readonly<Record<string, () => Promise<Register>>> = {
   repository: async () => (await import('./repository.ts')).registerRepository,
   tag: async () => (await import('./tag.ts')).registerTag,
   manifest: async () => (await import('./manifest.ts')).registerManifest,
+  job: async () => (await import('./job.ts')).registerJob,
+  doctor: async () => (await import('./doctor.ts')).registerDoctor,
+  scrub: async () => (await import('./scrub.ts')).registerScrub,
+  schedule: async () => (await import('./schedule.ts')).registerSchedule,
   upload: async () => (await import('./upload.ts')).registerUpload,
+  trash: async () => (await import('./trash.ts')).registerTrash,
   grant: async () => (await import('./grant.ts')).registerGrant,
   group: async () => (await import('./group.ts')).registerGroup,
   role: async () => (await import('./role.ts')).registerRole,
   project: async () => (await import('./project.ts')).registerProject,
+  quota: async () => (await import('./quota.ts')).registerQuota,
+  usage: async () => (await import('./usage.ts')).registerUsage,
   label: async () => (await import('./label.ts')).registerLabel,
+  retention: async () => (await import('./retention.ts')).registerRetention,
+  immutable: async () => (await import('./immutable.ts')).registerImmutable,
   token: async () => (await import('./token.ts')).registerToken,
   robot: async () => (await import('./robot.ts')).registerRobot,
   key: async () => (await import('./key.ts')).registerKey,
+  account: async () => (await import('./account.ts')).registerAccount,
   user: async () => (await import('./user.ts')).registerUser,
   factor: async () => (await import('./factor.ts')).registerFactor,
   provider: async () => (await import('./provider.ts')).registerProvider,

@@ -3,11 +3,12 @@ import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import { createProject, deleteProject, listProjects, readProject, renameProject, updateProject } from '#api/routes/projects.ts'
 import { readProjectNetworks, replaceProjectNetworks } from '#api/routes/system.ts'
-import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
+import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
+import { tellUndo } from './tell-undo.ts'
 
 interface ListProjectsFlags extends ListFlags {
   readonly name?: string
@@ -49,7 +50,18 @@ function printProject(project: ResponseOf<typeof readProject>): void {
     Created: project.createdAt,
     By: project.createdBy,
     Updated: project.updatedAt,
+    'Untagged manifests': untaggedWords(project.untaggedAfterDays),
   })
+}
+
+function untaggedWords(days: number | null): string {
+  if (days === null) return 'kept'
+  return days === 0 ? 'go with the next collection' : `go after ${days} day${days === 1 ? '' : 's'}`
+}
+
+/** Commander knows no option whose value is null. */
+function untaggedAfter(text: string): number | 'never' {
+  return text === 'never' ? text : wholeNumber(text)
 }
 
 function show(project: string, flags: ApiFlags): Promise<void> {
@@ -69,11 +81,20 @@ function create(name: string, flags: ApiFlags & Visibility & { readonly descript
   })
 }
 
-function update(project: string, flags: ApiFlags & Visibility & { readonly description?: string }): Promise<void> {
+interface UpdateFlags extends ApiFlags, Visibility {
+  readonly description?: string
+  readonly untaggedAfter?: number | 'never'
+}
+
+function update(project: string, flags: UpdateFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const isPublic = isPublicOf(flags)
-    const { description } = flags
-    const body = { ...(description !== undefined && { description }), ...(isPublic !== undefined && { isPublic }) }
+    const { description, untaggedAfter: days } = flags
+    const body = {
+      ...(days !== undefined && { untaggedAfterDays: days === 'never' ? null : days }),
+      ...(description !== undefined && { description }),
+      ...(isPublic !== undefined && { isPublic }),
+    }
     if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to change: --help lists what can be')
     const changed = await client.call(updateProject, { params: { project }, body })
     print(changed, () => printProject(changed))
@@ -115,6 +136,7 @@ function remove(project: string, flags: ApiFlags & { readonly yes?: boolean; rea
     await confirm(`Delete project ${project} of ${server}${what}?`, flags)
     await client.call(deleteProject, { params: { project }, query: flags.force === true ? { force: true } : {} })
     console.error(`deleted ${project}`)
+    await tellUndo({ client }, { kind: 'project', project, isIt: () => true })
   })
 }
 
@@ -139,6 +161,7 @@ export function registerProject(program: Command): void {
     .option('--description <text>', 'what it is for')
     .option('--public', 'whoever asks sees and pulls')
     .option('--private', 'only those with a role see and pull')
+    .option('--untagged-after <days>', 'delete manifests without a tag after so many days; never: keep them', untaggedAfter)
     .action(update)
   apiOptions(project.command('networks').description('show or set from where a project is used').argument('<project>', 'its name'))
     .option('--allow <network...>', 'from these addresses and ranges only')

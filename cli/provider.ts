@@ -259,6 +259,7 @@ const kinds: Readonly<Record<Kind, string>> = {
   oidc: 'an OpenID Connect provider',
   workload: 'an issuer of tokens for programs, such as a CI system',
   certificate: 'client certificates',
+  htpasswd: 'an htpasswd file in the directory htpasswd.d beside the server’s database',
 }
 
 /** Adds the command to the program. */
@@ -293,7 +294,7 @@ export function registerProvider(program: Command): void {
       .argument('<name>', 'its name, which stands in URLs'),
   ).action(turn(false))
   apiOptions(provider.command('test').description('try a provider out, step by step').argument('<name>', 'its name, which stands in URLs'))
-    .option('--user <name>', 'LDAP: look for this person')
+    .option('--user <name>', 'LDAP and htpasswd: look for this person')
     .option('--ask-password', 'sign in as them, with a password that is asked for')
     .option('--password-stdin', 'sign in as them, with a password from standard input')
     .action(tryOut)

@@ -6,6 +6,7 @@ import { describeBytes } from './data-command.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
+import { tellUndo } from './tell-undo.ts'
 import { addRepositoryMove } from './repository-move.ts'
 
 interface ListRepositoriesFlags extends ListFlags {
@@ -59,6 +60,7 @@ function remove(repository: string, flags: ApiFlags & { readonly yes?: boolean }
     await confirm(`Delete ${repository} of ${server} with everything in it?`, flags)
     await client.call(deleteRepository, { params: { repository } })
     console.error(`deleted ${repository}`)
+    await tellUndo({ client }, { kind: 'repository', repository, isIt: () => true })
   })
 }
 

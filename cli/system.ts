@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { BodyOf, ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/system.ts'
+import { formatSize, parseSize } from '#config/quantity.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { printFacts, printRows, type Cell } from './print.ts'
@@ -35,6 +36,8 @@ function info(flags: ApiFlags): Promise<void> {
   })
 }
 
+type QuotaSetting = NonNullable<Settings['defaultQuota']>
+
 function settings(flags: ApiFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const found = await client.call(routes.readSystemSettings)
@@ -42,12 +45,13 @@ function settings(flags: ApiFlags): Promise<void> {
   })
 }
 
-function printSettings({ banner, isReadOnly, projectCreation, autoCreateProjects, networks, rateLimits }: Settings): void {
+function printSettings({ banner, isReadOnly, projectCreation, autoCreateProjects, networks, defaultQuota, rateLimits }: Settings): void {
   printFacts({
     'read-only': isReadOnly ? 'on' : 'off',
     banner: banner === null ? 'none' : `${banner.level}: ${banner.text}`,
     'project-creation': projectCreation,
     'auto-create-projects': autoCreateProjects ? 'on' : 'off',
+    'default-quota': quotaText(defaultQuota),
     allow: networks.allow.length === 0 ? 'all' : networks.allow.join(','),
     deny: networks.deny.length === 0 ? 'none' : networks.deny.join(','),
     'limit-per-address': limitText(rateLimits.perAddress),
@@ -79,8 +83,40 @@ const changes: Readonly<Record<string, (text: string, before: Settings) => Chang
   'auto-create-projects': (text) => ({ autoCreateProjects: onOff(text) }),
   allow: (text, { networks }) => ({ networks: { ...networks, allow: text === 'all' ? [] : text.split(',') } }),
   deny: (text, { networks }) => ({ networks: { ...networks, deny: text === 'none' ? [] : text.split(',') } }),
+  'default-quota': (text) => ({ defaultQuota: quotaOf(text) }),
   'limit-per-address': (text, { rateLimits }) => ({ rateLimits: { ...rateLimits, perAddress: limitOf(text) } }),
   'limit-per-credential': (text, { rateLimits }) => ({ rateLimits: { ...rateLimits, perCredential: limitOf(text) } }),
+}
+
+/** `bytes=10GiB,tags=500,warn=90`, as {@link quotaOf} reads it. */
+function quotaText(quota: Settings['defaultQuota']): Cell {
+  if (quota === null) return 'none'
+  const { bytesMax, repositoriesMax, tagsMax, warnPercent } = quota
+  const parts = {
+    bytes: bytesMax === null ? null : formatSize(bytesMax),
+    repositories: repositoriesMax,
+    tags: tagsMax,
+    warn: warnPercent,
+  }
+  return Object.entries(parts)
+    .flatMap(([name, value]) => (value === null ? [] : [`${name}=${value}`]))
+    .join(',')
+}
+
+function quotaOf(text: string): Settings['defaultQuota'] {
+  if (text === 'none') return null
+  const quota = { bytesMax: null, repositoriesMax: null, tagsMax: null, warnPercent: 80 } as {
+    -readonly [M in keyof QuotaSetting]: QuotaSetting[M]
+  }
+  for (const part of text.split(',')) {
+    const [, name, value = ''] = /^(bytes|repositories|tags|warn)=(.+)$/.exec(part) ?? []
+    const number = name === 'bytes' ? parseSize(value) : /^\d{1,15}$/.test(value) ? Number(value) : undefined
+    if (name === undefined || number === undefined)
+      throw new CommandFailure('a quota is none, or some of bytes=10GiB,repositories=50,tags=500,warn=80')
+    if (name === 'warn') quota.warnPercent = number
+    else quota[`${name as 'bytes' | 'repositories' | 'tags'}Max`] = number
+  }
+  return quota
 }
 
 function onOff(text: string): boolean {

@@ -1,13 +1,15 @@
 /** `berth tag`: tags of repositories. */
 import type { Command } from 'commander'
-import { createTag, deleteTag, listTagHistory, listTags, readTag } from '#api/routes/tags.ts'
-import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
+import { createTag, deleteTag, listTagHistory, listTags, readTag, restoreTag, updateTag } from '#api/routes/tags.ts'
+import { parseLifetime } from '#lib/lifetime.ts'
+import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { describeBytes } from './data-command.ts'
 import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
+import { tellUndo } from './tell-undo.ts'
 
 interface ListTagsFlags extends ListFlags {
   readonly q?: string
@@ -26,12 +28,14 @@ function list(repository: string, flags: ListTagsFlags): Promise<void> {
   return withClient(flags, async ({ client }) => {
     const label = flags.label === undefined ? undefined : await findUsableLabel(client, repository, flags.label)
     await printPages(readPages(client, listTags, flags, { params: { repository }, query: { q: flags.q, label } }), flags, {
-      columns: ['TAG', 'DIGEST', 'SIZE', 'UPDATED', 'LABELS'],
+      columns: ['TAG', 'DIGEST', 'SIZE', 'UPDATED', 'PULLED', 'EXPIRES', 'LABELS'],
       row: (tag) => [
         tag.name,
         tag.digest,
         `${describeBytes(tag.totalSizeBytes)}${tag.totalSizeIsExact ? '' : ' or more'}`,
         tag.updatedAt,
+        tag.lastPulledAt,
+        tag.expiresAt,
         tag.labels.map(({ name }) => name).join(','),
       ],
     })
@@ -50,6 +54,10 @@ function show(tagged: string, flags: ApiFlags): Promise<void> {
         Created: tag.createdAt,
         Updated: tag.updatedAt,
         Labels: tag.labels.map(({ name }) => name).join(', '),
+        Pulls: tag.pulls,
+        'Last pulled': tag.lastPulledAt,
+        Immutable: tag.isImmutable ? 'yes' : 'no',
+        Expires: tag.expiresAt,
       }),
     )
   })
@@ -58,8 +66,16 @@ function show(tagged: string, flags: ApiFlags): Promise<void> {
 function history(tagged: string, flags: ListFlags): Promise<void> {
   return withClient(flags, async ({ client }) => {
     await printPages(readPages(client, listTagHistory, flags, { params: parseTagged(tagged) }), flags, {
-      columns: ['AT', 'DIGEST', 'BEFORE', 'BY'],
-      row: (change) => [change.at, change.digest ?? '(deleted)', change.previousDigest, change.actor],
+      columns: ['ID', 'AT', 'WHAT', 'DIGEST', 'BEFORE', 'NOW', 'BY'],
+      row: ({ id, at, action, reason, digest, previousDigest, state, actor }) => [
+        id,
+        at,
+        reason === undefined ? action : `${action} (${reason})`,
+        digest,
+        previousDigest,
+        state,
+        actor,
+      ],
     })
   })
 }
@@ -72,12 +88,46 @@ function create(tagged: string, digest: string, flags: ApiFlags): Promise<void> 
   })
 }
 
+interface RestoreFlags extends ApiFlags {
+  readonly digest?: string
+  readonly history?: number
+}
+
+function restore(tagged: string, flags: RestoreFlags): Promise<void> {
+  return withClient(flags, async ({ client, print }) => {
+    const { digest, history: change } = flags
+    if (digest !== undefined && change !== undefined) throw new CommandFailure('--digest goes with no --history')
+    const body = { ...(digest !== undefined && { digest }), ...(change !== undefined && { change }) }
+    const tag = await client.call(restoreTag, { params: parseTagged(tagged), body })
+    print(tag, () => console.log(`${tagged} is ${tag.digest}`))
+  })
+}
+
+function expire(tagged: string, when: string, flags: ApiFlags): Promise<void> {
+  return withClient(flags, async ({ client, print }) => {
+    const { repository, tag: name } = parseTagged(tagged)
+    const tag = await client.call(updateTag, { params: { repository, tag: name }, body: { expiresAt: instantOf(when) } })
+    print(tag, () => console.log(tag.expiresAt === undefined ? `${tagged} does not expire` : `${tagged} expires at ${tag.expiresAt}`))
+  })
+}
+
+/** `2w` from now on, an instant, or `never`. */
+function instantOf(when: string): string | null {
+  if (when === 'never') return null
+  const lifetimeMs = parseLifetime(when)
+  const instant = lifetimeMs === undefined ? Date.parse(when) : Date.now() + lifetimeMs
+  if (!/^\d+[smhdw]$|^\d{4}-\d{2}-\d{2}/.test(when) || Number.isNaN(instant))
+    throw new CommandFailure(`${JSON.stringify(when)} is no time: write it like 2w, 36h, 2030-01-01T00:00:00Z or never`)
+  return new Date(instant).toISOString()
+}
+
 function remove(tagged: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
   return withClient(flags, async ({ client, server }) => {
     const params = parseTagged(tagged)
     await confirm(`Delete the tag ${tagged} of ${server}?`, flags)
     await client.call(deleteTag, { params })
     console.error(`deleted ${tagged}`)
+    await tellUndo({ client }, { kind: 'tag', repository: params.repository, isIt: ({ tags }) => tags[0] === params.tag })
   })
 }
 
@@ -93,10 +143,22 @@ export function registerTag(program: Command): void {
   apiOptions(tag.command('show').description('show one tag').argument('<repository:tag>', 'such as team/app:1.2')).action(show)
   apiOptions(
     listOptions(
-      tag.command('history').description('list what a tag pointed at').argument('<repository:tag>', 'such as team/app:1.2'),
+      tag
+        .command('history')
+        .description('list what a tag pointed at, and where that is now')
+        .argument('<repository:tag>', 'such as team/app:1.2'),
       listTagHistory,
     ),
   ).action(history)
+  apiOptions(
+    tag
+      .command('restore')
+      .description('point a tag at what it was before it was deleted or last moved')
+      .argument('<repository:tag>', 'such as team/app:1.2'),
+  )
+    .option('--digest <digest>', 'at this manifest instead, which is here or in the trash')
+    .option('--history <id>', 'at what it was after this entry of its history instead', wholeNumber)
+    .action(restore)
   apiOptions(
     tag
       .command('create')
@@ -104,6 +166,13 @@ export function registerTag(program: Command): void {
       .argument('<repository:tag>', 'such as team/app:1.2')
       .argument('<digest>', 'of the manifest'),
   ).action(create)
+  apiOptions(
+    tag
+      .command('expire')
+      .description('say when a tag is deleted by itself')
+      .argument('<repository:tag>', 'such as team/app:1.2')
+      .argument('<when>', 'such as 2w, 36h, 2030-01-01T00:00:00Z, or never'),
+  ).action(expire)
   apiOptions(tag.command('delete').description('delete a tag; the manifest stays').argument('<repository:tag>', 'such as team/app:1.2'))
     .option(...yesOption)
     .action(remove)

@@ -9,7 +9,7 @@ import { CommandFailure } from './command-failure.ts'
 import { withBerth } from './data-command.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
-import { ask, confirm, newSecret, yesOption } from './prompt.ts'
+import { ask, confirm, newSecret, readSecretFromInput, yesOption } from './prompt.ts'
 
 type User = ResponseOf<typeof readUser>
 
@@ -136,23 +136,39 @@ async function runPassword(name: string | undefined, flags: PasswordFlags): Prom
     console.log(`${name} has a new password and is enabled; ${tokensStay}`)
     return
   }
+  if (name === undefined) return await changeOwnPassword(flags)
   await withClient(flags, async ({ client }) => {
-    if (name === undefined) {
-      const currentPassword = await ask('Present password', { hidden: true })
-      await client.call(changePassword, { body: { currentPassword, password: await newSecret('New password', flags) } })
-      console.log(`your password is changed, and sessions and docker’s logins are ended; ${tokensStay}`)
-      return
-    }
     const { id } = await findUserNamed(client, name)
     await client.call(resetUserPassword, { params: { user: id }, body: { password: await newSecret(`New password of ${name}`, flags) } })
     console.log(`${name} has a new password, and sessions and docker’s logins are ended; ${tokensStay}`)
   })
 }
 
+/** Asks for the present one and the new one, or reads a line for each. */
+export async function changeOwnPassword(flags: Pick<PasswordFlags, 'passwordStdin'> & ApiFlags): Promise<void> {
+  await withClient(flags, async ({ client }) => {
+    await client.call(changePassword, { body: flags.passwordStdin === true ? await twoLines() : await twoAnswers() })
+    console.log(`your password is changed, and sessions and docker’s logins are ended; ${tokensStay}`)
+  })
+}
+
+async function twoLines() {
+  const [currentPassword = '', password = '', ...more] = (await readSecretFromInput()).split(/\r?\n/)
+  if (currentPassword === '' || password === '' || more.length > 0)
+    throw new CommandFailure('standard input must have two lines: the present password, then the new one')
+  return { currentPassword, password }
+}
+
+async function twoAnswers() {
+  const currentPassword = await ask('Present password', { hidden: true })
+  return { currentPassword, password: await newSecret('New password', {}) }
+}
+
 const tokensStay = 'personal tokens stay, those of berth login too: see berth token list and berth token revoke'
 
 const dataOption = ['--data <config-or-directory>', 'work on this data itself, beside a running server too, without logging in'] as const
 const stdinOption = ['--password-stdin', 'read the password from standard input'] as const
+const ownStdinOption = ['--password-stdin', 'read it from standard input; of your own the present one in the line before'] as const
 
 /** Adds the command to the program. */
 export function registerUser(program: Command): void {
@@ -191,7 +207,7 @@ export function registerUser(program: Command): void {
   apiOptions(
     user.command('password').description('set the password of an account; without a name your own').argument('[name]', 'whose it is'),
   )
-    .option(...stdinOption)
+    .option(...ownStdinOption)
     .option(...dataOption)
     .action(runPassword)
 }

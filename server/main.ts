@@ -17,6 +17,7 @@ import { resealSecrets as reseal, type ResealReport } from '#access/reseal.ts'
 import type { TokenDesk } from '#access/token-desk.ts'
 import { watchAccess } from '#access/epoch.ts'
 import type { BlobStore } from '#blobs/blob-store.ts'
+import { makeDirectory } from '#blobs/directories.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { measureStore } from '#blobs/measured-store.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
@@ -27,25 +28,44 @@ import { createAudit, type Audit } from '#features/audit.ts'
 import { createAuditStream, type AuditStream } from '#features/audit-stream.ts'
 import { adoptIfNeeded, adoptRegistry2, type AdoptionOptions, type AdoptionParts, type AdoptionReport } from '#features/adopt.ts'
 import { exportRegistry2 as exportLayout, type ExportOptions, type ExportReport } from '#features/export-registry2.ts'
+import type { Diagnosis } from '#features/doctor-check.ts'
+import { examine } from '#features/doctor.ts'
 import { startHousekeeping } from '#features/housekeeping.ts'
+import type { RetentionRunDetail } from '#features/retention-job.ts'
 import { oldestUnsealedAt } from '#events/seal.ts'
 import { scrub as scrubBlobs, type Scrub, type ScrubReport } from '#features/scrub.ts'
+import { scrubFigures } from '#features/scrub-status.ts'
+import { startTagExpiry } from '#features/tag-expiry.ts'
+import { readUsageFigures } from '#features/usage-jobs.ts'
+import { createPullStatistics, type PullStatistics } from '#features/pull-statistics.ts'
 import { createSystemRules, type SystemRules } from '#features/system-rules.ts'
 import { createHttpServer } from '#http/server.ts'
+import { createJobs } from '#jobs/create-jobs.ts'
+import type { JobEnd, Jobs } from '#jobs/jobs.ts'
+import { jobCounts, queueSeconds } from '#jobs/list-jobs.ts'
+import { createGarbageMetrics } from '#lib/garbage-metrics.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createLogger, flushLog } from '#lib/logging.ts'
 import { createMetrics, type Metrics } from '#lib/metrics.ts'
+import { watchScrub } from '#lib/scrub-metrics.ts'
+import { watchUsage } from '#lib/usage-metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
+import { watchPulls } from '#lib/pull-metrics.ts'
 import { programVersion } from '#lib/version.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { openSqlite } from '#metadata/sqlite.ts'
 import { lockForServing } from '#metadata/sqlite-lock.ts'
+import { sumTrash } from '#metadata/trash.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { checkLayerUrls } from '#registry/check-layer-urls.ts'
+import { garbageJobName } from '#registry/collect-garbage-job.ts'
 import { collectGarbage as collect, type GarbageCollection, type GarbageReport } from '#registry/collect-garbage.ts'
+import { readGarbageStatus as readStatus, type GarbageStatus } from '#registry/garbage-status.ts'
 import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
 import { recheckQuarantine } from '#registry/recheck-quarantine.ts'
 import type { Registry } from '#registry/registry.ts'
+import { verifyUsageNow, type UsageVerification } from '#metadata/usage-verify.ts'
+import { jobKindsOf } from './job-kinds.ts'
 import { openAccess } from './open-access.ts'
 
 /** The wired rooms of one process. Disposing closes them in the order in which they lean on each other. */
@@ -63,6 +83,8 @@ export interface Berth extends AsyncDisposable {
   readonly audit: Audit
   /** What administrators decide while the registry runs. */
   readonly system: SystemRules
+  /** Work in the background; {@link serve} begins it. */
+  readonly jobs: Jobs
   readonly context: { readonly ports: Ports; readonly log: Logger }
 }
 
@@ -93,6 +115,13 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
   stack.use(passwords)
   stack.use(issuers)
   const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
+  const scrubbed = watchScrub(metrics.registry, scrubFigures(registry))
+  const jobs = createJobs({
+    metadata,
+    ports,
+    log,
+    kinds: jobKindsOf(registry, config, { onScrubRead: (bytes) => scrubbed.countBytes(bytes) }),
+  })
   const opened = stack.move()
   return {
     config,
@@ -104,6 +133,7 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
     metrics,
     audit,
     system,
+    jobs,
     context: { ports, log },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
@@ -111,7 +141,7 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
 
 async function openStore({ storage }: Config, { clock, files }: Ports): Promise<BlobStore> {
   if (storage.rootDirectory === undefined) return createMemoryStore({ clock })
-  await files.mkdir(storage.rootDirectory, { recursive: true })
+  await makeDirectory(files, storage.rootDirectory)
   return createFilesystemStore({ rootDirectory: storage.rootDirectory, files })
 }
 
@@ -126,7 +156,7 @@ async function openMetadata({ database }: Config, ports: Ports, log: Logger): Pr
 
 /** Makes the file where it is missing, for SQLite would let everybody read it: it has hashes of passwords. */
 async function makePrivate(file: string, { files }: Ports): Promise<void> {
-  await files.mkdir(dirname(file), { recursive: true })
+  await makeDirectory(files, dirname(file))
   await using _made = await files.open(file, 'a', 0o600)
 }
 
@@ -136,6 +166,8 @@ function optionsOf({ storage, limits, validation }: Config): Registry['options']
     readOnly: storage.readOnly,
     minimumFreeBytes: storage.minimumFreeBytes,
     garbageDelayMs: storage.garbageDelayMs,
+    readersDelayMs: storage.readersDelayMs,
+    trashWindowMs: storage.trashWindowMs,
     manifestBytes: limits.manifestBytes,
     uploadsPerActor: limits.uploadsPerActor,
     indexPlatforms: validation.indexPlatforms,
@@ -172,14 +204,29 @@ export async function collectGarbage({ config, registry }: Berth, options: Garba
   return await collect(registry, options)
 }
 
+/** What there is to free, and what the trash holds. */
+export function readGarbageStatus({ registry }: Berth): Promise<GarbageStatus> {
+  return readStatus(registry)
+}
+
 /** Seals what is sealed under an older key under the first one of `secrets.keyfile`. Works beside a running server. */
 export function resealSecrets({ directory }: Berth): Promise<ResealReport> {
   return reseal(directory)
 }
 
+/** Counts everything again and compares it with what is kept; `repair` sets right what is wrong. Works beside a running server, whose writes wait. */
+export function verifyUsage({ registry }: Berth, options: { readonly repair: boolean }): Promise<UsageVerification> {
+  return registry.metadata.write(verifyUsageNow, options)
+}
+
 /** Reads every blob and compares it with its digest. */
 export function scrub({ registry }: Berth, options: Scrub): Promise<ScrubReport> {
   return scrubBlobs(registry, options)
+}
+
+/** Looks at what a registry of this configuration stands on, whether one runs or not. Changes nothing. */
+export function examineInstallation(loaded: { readonly config: Config; readonly warnings: readonly string[] }): Promise<Diagnosis[]> {
+  return examine({ ...loaded, ports: systemPorts })
 }
 
 /** What an account made at the console is made from. */
@@ -230,20 +277,26 @@ export interface RunningBerth extends AsyncDisposable {
 export async function serve(config: Config, ports: Ports = systemPorts): Promise<RunningBerth> {
   await using stack = new AsyncDisposableStack()
   if (config.database.file !== ':memory:') {
-    await ports.files.mkdir(dirname(config.database.file), { recursive: true })
+    await makeDirectory(ports.files, dirname(config.database.file))
     stack.use(lockDatabase(config.database.file))
   }
   const berth = stack.use(await open(config, ports))
-  const { registry, access, directory, tokens, metrics, audit, system } = berth
+  const { registry, access, directory, tokens, metrics, audit, system, jobs } = berth
   const { log } = berth.context
   const adoption = adoptionParts(berth)
   if (adoption !== undefined) await adoptIfNeeded(adoption)
-  stack.use(startHousekeeping(registry, { ...config.storage, ...config.audit }))
+  startWork(berth, stack)
   stack.use(await countDamage(berth))
+  if (!registry.options.readOnly) stack.use(await startTagExpiry(registry, berth.activity))
+  const pullStatistics = stack.use(countPulls(berth))
   const pulls = stack.use(await openAuditStream(berth))
   watchAudit(berth, pulls)
+  watchUsage(metrics.registry, () => readUsageFigures(registry.metadata.reader))
   const server = stack.use(
-    createHttpServer({ config, registry, access, directory, tokens, metrics, log, ports, audit, pulls, system }, localChecks(registry)),
+    createHttpServer(
+      { config, registry, access, directory, tokens, metrics, log, ports, audit, pulls, pullStatistics, system, jobs },
+      localChecks(registry),
+    ),
   )
   await server.listen()
   // Last of all that can fail: its password is told to the caller now or to nobody.
@@ -253,6 +306,20 @@ export async function serve(config: Config, ports: Ports = systemPorts): Promise
   const close = () => (closing ??= running.disposeAsync())
   const { rootDirectory } = config.storage
   return { url: server.url, rootDirectory, administrator, close, [Symbol.asyncDispose]: close }
+}
+
+/** Begins jobs and chores. The lock sees to it that no other process works on the database, so what a killed one left is taken up at once. */
+function startWork({ registry, metrics, jobs }: Berth, stack: AsyncDisposableStack): void {
+  metrics.watchTrash(() => sumTrash(registry.metadata.reader))
+  metrics.watchJobs({ counts: () => jobCounts(jobs), queueSeconds: () => queueSeconds(jobs) })
+  const garbage = createGarbageMetrics(metrics.registry, () => readStatus(registry))
+  if (registry.options.readOnly) return
+  stack.use(startHousekeeping(registry, { isAlone: true }))
+  const onEnd = (end: JobEnd) => {
+    metrics.countJob(end)
+    if (end.kind === garbageJobName) garbage.countRun(end.outcome)
+  }
+  stack.use(jobs.start({ isAlone: true, onEnd }))
 }
 
 function tryLock(file: string): Disposable | undefined {
@@ -287,10 +354,17 @@ function watchAudit({ audit, metrics, registry, context }: Berth, pulls: AuditSt
   })
 }
 
+function countPulls({ registry, metrics, context }: Berth): PullStatistics {
+  const statistics = createPullStatistics({ metadata: registry.metadata, ...context })
+  watchPulls(metrics.registry, statistics)
+  return statistics
+}
+
 /** Damage is counted whoever finds it, a scrub in another process included. */
 function countDamage({ activity, metrics }: Berth): Promise<AsyncDisposable> {
   const count = (event: RecordedEvent) => {
     if (event.action === 'blob.quarantined') metrics.quarantinedBlobs.inc()
+    if (event.action === 'retention.run') metrics.countRetention(event.detail as unknown as RetentionRunDetail)
   }
   return activity.subscribe(count, { name: 'metrics' })
 }

@@ -2,9 +2,12 @@
  * The part of the composition root that wires access: what watches the epoch, what opens sealed secrets, and who knows which kind of credential.
  * Of its own so that tests which serve the rooms in process have the same wiring.
  */
+import { dirname, join } from 'node:path'
 import { createAccess, type Access } from '#access/access.ts'
 import { certificateOwners } from '#access/certificates.ts'
 import type { Directory } from '#access/directory.ts'
+import { openConfiguredFile } from '#access/htpasswd-configured.ts'
+import { fileDirectoryName } from '#access/htpasswd-place.ts'
 import type { AccessEpoch, WatchedAccess } from '#access/epoch.ts'
 import type { VerifyBearer, VerifyWorkload } from '#access/hooks.ts'
 import { ProjectMap } from '#access/locate.ts'
@@ -47,13 +50,15 @@ export interface OpenedAccess {
 export async function openAccess(config: Config, { watched, metrics, ports, log }: AccessSurroundings): Promise<OpenedAccess> {
   const { metadata, epoch } = watched
   const secrets = createSecretBox(await loadSecretKeys(config.secrets, ports), ports.random)
-  const directory: Directory = { metadata, ports, log, secrets }
-  const passwords = createPasswordProviders({ directory, epoch, guard: createAddressGuard(config.outgoing.allowedNetworks) })
+  const directory: Directory = { metadata, ports, log, secrets, passwordFiles: passwordFilesOf(config) }
+  const configuredFile = await openConfiguredFile(directory, config.auth)
+  const guard = createAddressGuard(config.outgoing.allowedNetworks)
+  const passwords = createPasswordProviders({ directory, epoch, guard, configuredFile })
   const keepFresh = (userId: number) => passwords.keepFresh(userId)
   const isOwn = config.auth.kind !== 'open' && config.auth.kind !== 'token'
   const tokens = isOwn ? createTokenDesk({ directory, epoch, config: config.tokens, keepFresh }) : undefined
   const issuers = outgoingOf(config, ports)
-  const access = await createAccess(config.auth, {
+  const access = createAccess(config.auth, {
     directory,
     epoch,
     service: config.tokens.service,
@@ -64,6 +69,7 @@ export async function openAccess(config: Config, { watched, metrics, ports, log 
     findSession: (cookie) => findSession(directory, cookie),
     findCertificateOwner: certificateOwners(directory, epoch),
     passwordProviders: () => passwords.list(),
+    passwordFiles: () => passwords.files(),
     keepFresh,
     isLocalOn: () => passwords.isLocalOn(),
     onboard: (providerId, identity, { address, userAgent, requestId }) =>
@@ -71,6 +77,11 @@ export async function openAccess(config: Config, { watched, metrics, ports, log 
     noteAttempt: (kind, outcome) => metrics.countAuthAttempt(kind, outcome),
   })
   return { access, directory, tokens, passwords, issuers }
+}
+
+/** Only whoever runs the server puts files there. */
+function passwordFilesOf({ database }: Config): string | undefined {
+  return database.file === ':memory:' ? undefined : join(dirname(database.file), fileDirectoryName)
 }
 
 interface BearerSurroundings {

@@ -71,7 +71,7 @@ const damages: readonly (readonly [string, RegExp, (place: TestRegistry) => Prom
   ['a tag without an event', /I7: no event tells that/, (place) => damage(place, "delete from events where action = 'tag.moved'")],
   [
     'garbage that nobody will look at',
-    /I5: blob .* nobody will look at it/,
+    /I5: nothing in .* needs blob .* nobody will look at it/,
     async (place) => {
       await pushBytes(place.registry, repositoryA, 'garbage')
       damage(place, 'delete from garbage_reviews')

@@ -3,12 +3,14 @@
  *
  * I1 every blob that a manifest needs is there with matching digest · I3 every tag resolves, and its history ends at what it points at ·
  * I4 every blob and manifest hashes to its digest · I5 the store holds the keys of the rows, those that wait for deletion, and uploads with a row,
- * nothing else · I7 what is there has its events.
+ * nothing else · I6 what is counted is what there is · I7 what is there has its events.
  */
+import { sql } from 'kysely'
 import { readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
 import type { Metadata, Reader } from '#metadata/metadata.ts'
+import { verifyUsage } from '#metadata/usage-verify.ts'
 import { createDigestHash, digestAlgorithm, digestFromBytes, digestOf, digestOfHash, parseDigest, type Digest } from '#oci/digest.ts'
 import { isNonDistributable } from '#oci/media-types.ts'
 import { readOpenBlob } from '#registry/read-open-blob.ts'
@@ -33,14 +35,22 @@ export async function checkInvariants(input: InvariantsInput): Promise<string[]>
   await checkManifests(reader, report)
   await checkReferences(reader, input.quarantineIsFine === true, report)
   await checkTags(reader, report)
+  await checkTrash(reader, report)
   await checkKeys(input, report)
   await checkUploads(input, report)
+  await checkUsage(reader, report)
   await checkEvents(reader, report)
   await checkQueue(reader, report)
   return violations
 }
 
 type Report = (violation: string) => void
+
+async function checkUsage(reader: Reader, report: Report): Promise<void> {
+  const { faults } = await verifyUsage(reader)
+  for (const { scope, id, counter, counted, actual } of faults)
+    report(`I6: ${scope} ${id} counts ${counted} ${counter} where ${actual} are`)
+}
 
 async function checkBlobs({ metadata, store }: InvariantsInput, report: Report): Promise<void> {
   const blobs = await metadata.reader.selectFrom('blobs').selectAll().where('state', '=', 'live').execute()
@@ -137,17 +147,20 @@ async function checkReferences(reader: Reader, quarantineIsFine: boolean, report
   const rows = await reader
     .selectFrom('manifest_blobs as mb')
     .innerJoin('manifests as m', 'm.id', 'mb.manifest_id')
+    .innerJoin('repositories as r', 'r.id', 'm.repository_id')
     .leftJoin('blobs as b', 'b.id', 'mb.blob_id')
     .leftJoin('repository_blobs as rb', (join) =>
       join.onRef('rb.blob_id', '=', 'mb.blob_id').onRef('rb.repository_id', '=', 'm.repository_id'),
     )
-    .select(['m.digest', 'mb.blob_id', 'b.state', 'b.id', 'rb.id as link_id'])
+    .select(['m.digest', 'mb.blob_id', 'b.state', 'b.id', 'rb.id as link_id', 'r.trash_of', 'r.name'])
     .execute()
   for (const row of rows) {
     const what = `manifest ${digestFromBytes(row.digest)} needs blob #${row.blob_id}`
     if (row.id === null) report(`I1: ${what}, whose row is gone`)
     else if (row.state !== 'live' && !quarantineIsFine) report(`I1: ${what}, which is ${row.state}`)
-    if (row.link_id === null) report(`I1: ${what}, which is not in its repository`)
+    // What is in the trash by itself gets its links back when it is restored.
+    const mayLackLink = row.trash_of !== null || row.name.startsWith('!')
+    if (row.link_id === null && !mayLackLink) report(`I1: ${what}, which is not in its repository`)
   }
 }
 
@@ -182,6 +195,75 @@ async function checkHistory(reader: Reader, current: ReadonlyMap<string, string>
     if (digest !== undefined && !current.has(tag)) report(`I3: tag ${tag} is gone without a word in its history`)
 }
 
+/** What the trash says is there to be restored is there, what is hidden is in the trash, and nothing that is hidden has a name. */
+async function checkTrash(reader: Reader, report: Report): Promise<void> {
+  const rows = await trashRows(reader)
+  for (const row of rows) {
+    const what = `row #${row.id} (${row.kind}) of the trash`
+    if (row.project === null) report(`trash: ${what} has no project`)
+    if (row.expires_at <= row.deleted_at) report(`trash: ${what} ends before it begins`)
+    // Of a repository that is being emptied the rows go with it.
+    if (row.name?.startsWith('!') !== true && !isRestorable(row)) report(`trash: ${what} is about nothing that is in the trash`)
+  }
+  await checkHiddenRepositories(reader, report)
+  await checkTrashedManifests(reader, report)
+}
+
+function trashRows(reader: Reader) {
+  return reader
+    .selectFrom('trash as t')
+    .leftJoin('manifests as m', 'm.id', 't.manifest_id')
+    .leftJoin('repositories as r', 'r.id', 't.repository_id')
+    .leftJoin('repositories as twin', 'twin.trash_of', 't.repository_id')
+    .leftJoin('projects as p', 'p.id', 't.project_id')
+    .select(['t.id', 't.kind', 't.manifest_id', 'm.repository_id as home', 'twin.id as twin', 'r.id as repository', 'r.name'])
+    .select(['p.id as project', 'p.name as project_name', 'p.trashed_name', 't.expires_at', 't.deleted_at'])
+    .execute()
+}
+
+function isRestorable(row: Awaited<ReturnType<typeof trashRows>>[number]): boolean {
+  if (row.kind === 'manifest') return row.home !== null && row.home === row.twin
+  if (row.kind === 'tag') return row.home !== null && (row.home === row.repository || row.home === row.twin)
+  if (row.kind === 'repository') return row.name === `$${row.repository}`
+  return row.project_name === `$${row.project}` && row.trashed_name !== ''
+}
+
+async function checkHiddenRepositories(reader: Reader, report: Report): Promise<void> {
+  const hidden = await reader
+    .selectFrom('repositories as r')
+    .leftJoin('repositories as owner', 'owner.id', 'r.trash_of')
+    .leftJoin('trash as t', (join) => join.onRef('t.repository_id', '=', 'r.id').on('t.kind', '=', 'repository'))
+    .select(['r.id', 'r.name', 'r.trash_of', 'r.trashed_name', 'owner.name as owner', 't.id as row'])
+    .execute()
+  for (const { id, name, trash_of: twinOf, trashed_name: trashedName, owner, row } of hidden) {
+    if (name.startsWith('#') !== (twinOf !== null)) report(`trash: repository ${name} is half a twin`)
+    if (twinOf !== null && (owner === null || owner.startsWith('!'))) report(`trash: ${name} is the twin of nothing`)
+    if (name === `$${id}` && row === null) report(`trash: repository ${name} is in no row of the trash`)
+    if ((name === `$${id}`) !== (trashedName !== '')) report(`trash: repository ${name} was called ${JSON.stringify(trashedName)}`)
+  }
+}
+
+async function checkTrashedManifests(reader: Reader, report: Report): Promise<void> {
+  const manifests = await reader
+    .selectFrom('manifests as m')
+    .innerJoin('repositories as r', 'r.id', 'm.repository_id')
+    .leftJoin('trash as t', (join) => join.onRef('t.manifest_id', '=', 'm.id').on('t.kind', '=', 'manifest'))
+    .select(['m.id', 't.id as row', 'r.trash_of', 'r.name'])
+    .where((eb) => eb.or([eb('r.trash_of', 'is not', null), eb('t.id', 'is not', null)]))
+    .execute()
+  for (const { id, row, trash_of: twinOf, name } of manifests) {
+    if (row === null) report(`trash: manifest #${id} is in the trash without a row`)
+    if (twinOf === null && !name.startsWith('!')) report(`trash: manifest #${id} is live and in the trash`)
+  }
+  const strays = await reader
+    .selectFrom('manifest_blobs as mb')
+    .innerJoin('manifests as m', 'm.id', 'mb.manifest_id')
+    .select('mb.manifest_id')
+    .whereRef('mb.repository_id', '<>', 'm.repository_id')
+    .execute()
+  for (const { manifest_id: id } of strays) report(`trash: blobs of manifest #${id} say another repository than it`)
+}
+
 async function checkKeys({ metadata, store, rootDirectory }: InvariantsInput, report: Report): Promise<void> {
   const { reader } = metadata
   const blobs = await reader.selectFrom('blobs').select(['digest', 'key']).where('store', '=', store.name).execute()
@@ -213,6 +295,7 @@ async function checkEvents(reader: Reader, report: Report): Promise<void> {
       (row) => row.repository_id,
     ),
   )
+  for (const id of await restoredWhole(reader)) imported.add(id)
   const manifests = await reader
     .selectFrom('manifests as m')
     .innerJoin('repositories as r', 'r.id', 'm.repository_id')
@@ -233,6 +316,19 @@ async function checkEvents(reader: Reader, report: Report): Promise<void> {
       report(`I7: no event tells of manifest ${digestFromBytes(row.digest)} in ${row.name}`)
   }
   await checkTagEvents(reader, imported, report)
+}
+
+/** Repositories that came back from the trash as a whole: the last events of their names may speak of others that were called so meanwhile. */
+async function restoredWhole(reader: Reader): Promise<number[]> {
+  const restored = await reader
+    .selectFrom('events')
+    .select('target')
+    .where('action', '=', 'trash.restored')
+    .where((eb) => eb.or([eb('target', 'like', 'repository:%'), eb('target', 'like', 'project:%')]))
+    .execute()
+  const names = restored.map(({ target }) => target.slice(target.indexOf(':') + 1))
+  const repositories = await reader.selectFrom('repositories').select(['id', 'name']).execute()
+  return repositories.filter(({ name }) => names.some((each) => name === each || name.startsWith(`${each}/`))).map(({ id }) => id)
 }
 
 /** The last event of a tag tells where it points. */
@@ -263,17 +359,17 @@ async function checkTagEvents(reader: Reader, imported: ReadonlySet<number>, rep
   }
 }
 
-/** What nothing references is on the review queue, or its bytes would stay for ever. */
+/** What nothing holds is on the review queue, or its bytes would stay for ever: blobs that are nowhere, and those of repositories that do not need them. */
 async function checkQueue(reader: Reader, report: Report): Promise<void> {
-  const forgotten = await reader
-    .selectFrom('blobs as b')
-    .select(['b.digest'])
-    .where((eb) => eb.not(eb.exists(eb.selectFrom('manifest_blobs as mb').select('mb.id').whereRef('mb.blob_id', '=', 'b.id'))))
-    .where((eb) =>
-      eb.not(
-        eb.exists(eb.selectFrom('garbage_reviews as g').select('g.id').whereRef('g.target_id', '=', 'b.id').where('g.kind', '=', 'blob')),
-      ),
-    )
-    .execute()
-  for (const blob of forgotten) report(`I5: blob ${digestFromBytes(blob.digest)} is unreferenced and nobody will look at it`)
+  const { rows: blobs } = await sql<{ digest: Buffer }>`select b.digest from blobs b
+    where not exists (select 1 from manifest_blobs mb where mb.blob_id = b.id) and not exists (select 1 from repository_blobs rb where rb.blob_id = b.id)
+      and not exists (select 1 from garbage_reviews g where g.kind = 'blob' and g.target_id = b.id)`.execute(reader)
+  for (const { digest } of blobs) report(`I5: blob ${digestFromBytes(digest)} is unreferenced and nobody will look at it`)
+  // What an import brought is looked at when somebody asks for it; what is being emptied is on its way.
+  const { rows: links } = await sql<{ digest: Buffer; name: string }>`
+    select b.digest, r.name from repository_blobs rb join blobs b on b.id = rb.blob_id join repositories r on r.id = rb.repository_id
+      where r.name >= '#' and not exists (select 1 from manifest_blobs mb where mb.blob_id = rb.blob_id and mb.repository_id = rb.repository_id)
+        and not exists (select 1 from garbage_reviews g where g.kind = 'link' and g.target_id = rb.id)
+        and not exists (select 1 from tag_history h where h.repository_id = r.id and h.actor like 'system:%')`.execute(reader)
+  for (const { digest, name } of links) report(`I5: nothing in ${name} needs blob ${digestFromBytes(digest)} and nobody will look at it`)
 }

@@ -6,7 +6,7 @@ import type { RepositoryName } from '#oci/reference.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
 import type { Access } from './access.ts'
 import { ensureAdministrator } from './administrator.ts'
-import { workerBcrypt } from './bcrypt.ts'
+import { openBcrypt } from './bcrypt.ts'
 import { hashPassword } from './password.ts'
 import { from, openTestAccess, type TestAccess } from './test-access.ts'
 import { basic, makeDirectory, makeParts } from './test-parts.ts'
@@ -66,7 +66,7 @@ suite('an open registry', () => {
 suite('a registry with htpasswd', () => {
   async function open(directory: string) {
     const path = join(directory, 'htpasswd')
-    await writeFile(path, `alice:${await workerBcrypt().hash('secret', 4)}\r\nbob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\r\n`)
+    await writeFile(path, `alice:${await openBcrypt().hash('secret', 4)}\r\nbob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\r\n`)
     const opened = await openTestAccess({ config: { kind: 'htpasswd', realm: 'My "realm"', path } })
     return { ...opened, path, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }
   }
@@ -76,7 +76,7 @@ suite('a registry with htpasswd', () => {
     await using opened = await open(directory.path)
     const { access } = opened
     const principal = await access.authenticate(from(basic('alice', 'secret')))
-    assert.deepEqual([principal.key, principal.name, principal.kind], ['htpasswd:alice', 'alice', 'htpasswd'])
+    assert.deepEqual([principal.key, principal.name, principal.kind], [`user:${principal.id ?? 0}`, 'alice', 'user'])
     for (const permission of ['repository:push', 'repository:delete', 'project:create', 'grant:create'] as const)
       assert.equal(await access.may(principal, permission, anywhere), true, permission)
     assert.equal(await access.may(principal, 'user:list', 'system'), false)
@@ -89,7 +89,7 @@ suite('a registry with htpasswd', () => {
     await using directory = await makeDirectory()
     await using opened = await open(directory.path)
     await opened.access.authenticate(from(basic('alice', 'secret')))
-    await writeFile(opened.path, `carol:${await workerBcrypt().hash('other', 4)}\n`)
+    await writeFile(opened.path, `carol:${await openBcrypt().hash('other', 4)}\n`)
     opened.parts.advance(1000)
     await assert.rejects(opened.access.authenticate(from(basic('alice', 'secret'))), refused)
     assert.equal((await opened.access.authenticate(from(basic('carol', 'other')))).name, 'carol')
@@ -104,10 +104,9 @@ suite('a registry with htpasswd', () => {
     const principal = await access.authenticate(from(basic('carol', 'other')))
     assert.deepEqual([principal.key, principal.kind, principal.id], [`user:${carol}`, 'user', carol])
     assert.equal(await access.may(principal, 'user:list', 'system'), true)
-    assert.equal((await access.authenticate(from(basic('alice', 'secret')))).kind, 'htpasswd')
-    await rows.user('alice', { password_hash: passwordHash })
+    const alice = await rows.user('alice', { password_hash: passwordHash })
     await assert.rejects(access.authenticate(from(basic('alice', 'secret'))), refused)
-    assert.equal((await access.authenticate(from(basic('alice', 'other')))).kind, 'user')
+    assert.equal((await access.authenticate(from(basic('alice', 'other')))).id, alice)
   })
 
   test('does not start on a file that cannot be read, and names it', async () => {

@@ -23,7 +23,6 @@ import { decide, type ProjectFacts, type Rights, type Target } from './decide.ts
 import type { Directory } from './directory.ts'
 import type { AccessEpoch } from './epoch.ts'
 import type { SignInHooks } from './hooks.ts'
-import { openHtpasswd, type HtpasswdSource } from './htpasswd-source.ts'
 import { ProjectMap, type Location } from './locate.ts'
 import { openLookingRights, openRights } from './preset-rights.ts'
 import { anonymousPrincipal, type Principal } from './principal.ts'
@@ -68,14 +67,14 @@ export interface AccessParts extends SignInHooks {
   readonly service?: string | undefined
 }
 
-/** For `htpasswd` a missing file is made, and one that cannot be read is an error. */
-export async function createAccess(config: AuthConfig, parts: AccessParts): Promise<Access> {
+/** Reads nothing until it is asked. */
+export function createAccess(config: AuthConfig, parts: AccessParts): Access {
   const { metadata, ports } = parts.directory
   const { reader } = metadata
   const rights = new RightsBook(reader, parts.epoch)
   const projects = new ProjectMap(reader, parts.epoch)
   const visible = new VisibilityBook(reader, parts.epoch)
-  const authenticate = config.kind === 'open' ? authenticateNobody : await signInOf(config, parts, rights)
+  const authenticate = config.kind === 'open' ? authenticateNobody : signInOf(parts, rights)
   return {
     authenticate,
     async may(principal, permission, place) {
@@ -119,26 +118,21 @@ interface SignIn {
   readonly hooks: SignInHooks
 }
 
-async function signInOf(config: AuthConfig, parts: AccessParts, rights: RightsBook): Promise<Access['authenticate']> {
+function signInOf(parts: AccessParts, rights: RightsBook): Access['authenticate'] {
   const { directory, epoch } = parts
   const { metadata, ports, log } = directory
   const { reader } = metadata
-  const file = config.kind === 'htpasswd' ? await openHtpasswd(config.path, { ports, log }) : undefined
   const accounts = new AccountBook(reader, epoch, rights, parts.keepFresh)
   const uses = new CredentialUses({ metadata, ports, log })
   const backOff = new BackOff(metadata, ports.clock)
   const signIn: SignIn = {
     accounts,
     tokens: new TokenBook({ accounts, uses, clock: ports.clock, hooks: parts, epoch }),
-    passwords: new PasswordSignIn({ accounts, backOff, uses, hooks: parts, file, reader, ports, log }),
-    bearer: { accounts, hooks: parts, reader, clock: ports.clock, isFileUser: isFileUser(file) },
+    passwords: new PasswordSignIn({ accounts, backOff, uses, hooks: parts, epoch, reader, ports, log }),
+    bearer: { accounts, hooks: parts, reader, clock: ports.clock },
     hooks: parts,
   }
   return (requester) => principalOf(signIn, requester, ports.clock.now())
-}
-
-function isFileUser(file: HtpasswdSource | undefined): BearerParts['isFileUser'] {
-  return file && (async (name) => (await file.find(name)).hash !== undefined)
 }
 
 async function principalOf(signIn: SignIn, requester: Requester, now: number): Promise<Principal> {

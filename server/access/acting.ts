@@ -1,4 +1,5 @@
 /** Who changes accounts and rights, and what they may: what each verb of this room takes last. */
+import type { Permission } from '#api/permissions.ts'
 import type { Who } from '#events/event.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Rights } from './decide.ts'
@@ -7,6 +8,20 @@ import type { Rights } from './decide.ts'
 export interface Acting {
   readonly who: Who
   readonly rights: Rights
+  readonly unproved?: Unproved | undefined
+}
+
+/** What a session that was left open would have to prove its person for, and so gives to nobody before it has: not to a robot, a role, a group. */
+export interface Unproved {
+  readonly permissions: readonly Permission[]
+  /** Says how to prove it. */
+  readonly message: string
+}
+
+/** Throws ELEVATION_REQUIRED when one of the permissions is among those that the caller must prove themselves for. */
+export function requireProved(unproved: Unproved | undefined, permissions: readonly Permission[]): void {
+  if (unproved === undefined || !permissions.some((permission) => unproved.permissions.includes(permission))) return
+  throw new RegistryError('ELEVATION_REQUIRED', undefined, { message: unproved.message })
 }
 
 /** Rights of the operator at the server's own console. */

@@ -2,7 +2,7 @@
 import type { Ports } from '#lib/ports.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { transaction } from '#metadata/transaction.ts'
-import { hasUsers, insertFirstAdministrator } from '#metadata/users.ts'
+import { hasUsers, isUserNameTaken, insertFirstAdministrator } from '#metadata/users.ts'
 import { ensureLocalProvider } from './local-provider.ts'
 import { generatePassword, hashPassword } from './password.ts'
 
@@ -13,7 +13,8 @@ export interface NewAdministrator {
   readonly password: string
 }
 
-const administratorName = 'admin'
+/** The second where a user of an htpasswd file has the first. */
+const administratorNames = ['admin', 'administrator', 'berth-admin']
 
 const insertAdministrator = transaction(
   import.meta.url,
@@ -28,8 +29,14 @@ export async function ensureAdministrator(
 ): Promise<NewAdministrator | undefined> {
   await ensureLocalProvider(metadata, clock)
   if (await hasUsers(metadata.reader)) return undefined
+  const name = await firstFree(metadata)
   const password = generatePassword(random)
   const passwordHash = await hashPassword(password, random)
-  const outcome = await metadata.write(insertAdministrator, { name: administratorName, passwordHash, at: clock.now() })
-  return outcome === 'exists' ? undefined : { name: administratorName, password }
+  const outcome = await metadata.write(insertAdministrator, { name, passwordHash, at: clock.now() })
+  return outcome === 'exists' ? undefined : { name, password }
+}
+
+async function firstFree({ reader }: Metadata): Promise<string> {
+  for (const name of administratorNames) if (!(await isUserNameTaken(reader, name))) return name
+  return `admin-${administratorNames.length}`
 }

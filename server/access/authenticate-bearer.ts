@@ -5,7 +5,6 @@ import { findUploadStart } from '#metadata/uploads.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { AccountBook } from './accounts.ts'
 import type { BearerIdentity, SignInHooks } from './hooks.ts'
-import { fileUserRights } from './preset-rights.ts'
 import type { Principal } from './principal.ts'
 import type { Requester } from './requester.ts'
 
@@ -18,8 +17,6 @@ export interface BearerParts {
   readonly hooks: SignInHooks
   readonly reader: Reader
   readonly clock: Clock
-  /** Whether the name is still in the htpasswd file; undefined without a file. */
-  readonly isFileUser: ((name: string) => Promise<boolean>) | undefined
 }
 
 /** Throws UNAUTHORIZED. */
@@ -53,22 +50,18 @@ async function principalOf(parts: BearerParts, identity: BearerIdentity, { addre
       if (robot === undefined || isStale(robot)) throw new RegistryError('UNAUTHORIZED')
       return await accounts.robotPrincipal(robot, entrance, { now: clock.now(), address })
     }
-    case 'htpasswd': {
-      if ((await parts.isFileUser?.(owner.name)) !== true) throw new RegistryError('UNAUTHORIZED')
-      return named('htpasswd', owner.name, { credential: entrance.credential, rights: { ...fileUserRights, limits } })
-    }
     case 'external':
       // The outside server has judged: its token is the right, and its bounds.
-      return named('external', owner.name, { credential: entrance.credential, rights: { isAdministrator: false, rights: limits, limits } })
+      return external(owner.name, { credential: entrance.credential, rights: { isAdministrator: false, rights: limits, limits } })
     case 'anonymous':
       return await accounts.anonymous(entrance)
   }
 }
 
-function named(kind: 'htpasswd' | 'external', name: string, rest: Pick<Principal, 'credential' | 'rights'>): Principal {
+function external(name: string, rest: Pick<Principal, 'credential' | 'rights'>): Principal {
   // An outside server may vouch for nobody in particular.
   if (name === '') return { key: '', name: '', kind: 'anonymous', isAnonymous: true, ...rest }
-  return { key: `${kind}:${name}`, name, kind, isAnonymous: false, ...rest }
+  return { key: `external:${name}`, name, kind: 'external', isAnonymous: false, ...rest }
 }
 
 /** A token that has ended may go on with an upload of its owner that began while it was good. */

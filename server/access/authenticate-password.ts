@@ -1,8 +1,8 @@
 /**
- * A name and a password: an account's own, an entry of the htpasswd file, or somebody whom a directory knows.
+ * A name and a password: an account's own, an entry of an htpasswd file, or somebody whom a directory knows.
  *
  * Sources are asked in this order, and the first that knows the name decides: an account of the database is opened by its own password, or by the
- * providers that it is linked with, never by a source that merely knows the same name; then the file; then the providers, which may make the account.
+ * providers that it is linked with, never by a source that merely knows the same name; then htpasswd files; then directories. Both may make the account.
  * A wrong password costs the same whoever it was tried at: each kind of hash that could have been checked is checked once. To add a source, add a
  * step to {@link PasswordSignIn.authenticate}.
  */
@@ -18,12 +18,14 @@ import { askProviders } from './ask-providers.ts'
 import type { BackOff } from './back-off.ts'
 import type { BasicCredential } from './basic-credential.ts'
 import type { CredentialUses } from './credential-uses.ts'
+import type { AccessEpoch } from './epoch.ts'
+import { FileEntries, type FileEntry, type FileFinding } from './file-entries.ts'
 import type { SignInHooks } from './hooks.ts'
-import type { HtpasswdSource } from './htpasswd-source.ts'
 import { NameCollisions } from './name-collision.ts'
+import { clientNetwork } from './networks.ts'
 import { unmatchablePasswordHash, verifyPassword } from './password.ts'
-import { fileUserRights } from './preset-rights.ts'
 import type { Principal } from './principal.ts'
+import { RefusalPace } from './refusal-pace.ts'
 import { RememberedCredentials } from './remembered-credentials.ts'
 import type { Requester } from './requester.ts'
 import { WrongCredentials } from './wrong-credentials.ts'
@@ -32,15 +34,15 @@ import { WrongCredentials } from './wrong-credentials.ts'
 const askedAtOnce = 16
 const rememberedNames = 10_000
 
-/** What passwords are judged with; `file` where the configuration names one. */
+/** What passwords are judged with. */
 export interface PasswordParts {
   readonly accounts: AccountBook
   readonly backOff: BackOff
   readonly uses: CredentialUses
   readonly hooks: SignInHooks
-  readonly file: HtpasswdSource | undefined
+  readonly epoch: AccessEpoch
   readonly reader: Reader
-  readonly ports: Pick<Ports, 'clock' | 'random'>
+  readonly ports: Pick<Ports, 'clock' | 'random' | 'timers'>
   readonly log: Logger
 }
 
@@ -56,7 +58,9 @@ export class PasswordSignIn {
   readonly #hashed: RememberedCredentials
   readonly #asked: RememberedCredentials
   readonly #wrong: WrongCredentials
+  readonly #pace: RefusalPace
   readonly #collisions: NameCollisions
+  readonly #files: FileEntries
   readonly #unmatchable: string
   /** Name as it was typed → account, of those whom a provider knows by another spelling. A hint: the password decides. */
   readonly #spellings: ByteLru<number>
@@ -66,46 +70,60 @@ export class PasswordSignIn {
     this.#hashed = new RememberedCredentials(parts.ports)
     this.#asked = new RememberedCredentials(parts.ports, askedAtOnce)
     this.#wrong = new WrongCredentials(parts.ports)
+    this.#pace = new RefusalPace(parts.ports.timers)
     this.#collisions = new NameCollisions(parts)
+    this.#files = new FileEntries(parts)
     this.#unmatchable = unmatchablePasswordHash(parts.ports.random)
     this.#spellings = new ByteLru({ maximumBytes: rememberedNames, sizeOf: () => 1 })
   }
 
   /** Throws UNAUTHORIZED, TOOMANYREQUESTS, and UNAVAILABLE when a source that might know the name cannot be asked. */
   async authenticate(credential: BasicCredential, requester: Requester): Promise<Principal> {
-    const { accounts, file } = this.#parts
     const signIn: SignIn = { credential, requester }
-    const user = await accounts.user({ name: credential.name })
+    const user = await this.#parts.accounts.user({ name: credential.name })
     if (user !== undefined) {
       return await this.#openAccount(signIn, user).catch(async (error: unknown) => {
         throw await this.#collisions.explained(error, user)
       })
     }
-    const entry = await file?.find(credential.name)
-    if (entry?.hash !== undefined) return await this.#openFileEntry(signIn, entry.hash)
-    return await this.#askProviders(signIn, undefined)
+    return await this.#openFrom(signIn, await this.#files.named(credential.name), undefined)
   }
 
   async #openAccount(signIn: SignIn, user: UserFacts): Promise<Principal> {
     const isLocal = user.passwordHash !== '' && (await this.#parts.hooks.isLocalOn?.()) !== false
-    if (!isLocal) return await this.#askProviders(signIn, user)
+    if (!isLocal) return await this.#openFrom(signIn, await this.#files.of(user.id), user)
     const isFresh = await this.#require(signIn, user.passwordHash, (password) => verifyPassword(password, user.passwordHash))
     return await this.#person(user, signIn, isFresh)
   }
 
-  async #openFileEntry(signIn: SignIn, hash: string): Promise<Principal> {
-    const isFresh = await this.#require(signIn, hash, async (password) => (await this.#parts.file?.verify(password, hash)) === true)
-    const { name } = signIn.credential
-    const credential = { kind: 'password' } as const
-    return {
-      key: `htpasswd:${name}`,
-      name,
-      kind: 'htpasswd',
-      isAnonymous: false,
-      credential,
-      rights: fileUserRights,
-      isPasswordFresh: isFresh,
+  /** By the entry of a file, or else by a directory. */
+  async #openFrom(signIn: SignIn, { entry, unavailable }: FileFinding, user: UserFacts | undefined): Promise<Principal> {
+    if (entry !== undefined) return await this.#openEntry(signIn, entry, user)
+    try {
+      return await this.#askProviders(signIn, user)
+    } catch (error) {
+      // The file that cannot be read may have the name.
+      if (unavailable !== undefined && error instanceof RegistryError && error.code === 'UNAUTHORIZED') throw unavailable
+      throw error
     }
+  }
+
+  async #openEntry(signIn: SignIn, entry: FileEntry, user: UserFacts | undefined): Promise<Principal> {
+    const { file, hash } = entry
+    const isFresh = await this.#require(signIn, hash, (password) => file.verify(password, hash))
+    const person = user ?? (await this.#accountOf(signIn, entry))
+    if (person === undefined) throw new RegistryError('UNAUTHORIZED')
+    return await this.#person(person, signIn, isFresh)
+  }
+
+  /** Of somebody whose account, if there is one, is called otherwise than the entry. */
+  async #accountOf({ credential, requester }: SignIn, entry: FileEntry): Promise<UserFacts | undefined> {
+    const { accounts } = this.#parts
+    const spelled = this.#spellings.get(credential.name)
+    if (spelled !== undefined && (await this.#files.isLinked(spelled, entry))) return await accounts.user({ id: spelled })
+    const id = await entry.file.open(entry.name, requester)
+    this.#spellings.set(credential.name, id)
+    return await accounts.user({ id })
   }
 
   async #require(signIn: SignIn, hash: string, verify: (password: string) => Promise<boolean>): Promise<boolean> {
@@ -120,13 +138,13 @@ export class PasswordSignIn {
   /** `user`: the account of that very name, which only the providers that it is linked with may open. */
   async #askProviders(signIn: SignIn, user: UserFacts | undefined): Promise<Principal> {
     const { accounts, hooks, reader } = this.#parts
-    const { name, password } = signIn.credential
+    const { name } = signIn.credential
     const spelled = this.#spellings.get(name)
     const expected = user ?? (spelled === undefined ? undefined : await accounts.user({ id: spelled }))
     const check = async () => {
       const links = user === undefined ? undefined : await linkedIdentities(reader, user.id)
       const userId = await askProviders(hooks, { ...signIn, links })
-      if (userId === undefined) await this.#hashed.inTurn(() => this.#spend(password))
+      if (userId === undefined) await this.#spendInTurn(signIn)
       else this.#spellings.set(name, userId)
       return userId !== undefined
     }
@@ -157,24 +175,36 @@ export class PasswordSignIn {
         isFresh = true
         return backOff.judge(attempt, check)
       }
-      if (!(await memory.check(credential, storedHash, verify, () => backOff.admit(attempt)))) {
+      const admit = async () => ({ network: clientNetwork(address), isKnown: await backOff.admit(attempt) })
+      if (!(await memory.check(credential, storedHash, verify, admit))) {
         this.#wrong.add(wrong)
         throw new RegistryError('UNAUTHORIZED')
       }
       hooks.noteAttempt?.('password', 'success')
       return isFresh
     } catch (error) {
-      hooks.noteAttempt?.('password', error instanceof RegistryError && error.code === 'TOOMANYREQUESTS' ? 'blocked' : 'failure')
+      const code = error instanceof RegistryError ? error.code : undefined
+      hooks.noteAttempt?.('password', code === 'TOOMANYREQUESTS' ? 'blocked' : 'failure')
+      if (code === 'TOOMANYREQUESTS' || code === 'UNAUTHORIZED') await this.#pace.turn()
       throw error
+    }
+  }
+
+  /** A full queue must not keep a wrong password from being counted: then it costs less. */
+  async #spendInTurn({ credential, requester }: SignIn): Promise<void> {
+    try {
+      const seeker = { network: clientNetwork(requester.address), isKnown: false }
+      await this.#hashed.inTurn(seeker, () => this.#spend(credential.password))
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.code !== 'TOOMANYREQUESTS') throw error
     }
   }
 
   /** Checks what a wrong password would have cost elsewhere; `checked` was paid for already. */
   async #spend(password: string, checked?: string): Promise<void> {
-    const { file } = this.#parts
     const isArgon2 = checked?.startsWith('$argon2') === true
     if (!isArgon2) await verifyPassword(password, this.#unmatchable)
-    if (file !== undefined && (checked === undefined || isArgon2)) await file.verify(password, (await file.find('')).unmatchable)
+    if (checked === undefined || isArgon2) await this.#files.spend(password)
   }
 
   async #person(user: UserFacts, { requester }: SignIn, isFresh: boolean): Promise<Principal> {

@@ -101,8 +101,11 @@ export class BackOff {
     this.#clock = clock
   }
 
-  /** Before a password is checked. Throws TOOMANYREQUESTS while the pair, the address or (from an unknown address) the account is to wait. */
-  async admit(attempt: Attempt): Promise<void> {
+  /**
+   * Before a password is checked. Throws TOOMANYREQUESTS while the pair, the address or (from an unknown address) the account is to wait.
+   * Whether the account was opened from that address before.
+   */
+  async admit(attempt: Attempt): Promise<boolean> {
     const subjects = subjectsOf(attempt)
     const now = this.#clock.now()
     const rows = await rowsOf(this.#metadata.reader, subjects)
@@ -116,6 +119,7 @@ export class BackOff {
     ]
     const until = Math.max(0, ...deciding.map((row) => row?.blockedUntil ?? 0))
     if (until > now) throw tooMany(Math.ceil((until - now) / 1000))
+    return isKnown
   }
 
   /** Runs the check and takes note of what came out: `false` is a wrong password. What `check` throws is no judgement and is not counted. */

@@ -1,19 +1,18 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { loadBcrypt, workerBcrypt } from './bcrypt.ts'
+import { openBcrypt } from './bcrypt.ts'
 import { unmatchableHash } from './htpasswd.ts'
 
 /** `htpasswd -nbBC 4 alice secret`, with each prefix that programs write. */
 const hash = (prefix: string) => `${prefix}$04$zU1ZAaJB.lNWEN6dJ6pSHOGTjKqpmcXtPjQcBy4r1vNfrv8LMOBFW`
 
-for (const [name, load] of [
-  ['the best bcrypt', loadBcrypt],
-  ['the worker’s bcrypt', async () => workerBcrypt()],
+for (const [name, bcrypt] of [
+  ['the best bcrypt', openBcrypt()],
+  ['bcrypt in JavaScript', openBcrypt('javascript')],
 ] as const) {
   suite(name, () => {
     for (const prefix of ['$2a', '$2b', '$2y']) {
       test(`verifies what it hashed, with the prefix ${prefix}`, async () => {
-        const bcrypt = await load()
         const own = prefix + (await bcrypt.hash('secret', 4)).slice(3)
         assert.equal(await bcrypt.verify('secret', own), true)
         assert.equal(await bcrypt.verify('Secret', own), false)
@@ -22,20 +21,17 @@ for (const [name, load] of [
     }
 
     test('answers false for the hash that stands in for a missing name', async () => {
-      const bcrypt = await load()
       assert.equal(await bcrypt.verify('', unmatchableHash(new Map())), false)
       assert.equal(await bcrypt.verify('secret', unmatchableHash(new Map())), false)
     })
 
     test('counts the first 72 bytes of a password', async () => {
-      const bcrypt = await load()
       const stored = await bcrypt.hash('x'.repeat(72), 4)
       assert.equal(await bcrypt.verify('x'.repeat(80), stored), true)
       assert.equal(await bcrypt.verify('x'.repeat(71), stored), false)
     })
 
     test('leaves the event loop free', async () => {
-      const bcrypt = await load()
       await bcrypt.hash('warm', 4)
       let ticks = 0
       const timer = setInterval(() => (ticks += 1), 1)
@@ -47,7 +43,7 @@ for (const [name, load] of [
 }
 
 test('both write hashes that the other accepts', async () => {
-  const [best, worker] = [await loadBcrypt(), workerBcrypt()]
-  assert.equal(await worker.verify('pässword', await best.hash('pässword', 4)), true)
-  assert.equal(await best.verify('pässword', await worker.hash('pässword', 4)), true)
+  const [best, script] = [openBcrypt(), openBcrypt('javascript')]
+  assert.equal(await script.verify('pässword', await best.hash('pässword', 4)), true)
+  assert.equal(await best.verify('pässword', await script.hash('pässword', 4)), true)
 })

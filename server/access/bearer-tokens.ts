@@ -193,7 +193,6 @@ function isOfToken({ credential: { kind, id } }: Principal): boolean {
 
 function ownerOfKey(key: string): BearerOwner | undefined {
   if (key === '') return { kind: 'anonymous' }
-  const [, kind, rest = ''] = /^(user|robot|htpasswd):(.+)$/s.exec(key) ?? []
-  if (kind === 'htpasswd') return { kind, name: rest }
+  const [, kind, rest = ''] = /^(user|robot):(.+)$/s.exec(key) ?? []
   return (kind === 'user' || kind === 'robot') && /^\d{1,15}$/.test(rest) ? { kind, id: Number(rest) } : undefined
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openTestDatabase } from '#metadata/test-database.ts'
-import { insertToken, refreshIdleMs } from '#metadata/tokens.ts'
+import { findTokenByHash, findTokenEnd, findTokenRecord, insertToken, refreshIdleMs } from '#metadata/tokens.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { CredentialUses } from './credential-uses.ts'
 import { makeParts } from './test-parts.ts'
@@ -10,6 +10,11 @@ import { TestRows } from './test-rows.ts'
 const insert = transaction(import.meta.url, 'test-uses/insert-token', (tx, token: Parameters<typeof insertToken>[1]) =>
   insertToken(tx, token),
 )
+
+/** As a version without ends noted a use. */
+const usedAt = transaction(import.meta.url, 'test-uses/used-at', async (tx, { id, at }: { readonly id: number; readonly at: number }) => {
+  await tx.updateTable('tokens').set({ last_used_at: at }).where('id', '=', id).execute()
+})
 
 async function open() {
   const metadata = await openTestDatabase(':memory:')
@@ -62,6 +67,31 @@ test('a use moves the end of a refresh token, and of no other', async () => {
     rows.map(({ expires_at: end }) => end),
     [now + 86_400_000 + refreshIdleMs, now + 5, null],
   )
+})
+
+test('a refresh token without an end has one all the same: so long after it was used, or made', async () => {
+  await using opened = await open()
+  const { uses, alice, parts, metadata } = opened
+  const owner = { userId: alice }
+  const now = parts.ports.clock.now()
+  const token = { owner, hint: 'abcd', name: '', scopes: null, client: 'docker', createdBy: 'alice', at: now, expiresAt: null }
+  const refresh = await metadata.write(insert, { ...token, kind: 'refresh', hash: Buffer.alloc(32, 1) })
+  const personal = await metadata.write(insert, { ...token, kind: 'personal', hash: Buffer.alloc(32, 2) })
+  const { reader } = metadata
+  const ends = async (id: number, fill: number) => [
+    (await findTokenByHash(reader, Buffer.alloc(32, fill)))?.expiresAt,
+    (await findTokenEnd(reader, id))?.expiresAt,
+    (await findTokenRecord(reader, owner, id))?.expiresAt,
+  ]
+  const same = (end: number | null) => [end, end, end]
+  assert.deepEqual(await ends(refresh, 1), same(now + refreshIdleMs))
+  await metadata.write(usedAt, { id: refresh, at: now + 5 })
+  assert.deepEqual(await ends(refresh, 1), same(now + 5 + refreshIdleMs))
+  parts.advance(86_400_000)
+  for (const tokenId of [refresh, personal]) uses.take({ tokenId })
+  await uses.flush()
+  assert.deepEqual(await ends(refresh, 1), same(now + 86_400_000 + refreshIdleMs))
+  assert.deepEqual(await ends(personal, 2), same(null))
 })
 
 test('a use of what is gone, and a database that is gone, harm nobody', async () => {

@@ -10,4 +10,6 @@ export interface Directory {
   readonly ports: Ports
   readonly log: Logger
   readonly secrets: SecretBox
+  /** Where htpasswd files lie that callers of the API may name (htpasswd-place.ts); undefined: nowhere. */
+  readonly passwordFiles?: string | undefined
 }

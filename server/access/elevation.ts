@@ -23,7 +23,7 @@ export async function requireElevation(directory: Directory, principal: Principa
   }
   switch (credential.kind) {
     case 'session':
-      return await requireFreshSession(directory, credential.id)
+      return await requireFreshSession(directory, principal)
     case 'personal':
     case 'bearer':
       return requireNamed(principal, permission)
@@ -39,12 +39,20 @@ export async function requireElevation(directory: Directory, principal: Principa
   }
 }
 
-async function requireFreshSession(directory: Directory, id: number | undefined): Promise<void> {
-  if (id === undefined) throw new RegistryError('UNAUTHORIZED')
-  const session = await requireOpenSession(directory, id)
-  if (session.elevatedUntil > directory.ports.clock.now()) return
+/** What a caller by a session that has proved nobody of late is told; undefined for a fresh one, and for every other credential. */
+export async function staleSessionMessage(directory: Directory, { credential }: Principal): Promise<string | undefined> {
+  if (credential.kind !== 'session') return undefined
+  if (credential.id === undefined) throw new RegistryError('UNAUTHORIZED')
+  const session = await requireOpenSession(directory, credential.id)
+  if (session.elevatedUntil > directory.ports.clock.now()) return undefined
   const has = session.userId !== undefined && (await hasSecondFactor(directory.metadata.reader, session.userId))
-  throw refusal(`this needs your ${has ? 'second factor' : 'password'} again: POST /api/v1/session/elevation, then repeat the request`)
+  return `this needs your ${has ? 'second factor' : 'password'} again: POST /api/v1/session/elevation, then repeat the request`
+}
+
+/** Throws ELEVATION_REQUIRED for a session that has proved nobody of late. */
+export async function requireFreshSession(directory: Directory, principal: Principal): Promise<void> {
+  const message = await staleSessionMessage(directory, principal)
+  if (message !== undefined) throw refusal(message)
 }
 
 function requireNamed({ rights }: Principal, permission: Permission | undefined): void {

@@ -3,6 +3,7 @@ import { prefixesOf } from '#metadata/name-prefixes.ts'
 import type { GrantRecord } from '#metadata/grants.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { projectsNamedOrDefault } from '#metadata/projects.ts'
+import { requireProved, type Unproved } from './acting.ts'
 import { firstNotHeld } from './coverage.ts'
 import type { Rights } from './decide.ts'
 import { findRole, notHeld } from './roles.ts'
@@ -26,4 +27,18 @@ export async function requireHeld(reader: Reader | Transactor, rights: Rights, g
   const lineage = projectId === null || project === null ? undefined : await lineageOf(reader, projectId, project)
   const missing = firstNotHeld(rights, role.permissions, { lineage, repositories, expiresAt }, nowMs)
   if (missing !== undefined) throw notHeld(missing)
+}
+
+/** Who gives, and when. */
+export interface Giver {
+  readonly rights: Rights
+  readonly unproved?: Unproved | undefined
+  readonly at: number
+}
+
+/** Throws DENIED for what the giver does not hold, ELEVATION_REQUIRED for what takes a fresh proof of the person that the giver's session has not. */
+export async function requireGivable(reader: Reader | Transactor, giver: Giver, given: GivenRights): Promise<void> {
+  await requireHeld(reader, giver.rights, given, giver.at)
+  if (giver.unproved === undefined) return
+  requireProved(giver.unproved, (await findRole(reader, given.role))?.permissions ?? [])
 }

@@ -1,6 +1,6 @@
 /** Whom a grant is for, found by id or by name: whoever administers a project knows people by name and may not list accounts. */
 import type { GrantSubject } from '#metadata/grants.ts'
-import { groupIdByName, groupIdsByExternalName, groupRecord } from '#metadata/groups.ts'
+import { groupIdByName, groupIdsByExternalName, groupIdsInAnyCase, groupRecord } from '#metadata/groups.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { robotNamed, robotRecord, type RobotRecord } from '#metadata/robots.ts'
 import { findUser, userRecord } from '#metadata/users.ts'
@@ -56,8 +56,16 @@ async function userOf(tx: Transactor, { id, name }: SubjectWanted): Promise<Name
 }
 
 async function groupOf(tx: Transactor, { id, name = '' }: SubjectWanted): Promise<Named | undefined> {
-  const groupId = id ?? (await groupIdByName(tx, name)) ?? (await groupIdByExternalName(tx, name))
+  const groupId = id ?? (await groupNamed(tx, name)) ?? (await groupIdByExternalName(tx, name))
   return groupId === undefined ? undefined : await groupRecord(tx, groupId)
+}
+
+/** By its very name, or by the one name that differs in case alone: directories take no note of it, and so people do not. */
+async function groupNamed(reader: Reader | Transactor, name: string): Promise<number | undefined> {
+  const exact = await groupIdByName(reader, name)
+  if (exact !== undefined) return exact
+  const [groupId, ...others] = await groupIdsInAnyCase(reader, name)
+  return others.length === 0 ? groupId : undefined
 }
 
 /** By what its provider calls it: the DN in any spelling, or the value of the groups claim. */
@@ -87,7 +95,7 @@ export async function idOfSubject(
   name: string,
 ): Promise<number | undefined> {
   if (kind === 'user') return (await findUser(reader, name))?.id
-  if (kind === 'group') return await groupIdByName(reader, name)
+  if (kind === 'group') return await groupNamed(reader, name)
   const login = parseRobotName(name)
   return login && (await robotNamed(reader, login.name, login.project))?.id
 }

@@ -27,7 +27,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { isFullAdministrator, requireVersion, type Acting } from './acting.ts'
 import type { ProjectFacts, Rights } from './decide.ts'
 import type { Directory } from './directory.ts'
-import { requireHeld, type GivenRights } from './given-rights.ts'
+import { requireGivable, requireHeld, type GivenRights, type Giver } from './given-rights.ts'
 import { findSubject, idOfSubject, nobody, type FoundSubject, type SubjectWanted } from './grant-subject.ts'
 import { findRole, hasSystemPermission, isTooMuchForEveryone } from './roles.ts'
 
@@ -49,9 +49,7 @@ export interface NewGrant {
 }
 
 /** What the transactions know of the caller. */
-interface By {
-  readonly rights: Rights
-  readonly at: number
+interface By extends Giver {
   readonly who: Who
 }
 
@@ -63,7 +61,7 @@ const insertNew = accessTransaction(
     const subject = await findSubject(tx, grant.subject)
     const given: GivenRights = { role, repositories, expiresAt, projectId: project?.id ?? null, project: project?.name ?? null }
     await requireFitting(tx, given, { subject, lineage: project?.lineage })
-    await requireHeld(tx, by.rights, given, by.at)
+    await requireGivable(tx, by, given)
     const row = { ...given, subject: subject.subject, createdBy: by.who.actor, at: by.at }
     const { ofSubject, alike } = await countGrants(tx, row)
     if (alike > 0) throw alreadyGranted()
@@ -79,13 +77,14 @@ const insertNew = accessTransaction(
 )
 
 /**
- * Gives a role. Throws REQUEST_INVALID for what does not fit together or names nobody, DENIED for giving more than one has, CONFLICT for what is given.
+ * Gives a role. Throws REQUEST_INVALID for what does not fit together or names nobody, DENIED for giving more than one has, ELEVATION_REQUIRED for giving without
+ * proof what takes one, CONFLICT for what is given.
  */
-export async function createGrant({ metadata, ports }: Directory, grant: NewGrant, { who, rights }: Acting): Promise<GrantRecord> {
+export async function createGrant({ metadata, ports }: Directory, grant: NewGrant, { who, ...giver }: Acting): Promise<GrantRecord> {
   const at = ports.clock.now()
   requireFuture(grant.expiresAt, at)
   requireGlob(grant.repositories, grant.project)
-  const id = await metadata.write(insertNew, { grant, by: { rights, at, who } })
+  const id = await metadata.write(insertNew, { grant, by: { ...giver, at, who } })
   const made = await grantRecord(metadata.reader, id)
   if (made === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
   return made
@@ -135,7 +134,7 @@ const changeGrant = accessTransaction(
     const after = { ...before, ...definedOf(set) }
     await requireFitting(tx, after, { subject: await findSubject(tx, before.subject), lineage: address.project?.lineage })
     await requireHeld(tx, by.rights, before, by.at)
-    await requireHeld(tx, by.rights, after, by.at)
+    await requireGivable(tx, by, after)
     if (!administers(after)) await requireAnotherAdministrator(tx, before, by.rights)
     if ((await countGrants(tx, after, before.id)).alike > 0) throw alreadyGranted()
     await updateGrantRow(tx, before.id, set)
@@ -146,13 +145,13 @@ const changeGrant = accessTransaction(
   },
 )
 
-/** Changes role, repositories or end of a grant. Throws DENIED when it gave, or would give, more than the caller has. */
-export async function updateGrant(directory: Directory, update: GrantUpdate, { who, rights }: Acting): Promise<GrantRecord> {
+/** Changes role, repositories or end of a grant. Throws DENIED when it gave, or would give, more than the caller has; ELEVATION_REQUIRED. */
+export async function updateGrant(directory: Directory, update: GrantUpdate, { who, ...giver }: Acting): Promise<GrantRecord> {
   const { metadata, ports } = directory
   const at = ports.clock.now()
   requireFuture(update.set.expiresAt, at)
   requireGlob(update.set.repositories, update.project)
-  await metadata.write(changeGrant, { ...update, by: { rights, at, who } })
+  await metadata.write(changeGrant, { ...update, by: { ...giver, at, who } })
   return await readGrant(directory, update)
 }
 

@@ -24,16 +24,15 @@ import type { Transactor } from '#metadata/metadata.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { userRecord } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { requireVersion, type Acting } from './acting.ts'
-import type { Rights } from './decide.ts'
 import type { Directory } from './directory.ts'
-import { requireHeld } from './given-rights.ts'
+import { requireGivable, requireHeld, type Giver } from './given-rights.ts'
 import { grantsPerSubjectMax } from './grants.ts'
+import { isGroupName } from './group-name.ts'
 
-/** Names are for people: any visible characters, without space at the ends. */
 function requireGroupName(name: string): void {
-  const isGood = name.length >= 1 && name.length <= 255 && name === name.trim() && !/\p{C}/u.test(name)
-  if (isGood) return
+  if (isGroupName(name)) return
   const message = 'a name of a group has 1 to 255 visible characters, without a space at its ends'
   throw new RegistryError('REQUEST_INVALID', [{ path: 'body/name', message }], { message })
 }
@@ -65,7 +64,7 @@ export async function createGroup(directory: Directory, group: NewGroup, { who }
 /** Throws RESOURCE_UNKNOWN when there is no such group. */
 export async function readGroup({ metadata }: Pick<Directory, 'metadata'>, id: number): Promise<GroupRecord> {
   const record = await groupRecord(metadata.reader, id)
-  if (record === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (record === undefined) throw resourceUnknown('group', id)
   return record
 }
 
@@ -139,43 +138,44 @@ export async function listGroupMembers(
 /** Throws DENIED when the rights lack anything that the group has. */
 async function requireAllHeld(
   tx: Transactor,
-  { groupId, rights, at }: { readonly groupId: number; readonly rights: Rights; readonly at: number },
+  { groupId, rights, at }: Pick<Giver, 'rights' | 'at'> & { readonly groupId: number },
 ): Promise<void> {
-  const grants = await grantsOfSubject(tx, { kind: 'group', id: groupId }, grantsPerSubjectMax)
-  for (const grant of grants) await requireHeld(tx, rights, grant, at)
+  for (const grant of await grantsOf(tx, groupId)) await requireHeld(tx, rights, grant, at)
 }
 
-interface MembershipInput {
+async function grantsOf(tx: Transactor, groupId: number) {
+  return await grantsOfSubject(tx, { kind: 'group', id: groupId }, grantsPerSubjectMax)
+}
+
+interface MembershipInput extends Giver {
   readonly groupId: number
   readonly userId: number
-  readonly rights: Rights
-  readonly at: number
   readonly who: Who
 }
 
 const addMember = accessTransaction(import.meta.url, 'groups/add-member', async (tx: Transactor, input: MembershipInput) => {
-  const { groupId, userId, rights, at, who } = input
+  const { groupId, userId, at, who } = input
   const { group, user } = await requireBoth(tx, input)
-  await requireAllHeld(tx, { groupId, rights, at })
+  for (const grant of await grantsOf(tx, groupId)) await requireGivable(tx, input, grant)
   if ((await insertMember(tx, { groupId, userId, at })) === 'exists') return
   await recordEvent(tx, { action: 'group.member-added', target: `group:${group.name}`, detail: { user: user.name }, at, ...who })
 })
 
-/** Brings somebody in; nothing happens when they are in. Throws DENIED when the group has rights that the caller does not hold. */
+/** Brings somebody in; nothing happens when they are in. Throws DENIED and ELEVATION_REQUIRED when the group has rights that the caller may not give. */
 export async function addGroupMember(
   { metadata, ports }: Directory,
   member: { readonly groupId: number; readonly userId: number },
-  { who, rights }: Acting,
+  { who, ...giver }: Acting,
 ): Promise<void> {
-  await metadata.write(addMember, { ...member, rights, at: ports.clock.now(), who })
+  await metadata.write(addMember, { ...member, ...giver, at: ports.clock.now(), who })
 }
 
 const removeMember = accessTransaction(
   import.meta.url,
   'groups/remove-member',
-  async (tx: Transactor, input: Omit<MembershipInput, 'rights'>) => {
+  async (tx: Transactor, input: Omit<MembershipInput, keyof Giver> & Pick<Giver, 'at'>) => {
     const { group, user } = await requireBoth(tx, input)
-    if (!(await deleteMember(tx, input))) throw new RegistryError('RESOURCE_UNKNOWN')
+    if (!(await deleteMember(tx, input))) throw resourceUnknown('member', input.userId)
     const { at, who } = input
     await recordEvent(tx, { action: 'group.member-removed', target: `group:${group.name}`, detail: { user: user.name }, at, ...who })
   },
@@ -192,7 +192,7 @@ export async function removeGroupMember(
 
 async function requireGroup(tx: Transactor, id: number, expectedVersion: number | undefined): Promise<GroupRecord> {
   const record = await groupRecord(tx, id)
-  if (record === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (record === undefined) throw resourceUnknown('group', id)
   requireVersion(record, expectedVersion)
   return record
 }
@@ -201,7 +201,7 @@ async function requireGroup(tx: Transactor, id: number, expectedVersion: number 
 async function requireBoth(tx: Transactor, { groupId, userId }: Pick<MembershipInput, 'groupId' | 'userId'>) {
   const group = await requireGroup(tx, groupId, undefined)
   const user = await userRecord(tx, userId)
-  if (user === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (user === undefined) throw resourceUnknown('user', userId)
   const message = `who is in this group is said by the provider ${group.provider}: change it there`
   if (group.provider !== null) throw new RegistryError('CONFLICT', { provider: group.provider }, { message })
   return { group, user }

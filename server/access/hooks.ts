@@ -2,6 +2,7 @@
  * What sign-in asks of those who know one kind of credential: each a function that `main.ts` hands in, so that tokens, sessions, certificates and
  * outside providers are built without this part knowing them. A kind that is absent is refused.
  */
+import type { PasswordFile } from './htpasswd-provider.ts'
 import type { ExternalIdentity, PasswordProvider } from './password-provider.ts'
 import type { Right } from './decide.ts'
 
@@ -25,7 +26,6 @@ export type FindToken = (secret: string) => Promise<TokenOwner | undefined>
 export type BearerOwner =
   | { readonly kind: 'user'; readonly id: number }
   | { readonly kind: 'robot'; readonly id: number }
-  | { readonly kind: 'htpasswd'; readonly name: string }
   /** Of an outside token server, whose word is all that is known: it may what the token says. */
   | { readonly kind: 'external'; readonly name: string }
   | { readonly kind: 'anonymous' }
@@ -107,6 +107,8 @@ export interface SignInHooks {
   readonly findCertificateOwner?: FindCertificateOwner | undefined
   /** In the order in which they are asked. */
   readonly passwordProviders?: (() => Promise<readonly PasswordProvider[]>) | undefined
+  /** Files of names and passwords, in the order in which they are asked, before those who must be asked over the network. */
+  readonly passwordFiles?: (() => Promise<readonly PasswordFile[]>) | undefined
   readonly onboard?: Onboard | undefined
   /** Has what a directory says of the account looked at again where it is too old to count. Throws UNAVAILABLE when it cannot be had. */
   readonly keepFresh?: ((userId: number) => Promise<void>) | undefined

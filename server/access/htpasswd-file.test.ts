@@ -3,7 +3,7 @@ import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { RegistryError } from '#oci/errors.ts'
-import { workerBcrypt } from './bcrypt.ts'
+import { openBcrypt } from './bcrypt.ts'
 import { HtpasswdFile } from './htpasswd-file.ts'
 import { makeDirectory, makeParts } from './test-parts.ts'
 
@@ -82,7 +82,7 @@ suite('the htpasswd file', () => {
     await using directory = await makeDirectory()
     const path = join(directory.path, 'deep/er/htpasswd')
     const parts = makeParts()
-    const bcrypt = workerBcrypt()
+    const bcrypt = openBcrypt()
     const file = new HtpasswdFile(path, parts)
     await file.createIfMissing(bcrypt)
     assert.equal((await stat(path)).mode & 0o777, 0o600)
@@ -100,7 +100,7 @@ suite('the htpasswd file', () => {
     const path = join(directory.path, 'htpasswd')
     await writeFile(path, '')
     const file = new HtpasswdFile(path, makeParts())
-    await file.createIfMissing(workerBcrypt())
+    await file.createIfMissing(openBcrypt())
     assert.deepEqual(await names(file), [])
     assert.equal(await readFile(path, 'utf8'), '')
   })

@@ -13,7 +13,8 @@ import { generatePassword } from './password.ts'
 const checkIntervalMs = 1000
 /** A file changed this lately may change again without a visible difference in time and size. */
 const settledAfterMs = 2000
-const maxFileBytes = 16 * 1024 * 1024
+/** A larger one is refused. */
+export const maxFileBytes = 16 * 1024 * 1024
 const generatedCost = 10
 const retryAfterSeconds = 5
 /** Of a file that is no htpasswd file at all, every line is wrong. */
@@ -24,6 +25,8 @@ export interface HtpasswdUsers {
   readonly hashes: ReadonlyMap<string, string>
   /** Checked for a name that is not there. */
   readonly unmatchable: string
+  /** Grows when the entries change. */
+  readonly revision: number
 }
 
 /** Reads the file as it changes. One per process. */
@@ -32,6 +35,7 @@ export class HtpasswdFile {
   readonly #ports: Ports
   readonly #log: Logger
   #users: HtpasswdUsers | undefined
+  #revision = 0
   #stamp: string | undefined
   #checkedAt = Number.NEGATIVE_INFINITY
   #reading: Promise<void> | undefined
@@ -102,7 +106,8 @@ export class HtpasswdFile {
   #take(text: string): void {
     const { hashes, faults } = parseHtpasswd(text)
     const isChanged = this.#users === undefined || !sameEntries(this.#users.hashes, hashes)
-    this.#users = { hashes, unmatchable: unmatchableHash(hashes) }
+    if (isChanged) this.#revision += 1
+    this.#users = { hashes, unmatchable: unmatchableHash(hashes), revision: this.#revision }
     if (!isChanged) return
     this.#log.info({ users: hashes.size }, 'htpasswd file read')
     for (const fault of faults.slice(0, maxLoggedFaults)) this.#log.warn(`htpasswd: ${fault}`)

@@ -6,6 +6,8 @@ export interface Htpasswd {
   readonly hashes: ReadonlyMap<string, string>
   /** One sentence for each line that does not count; no hash is quoted. */
   readonly faults: readonly string[]
+  /** The same without names, for whoever may not know them. */
+  readonly misfits: readonly { readonly line: number; readonly fault: string }[]
 }
 
 const bcryptHash = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
@@ -18,6 +20,7 @@ const minCost = 4
 export function parseHtpasswd(text: string): Htpasswd {
   const hashes = new Map<string, string>()
   const faults: string[] = []
+  const misfits: { readonly line: number; readonly fault: string }[] = []
   for (const [index, raw] of text
     .replace(/^\uFEFF/, '')
     .split('\n')
@@ -32,10 +35,11 @@ export function parseHtpasswd(text: string): Htpasswd {
     else {
       // An earlier line for the same name would let an old password in.
       hashes.delete(name)
+      misfits.push({ line: index + 1, fault })
       faults.push(`line ${index + 1}${colon < 1 ? '' : ` (${name})`} ${fault}; it does not count`)
     }
   }
-  return { hashes, faults }
+  return { hashes, faults, misfits }
 }
 
 function faultOf(hash: string): string | undefined {

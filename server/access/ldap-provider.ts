@@ -99,6 +99,7 @@ export function identityOf(person: LdapPerson, groups: LdapGroups, settings: Lda
     displayName: person.displayName,
     email: person.email,
     groups: [...groups.keys()],
+    groupNames: new Map([...groups].map(([key, group]) => [key, group.name])),
     isAdministrator: settings.adminGroups.length === 0 ? undefined : isInOne(settings.adminGroups),
     attributes: { dn: person.dn },
   }

@@ -76,7 +76,7 @@ export class NameCollisions {
     const now = ports.clock.now()
     const known = this.#known.get(name)
     if (known !== undefined && known.until > now) return known.provider
-    const providers = (await hooks.passwordProviders?.()) ?? []
+    const providers = [...(await filesAsHolders(hooks)), ...((await hooks.passwordProviders?.()) ?? [])]
     const links = providers.length === 0 ? [] : await linkedIdentities(reader, id)
     let found: string | undefined
     for (const provider of providers) {
@@ -91,4 +91,15 @@ export class NameCollisions {
     if (found !== undefined) log.warn({ provider: found, user: name }, nameCollisionAdvice(name, found))
     return found
   }
+}
+
+interface Holder {
+  readonly id: number
+  readonly name: string
+  readonly knows?: (name: string) => Promise<boolean>
+}
+
+async function filesAsHolders({ passwordFiles }: SignInHooks): Promise<readonly Holder[]> {
+  const files = (await passwordFiles?.()) ?? []
+  return files.map((file) => ({ id: file.id, name: file.name, knows: async (name) => (await file.find(name)).hash !== undefined }))
 }

@@ -19,6 +19,7 @@ const settings: OidcSettings = {
   onNewName: 'create',
   userInfo: false,
   logout: true,
+  signInIsProof: false,
   authorities: '',
 }
 const base = { iss: 'https://idp.example', sub: '1' }

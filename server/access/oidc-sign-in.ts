@@ -14,7 +14,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { linkIdentity } from './identities.ts'
 import { identityOfClaims, isInRequiredGroup, lacksClaims } from './oidc-claims.ts'
 import { unavailable, type OidcClient, type OidcClients } from './oidc-clients.ts'
-import { onboard, withdraw } from './onboard.ts'
+import { onboard, withdraw, type OnboardedAccount } from './onboard.ts'
 import type { ExternalIdentity } from './password-provider.ts'
 import {
   createSession,
@@ -212,7 +212,7 @@ async function signIn(clients: OidcClients, seen: Seen, browser: string | undefi
   if (known === undefined && onNewName === 'ask') return await askName(clients, seen, before)
   try {
     const account = await onboard(directory, { providerId: client.provider.id, identity }, who)
-    return await openFor(clients, seen, { userId: account.userId, replaces: before?.id })
+    return await openFor(clients, seen, { account, replaces: before?.id })
   } catch (error) {
     const isAboutName = error instanceof RegistryError && (error.code === 'CONFLICT' || error.code === 'REQUEST_INVALID')
     if (known === undefined && isAboutName) return await askName(clients, seen, before)
@@ -245,7 +245,7 @@ export async function chooseName(clients: OidcClients, session: OpenSession, nam
     'identity' | 'idToken' | 'claims'
   >
   const account = await onboard(directory, { providerId, identity: kept.identity, onNewName: name }, who)
-  return await openFor(clients, { ...kept, client, who }, { userId: account.userId, replaces: session.id })
+  return await openFor(clients, { ...kept, client, who }, { account, replaces: session.id })
 }
 
 /** The name that the provider would give, for the form. */
@@ -258,9 +258,10 @@ export function proposedName({ directory }: OidcClients, { data }: OpenSession):
 async function openFor(
   { directory }: OidcClients,
   { client, claims, idToken, who }: Omit<Seen, 'pending' | 'identity'>,
-  { userId, replaces }: { readonly userId: number; readonly replaces: number | undefined },
+  { account, replaces }: { readonly account: OnboardedAccount; readonly replaces: number | undefined },
 ): Promise<FreshSession> {
   const { reader } = directory.metadata
+  const { userId } = account
   const user = await findUserFacts(reader, { id: userId })
   if (user === undefined || user.isDisabled) {
     throw new RegistryError('DENIED', undefined, { message: 'your account here is disabled: ask an administrator' })
@@ -274,9 +275,15 @@ async function openFor(
   }
   const state = (await hasSecondFactor(reader, userId)) ? 'second-factor' : 'active'
   const at = directory.ports.clock.now()
-  // A provider that remembers somebody for weeks does not say that they sit there now.
-  const isFresh = claims.auth_time !== undefined && claims.auth_time * 1000 > at - elevationMs
+  // A provider that remembers somebody for weeks does not say that they sit there now. An account of this moment has nothing to guard yet, and where the
+  // provider never says so its person must be able to add a second factor, which is asked for instead from then on.
+  const isFresh = account.isNew || isProof(client, claims, at - elevationMs)
   return await createSession(directory, { state, user, providerId: client.provider.id, data, isFresh, replaces }, who)
+}
+
+/** Whether the person proved themselves to the issuer since that moment. Where it never tells, the operator decides. */
+function isProof({ settings }: Seen['client'], { auth_time: provedAt }: Seen['claims'], since: number): boolean {
+  return provedAt === undefined ? settings.signInIsProof : provedAt * 1000 > since
 }
 
 async function requireStarter(
@@ -306,7 +313,7 @@ async function elevate(clients: OidcClients, seen: Seen, browser: string | undef
   }
   // Clocks of two machines differ; an authentication of before the start is none for it.
   const skewMs = 30_000
-  if (claims.auth_time === undefined || claims.auth_time * 1000 < pending.startedAt - skewMs) {
+  if (!isProof(client, claims, pending.startedAt - skewMs)) {
     throw new RegistryError('DENIED', undefined, {
       message: 'the identity provider did not ask you again who you are: add a second factor here, which can be asked for instead',
     })

@@ -30,6 +30,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { accountNameFrom, parseAccountName } from './account-name.ts'
 import { NameCollision } from './name-collision.ts'
 import type { Directory } from './directory.ts'
+import { isGroupName } from './group-name.ts'
 import type { ExternalIdentity } from './password-provider.ts'
 import { endSessions } from './sessions.ts'
 
@@ -228,7 +229,7 @@ async function join(
   if (member.groups.length === 0) return
   const provider = await findProviderFacts(tx, { id: providerId })
   for (const externalName of member.groups) {
-    const names = groupNames(externalName, provider?.name ?? String(providerId))
+    const names = groupNames(externalName, provider?.name ?? String(providerId), sight.identity.groupNames?.get(externalName))
     const group = await ensureVouchedGroup(tx, { providerId, externalName, names, at })
     if (group.createdAs !== undefined) {
       const detail = { provider: provider?.name ?? '', externalName }
@@ -248,9 +249,10 @@ async function recordMembership(
   await recordEvent(tx, { action: change.action, target: `user:${change.name}`, detail, at, ...who })
 }
 
-/** What people call the group: the first name of a DN, else all of it, else with the provider behind it. A local group's name is never shared. */
-function groupNames(externalName: string, provider: string): readonly string[] {
-  const short = /^cn=((?:[^,\\]|\\.)+),/i.exec(externalName)?.[1]?.replaceAll(/\\(.)/g, '$1')
+/** What people call the group: as the provider does, or the first name of a DN, else all of it, else with the provider behind it. A local group's name is never shared. */
+function groupNames(externalName: string, provider: string, spelled?: string): readonly string[] {
+  const isSpelled = spelled !== undefined && isGroupName(spelled)
+  const short = isSpelled ? spelled : /^cn=((?:[^,\\]|\\.)+),/i.exec(externalName)?.[1]?.replaceAll(/\\(.)/g, '$1')
   const named = [...(short === undefined ? [] : [short]), externalName]
   return [...named, `${short ?? externalName} (${provider})`, `${externalName} (${provider})`]
 }

@@ -12,6 +12,8 @@ export interface ExternalIdentity {
   readonly email: string
   /** As `groups.external_name`: normalised DNs, or values of the groups claim. */
   readonly groups: readonly string[]
+  /** What people call them, as the provider spells it, by their names in `groups`; one that is left out is called after that. */
+  readonly groupNames?: ReadonlyMap<string, string>
   /** Undefined when the provider has no group of administrators: the account's flag is left alone. */
   readonly isAdministrator: boolean | undefined
   /** For people who look at the account: the DN, the groups' own names. No secret. */

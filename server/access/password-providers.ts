@@ -1,10 +1,11 @@
 /**
- * The LDAP providers of this process, as their rows are now, and how what they say of people is kept fresh.
+ * The LDAP providers and htpasswd files of this process, as their rows are now, and how what they say of people is kept fresh.
  *
  * The problem: providers change while the server runs; groups of somebody who uses a token or a session are never seen again at a login; and asking a
  * directory for each request would make it part of every pull. The way: providers are made from rows by version and kept until the access epoch shows
  * another; {@link PasswordProviders.keepFresh} looks again at a person whose groups are older than the provider's lifetime, beside the request, and
- * makes the request wait only when they are older than two. Whom the directory no longer knows is disabled until it knows them again.
+ * makes the request wait only when they are older than two. Whom the directory no longer knows is disabled until it knows them again. A file is at hand: it
+ * is looked at with each request (once a second at most), and when it changed its accounts follow (htpasswd-provider.ts).
  */
 import type { LdapSettings } from '#api/provider-settings.ts'
 import { recordEvent } from '#events/record.ts'
@@ -16,6 +17,9 @@ import type { Transactor } from '#metadata/metadata.ts'
 import { listProviderRecords, type ProviderRecord } from '#metadata/providers.ts'
 import type { Directory } from './directory.ts'
 import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import { FileBook } from './file-book.ts'
+import type { HtpasswdFile } from './htpasswd-file.ts'
+import { followEntry, type PasswordFile } from './htpasswd-provider.ts'
 import { createLdapProvider, type LdapProvider } from './ldap-provider.ts'
 import { onboard } from './onboard.ts'
 import type { ExternalIdentity, PasswordProvider } from './password-provider.ts'
@@ -25,6 +29,8 @@ import { openSecrets } from './provider-secrets.ts'
 export interface PasswordProviders extends AsyncDisposable {
   /** Those that are switched on, in the order in which they are asked. */
   list(): Promise<readonly PasswordProvider[]>
+  /** Htpasswd files that are switched on, in the order in which they are asked. */
+  files(): Promise<readonly PasswordFile[]>
   /**
    * Call it before the account's state and rights are read. Throws UNAVAILABLE when groups are too old to count and the directory cannot be asked.
    * Costs no read while what is known is fresh.
@@ -39,6 +45,8 @@ export interface PasswordProvidersParts {
   readonly directory: Directory
   readonly epoch: AccessEpoch
   readonly guard: AddressGuard
+  /** The file of `auth.htpasswd`, which was read at the start. */
+  readonly configuredFile?: HtpasswdFile | undefined
 }
 
 interface PresenceChange {
@@ -76,6 +84,7 @@ export function createPasswordProviders(parts: PasswordProvidersParts): Password
 /** What the rows say. */
 interface Known {
   readonly directories: readonly LdapProvider[]
+  readonly files: readonly PasswordFile[]
   readonly isLocalOn: boolean
 }
 
@@ -88,15 +97,21 @@ class Book implements PasswordProviders {
   /** When each identity was last looked at by this process. */
   readonly #looks = new ByteLru<number>({ maximumBytes: rememberedLooks, sizeOf: () => 1 })
   readonly #looking = new Map<number, Promise<void>>()
+  readonly #files: FileBook
 
   constructor(parts: PasswordProvidersParts) {
     this.#parts = parts
     this.#known = new EpochMemory(parts.epoch, 1)
     this.#presences = new EpochMemory(parts.epoch, rememberedPeople)
+    this.#files = new FileBook(parts)
   }
 
   async list(): Promise<readonly PasswordProvider[]> {
     return (await this.#current()).directories.map((provider) => this.#noting(provider))
+  }
+
+  async files(): Promise<readonly PasswordFile[]> {
+    return (await this.#current()).files
   }
 
   async isLocalOn(): Promise<boolean> {
@@ -104,12 +119,15 @@ class Book implements PasswordProviders {
   }
 
   async keepFresh(userId: number): Promise<void> {
-    const { directories: providers } = await this.#current()
-    if (providers.length === 0) return
+    const { directories: providers, files } = await this.#current()
+    if (providers.length + files.length === 0) return
+    await this.#files.follow(files)
     const { metadata, ports, log } = this.#parts.directory
     const presences = (await this.#presences.get(String(userId), () => presencesOfUser(metadata.reader, userId))) ?? []
     const now = ports.clock.now()
     for (const presence of presences) {
+      const file = files.find(({ id }) => id === presence.providerId)
+      if (file !== undefined) await followEntry(this.#parts.directory, file, presence)
       const provider = providers.find(({ id }) => id === presence.providerId)
       if (provider === undefined) continue
       const lifetimeMs = provider.settings.groupsLifetimeSeconds * 1000
@@ -129,13 +147,14 @@ class Book implements PasswordProviders {
     for (const provider of this.#made.values()) provider[Symbol.dispose]()
     this.#made.clear()
     await Promise.allSettled(this.#looking.values())
+    await this.#files[Symbol.asyncDispose]()
   }
 
   async #current(): Promise<Known> {
     const load = async () => {
       const records = await listProviderRecords(this.#parts.directory.metadata.reader)
       const isLocalOn = records.every(({ kind, isEnabled }) => kind !== 'local' || isEnabled)
-      return { directories: this.#make(records), isLocalOn }
+      return { directories: this.#make(records), files: this.#files.of(records), isLocalOn }
     }
     return (await this.#known.get('', load)) ?? (await load())
   }

@@ -1,9 +1,7 @@
-/** Passwords of Berth's own accounts: argon2id as PHC strings, computed off the event loop by Node's own crypto. */
-import { argon2, timingSafeEqual, type Argon2Parameters } from 'node:crypto'
-import { promisify } from 'node:util'
+/** Passwords of Berth's own accounts: argon2id as PHC strings, computed in the threads of hash-passwords.ts by Node's own crypto. */
+import { timingSafeEqual, type Argon2Parameters } from 'node:crypto'
 import type { Random } from '#lib/ports.ts'
-
-const argon2Async = promisify(argon2)
+import { hashInThread } from './hash-passwords.ts'
 
 /** OWASP's second choice for argon2id: 19 MiB, two passes; about 30 ms. */
 const cost = { memory: 19_456, passes: 2, parallelism: 1, tagLength: 32 }
@@ -15,7 +13,7 @@ const maxCost = { memory: 262_144, passes: 16, parallelism: 8 }
 /** A PHC string (`$argon2id$v=19$m=…,t=…,p=…$salt$hash`) with a fresh salt. */
 export async function hashPassword(password: string, random: Random): Promise<string> {
   const nonce = random.bytes(saltBytes)
-  const tag = await argon2Async('argon2id', { message: password, nonce, ...cost })
+  const tag = await argon2id(password, { nonce, ...cost })
   return `$argon2id$v=19$m=${cost.memory},t=${cost.passes},p=${cost.parallelism}$${toBase64(nonce)}$${toBase64(tag)}`
 }
 
@@ -29,8 +27,12 @@ export function unmatchablePasswordHash(random: Random): string {
 export async function verifyPassword(password: string, stored: string): Promise<boolean> {
   const parsed = parsePhc(stored)
   if (parsed === undefined || password === '') return false
-  const tag = await argon2Async('argon2id', { message: password, ...parsed.parameters })
+  const tag = await argon2id(password, parsed.parameters)
   return timingSafeEqual(tag, parsed.tag)
+}
+
+function argon2id(message: string, parameters: Omit<Argon2Parameters, 'message'>): Promise<Uint8Array> {
+  return hashInThread<Uint8Array>({ verb: 'argon2id', message, parameters })
 }
 
 const phc = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/

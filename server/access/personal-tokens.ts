@@ -90,6 +90,15 @@ export async function createPersonalToken(
   if (wanted.expiresAt !== null && wanted.expiresAt <= at) throw invalid('body/expiresAt', 'the end of the token has passed already')
   requireScopes(wanted.scopes)
   await requireNoWider({ metadata }, principal, { wanted, at })
+  return await mintPersonalToken({ metadata, ports }, { userId, wanted }, who)
+}
+
+/** Makes a token of an account. The caller has judged who asks, and what for. */
+export async function mintPersonalToken(
+  { metadata, ports }: Pick<Directory, 'metadata' | 'ports'>,
+  { userId, wanted }: { readonly userId: number; readonly wanted: NewPersonalToken },
+  who: Who,
+): Promise<ShownToken> {
   const made = makeToken('personal', ports.random)
   const stored = wanted.scopes?.map(({ permissions, project, repositories }) => ({
     permissions,
@@ -106,7 +115,7 @@ export async function createPersonalToken(
     client: '',
     expiresAt: wanted.expiresAt,
     createdBy: who.actor,
-    at,
+    at: ports.clock.now(),
   }
   const id = await metadata.write(add, { token, userId, who })
   return { secret: made.text, token: await requireToken({ metadata }, userId, id) }

@@ -1,6 +1,6 @@
-/** Rights that come from the configuration, not from rows: of an open registry's callers, and of the users of an htpasswd file. */
+/** Rights that come from a setting, not from grants: of an open registry's callers, and of users of an htpasswd file that gives them everything. */
 import { builtInRoles, type Permission } from '#api/permissions.ts'
-import type { Rights } from './decide.ts'
+import type { Right, Rights } from './decide.ts'
 
 const everythingInProjects: readonly Permission[] = builtInRoles.find(({ name }) => name === 'project-admin')?.permissions ?? []
 
@@ -9,7 +9,7 @@ function onEverything(permissions: readonly Permission[]): Rights {
 }
 
 /** As registry:2 has it, everything there is to do with repositories; accounts and settings are not in the file's gift. */
-export const fileUserRights: Rights = onEverything([...everythingInProjects, 'project:create'])
+export const fileUserRights: readonly Right[] = onEverything([...everythingInProjects, 'project:create']).rights
 
 /** Anyone, at /v2 of a registry without `auth`. */
 export const openRights: Rights = onEverything(everythingInProjects)

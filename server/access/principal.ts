@@ -9,11 +9,11 @@ export interface Credential {
 
 /** Who asks. Compared by `key`; `name` is for people, logs and history. */
 export interface Principal {
-  /** Stable and unambiguous: `user:12`, `robot:7`, `htpasswd:alice`, `external:alice` (of an outside token server); empty for anonymous. */
+  /** Stable and unambiguous: `user:12`, `robot:7`, `external:alice` (of an outside token server); empty for anonymous. */
   readonly key: string
   /** Empty for anonymous. */
   readonly name: string
-  readonly kind: 'anonymous' | 'user' | 'robot' | 'htpasswd' | 'external'
+  readonly kind: 'anonymous' | 'user' | 'robot' | 'external'
   readonly isAnonymous: boolean
   readonly credential: Credential
   readonly rights: Rights

@@ -4,7 +4,14 @@
  * What other servers answer is never repeated, only what it means. A stored secret is used for unsaved settings only where a change of these settings
  * would keep it.
  */
-import type { LdapSettings, OidcSettings, ProviderKind, ProviderSettings, WorkloadSettings } from '#api/provider-settings.ts'
+import type {
+  HtpasswdSettings,
+  LdapSettings,
+  OidcSettings,
+  ProviderKind,
+  ProviderSettings,
+  WorkloadSettings,
+} from '#api/provider-settings.ts'
 import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
 import type { AddressGuard } from '#lib/address-guard.ts'
@@ -15,6 +22,10 @@ import { transaction } from '#metadata/transaction.ts'
 import { isUserNameTaken } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Directory } from './directory.ts'
+import { openBcrypt } from './bcrypt.ts'
+import { readLinesOf } from './htpasswd-place.ts'
+import { requireOwn } from './htpasswd-configured.ts'
+import { unmatchableHash } from './htpasswd.ts'
 import { LdapDirectory, type LdapFinding } from './ldap-directory.ts'
 import { failureOf } from './ldap-failures.ts'
 import { identityOf, issuerOf } from './ldap-provider.ts'
@@ -109,6 +120,7 @@ export async function testSettings(
   const { kind } = unsaved
   const stored = unsaved.provider === undefined ? undefined : await providerRecord(parts.directory.metadata.reader, unsaved.provider)
   if (unsaved.provider !== undefined && stored?.kind !== kind) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (stored !== undefined) requireOwn(stored)
   const checked = checkInput(kind, unsaved.settings, { mayLack: stored !== undefined })
   const settings: ProviderSettings = stored === undefined ? completeSettings(kind, checked) : mergedSettings(kind, stored.settings, checked)
   await checkMeaning(kind, settings)
@@ -153,6 +165,7 @@ async function tryOut(parts: TestParts, { saved, kind, settings, secrets }: Trie
   }
   let person: TestPerson | null = null
   if (kind === 'ldap') person = await tryLdap(parts, { saved, settings: settings as LdapSettings, secrets, input }, run)
+  else if (kind === 'htpasswd') await tryFile(parts.directory, { settings: settings as HtpasswdSettings, input }, run)
   else if (kind === 'oidc') await tryIssuer(parts, settings as OidcSettings, run)
   else if (kind === 'workload') await tryIssuer(parts, settings as WorkloadSettings, run)
   return { passed: steps.every(({ passed }) => passed), steps, person }
@@ -222,6 +235,36 @@ function personFound(finding: LdapFinding, settings: LdapSettings): TestPerson {
       return { name: identity.name, displayName, email, subject, groups, isAdministrator: isAdministrator ?? null }
     }
   }
+}
+
+async function tryFile(
+  directory: Directory,
+  { settings, input }: { readonly settings: HtpasswdSettings; readonly input: TestInput },
+  run: Steps,
+): Promise<void> {
+  let hashes: ReadonlyMap<string, string> = new Map()
+  const wasRead = await run('read the file', async () => {
+    const parsed = await readLinesOf(directory, settings)
+    const [first] = parsed.misfits
+    if (first !== undefined) {
+      const count = parsed.misfits.length
+      throw new Error(`${count === 1 ? '1 line does' : `${count} lines do`} not count: line ${first.line} ${first.fault}`)
+    }
+    hashes = parsed.hashes
+    return `${hashes.size === 1 ? '1 user is' : `${hashes.size} users are`} in it`
+  })
+  const { name, password } = input
+  if (!wasRead || name === undefined || name === '') return
+  await run(password === undefined ? `look for ${name}` : `sign in as ${name}`, async () => {
+    const hash = hashes.get(name)
+    if (password === undefined) {
+      if (hash === undefined) throw new Error('the file has no entry of that name')
+      return 'found'
+    }
+    const isRight = await openBcrypt().verify(password, hash ?? unmatchableHash(hashes))
+    if (hash === undefined || !isRight) throw new Error('name or password is wrong')
+    return 'the password is right'
+  })
 }
 
 async function tryIssuer({ directory, guard }: TestParts, settings: OidcSettings | WorkloadSettings, run: Steps): Promise<void> {

@@ -5,7 +5,7 @@
  * back; one that would go somewhere else after a change (another server, no TLS) is forgotten unless it is given again. No change may leave all
  * administrators outside. To add a kind of provider: its settings in api/provider-settings.ts, and what asks it in this room.
  */
-import type { ProviderKind, ProviderSettings } from '#api/provider-settings.ts'
+import type { HtpasswdSettings, ProviderKind, ProviderSettings } from '#api/provider-settings.ts'
 import { secretMembers } from '#api/provider-settings.ts'
 import { recordEvent } from '#events/record.ts'
 import type { Who } from '#events/event.ts'
@@ -43,6 +43,8 @@ import {
   type ProviderSecrets,
 } from './provider-settings.ts'
 import { contextOf, openSecrets } from './provider-secrets.ts'
+import { requireOwn } from './htpasswd-configured.ts'
+import { readFileOf } from './htpasswd-place.ts'
 
 /** A provider as people see it: `settings` has `hasBindPassword` and the like in place of secrets. */
 export type Provider = Omit<ProviderRecord, 'secrets'>
@@ -108,6 +110,7 @@ export async function createProvider(directory: Directory, input: NewProvider, {
   const checked = checkInput(kind, input.settings)
   const settings = completeSettings(kind, checked)
   await checkMeaning(kind, settings)
+  await checkFile(directory, kind, settings)
   const secrets = changedSecrets({}, secretsOf(kind, checked), false)
   const hasSecrets = Object.keys(secrets).length > 0
   // The seal is bound to the id, which is known only now: until then the provider is off.
@@ -160,6 +163,7 @@ interface ChangeInput {
 
 async function change(tx: Transactor, { name, version, set, position, changed, at, who }: ChangeInput): Promise<void> {
   const before = await requireProvider(tx, name)
+  requireOwn(before)
   requireVersion(before, version)
   await keepingAdministrators(tx, async () => {
     await updateProviderRow(tx, { id: before.id, set, at })
@@ -179,6 +183,7 @@ export async function updateProvider(directory: Directory, update: ProviderUpdat
   const { name, expectedVersion, set } = update
   for (let attempt = 1; ; attempt++) {
     const before = await requireProvider(metadata.reader, name)
+    requireOwn(before)
     requireVersion(before, expectedVersion)
     const { changes, changed } = await changesOf(directory, before, set)
     try {
@@ -204,6 +209,7 @@ async function changesOf(
   const checked = checkInput(kind, input, { mayLack: true })
   const settings: ProviderSettings = mergedSettings(kind, before.settings, checked)
   await checkMeaning(kind, settings)
+  await checkFile(directory, kind, settings)
   const known = openSecrets(directory, before)
   const secrets = changedSecrets(
     known,
@@ -244,6 +250,7 @@ export interface ProviderDeletion {
 async function remove(tx: Transactor, input: ProviderDeletion & { readonly at: number; readonly who: Who }): Promise<void> {
   const { name, expectedVersion, force, at, who } = input
   const before = await requireProvider(tx, name)
+  requireOwn(before)
   requireVersion(before, expectedVersion)
   if (before.kind === 'local')
     throw new RegistryError('CONFLICT', undefined, { message: 'local accounts cannot be deleted as a whole: switch them off' })
@@ -286,6 +293,10 @@ async function requireProvider(reader: Reader | Transactor, name: string): Promi
   const record = await providerRecord(reader, name)
   if (record === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
   return record
+}
+
+async function checkFile(directory: Directory, kind: ProviderKind, settings: ProviderSettings): Promise<void> {
+  if (kind === 'htpasswd') await readFileOf(directory, settings as HtpasswdSettings)
 }
 
 function counted(count: number, noun: string): string {

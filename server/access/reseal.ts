@@ -36,8 +36,8 @@ export async function resealSecrets({ metadata, secrets }: Pick<Directory, 'meta
   const broken: string[] = []
   let [resealed, current, changed] = [0, 0, 0]
   for (const { table, id, subject, value } of await sealedValues(metadata.reader)) {
-    const context = `${contexts[table]}/${subject}`
-    const opened = open(secrets, value, context)
+    const context = contextOf({ table, subject })
+    const opened = openSealed(secrets, { table, subject, value })
     if (opened === undefined) broken.push(context)
     else if (!secrets.isStale(value)) current += 1
     else if (await metadata.write(replace, { table, id, from: value, to: secrets.seal(opened, context) })) resealed += 1
@@ -46,9 +46,17 @@ export async function resealSecrets({ metadata, secrets }: Pick<Directory, 'meta
   return { resealed, current, changed, broken }
 }
 
-function open(secrets: Directory['secrets'], value: Uint8Array, context: string): string | undefined {
+function contextOf({ table, subject }: Pick<SealedValue, 'table' | 'subject'>): string {
+  return `${contexts[table]}/${subject}`
+}
+
+/** What is in it; undefined when no key opens it. */
+export function openSealed(
+  secrets: Pick<Directory['secrets'], 'open'>,
+  { value, ...place }: Pick<SealedValue, 'table' | 'subject' | 'value'>,
+): string | undefined {
   try {
-    return secrets.open(value, context)
+    return secrets.open(value, contextOf(place))
   } catch (error) {
     if (error instanceof SealBroken) return undefined
     throw error

@@ -1,10 +1,12 @@
 /** Rights, gathered from grants and roles, and remembered until the access epoch changes. */
 import { builtInRoles, parsePermission, type Permission } from '#api/permissions.ts'
+import { hasEverythingByFile } from '#metadata/file-users.ts'
 import { customRoles, grantsForRights, type GrantForRights, type GrantHolder } from '#metadata/grants-for-rights.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { parseGlob } from '#metadata/repository-glob.ts'
 import type { Right, RightScope } from './decide.ts'
 import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import { fileUserRights } from './preset-rights.ts'
 
 const rememberedHolders = 10_000
 
@@ -52,7 +54,9 @@ export class RightsBook {
 
   async #gather(holder: GrantHolder): Promise<readonly Right[]> {
     const [grants, roles] = await Promise.all([grantsForRights(this.#reader, holder), this.#allRoles()])
-    return grants.map((grant) => rightOf(grant, roles)).filter((right) => right !== undefined)
+    const granted = grants.map((grant) => rightOf(grant, roles)).filter((right) => right !== undefined)
+    const isByFile = holder.kind === 'user' && (await hasEverythingByFile(this.#reader, holder.id))
+    return isByFile ? [...granted, ...fileUserRights] : granted
   }
 
   async #allRoles(): Promise<Roles> {

@@ -6,7 +6,7 @@ import { countTokens, deleteToken, findTokenRecord, insertToken, listTokenRecord
 import { RegistryError } from '#oci/errors.ts'
 import type { Acting } from './acting.ts'
 import type { Directory } from './directory.ts'
-import { requireAllHeld, requireRobot, targetOf, type By, type RobotAddress } from './robots.ts'
+import { requireAllGivable, requireRobot, targetOf, type By, type RobotAddress } from './robots.ts'
 import { makeToken, type NewToken } from './token-format.ts'
 
 const secretsPerRobotMax = 20
@@ -20,7 +20,7 @@ interface Addition extends RobotAddress {
 
 const add = accessTransaction(import.meta.url, 'robot-secrets/add', async (tx, { name, expiresAt, secret, by, ...address }: Addition) => {
   const robot = await requireRobot(tx, address)
-  await requireAllHeld(tx, robot.id, by)
+  await requireAllGivable(tx, robot.id, by)
   const owner = { robotId: robot.id }
   if ((await countTokens(tx, owner, 'robot')) >= secretsPerRobotMax) {
     throw new RegistryError('CONFLICT', undefined, {
@@ -34,11 +34,11 @@ const add = accessTransaction(import.meta.url, 'robot-secrets/add', async (tx, {
   return id
 })
 
-/** Throws RESOURCE_UNKNOWN, DENIED when the robot may more than the caller, CONFLICT when it has enough of them. The secret is shown now or never. */
+/** Throws RESOURCE_UNKNOWN, DENIED and ELEVATION_REQUIRED when the robot may more than the caller, CONFLICT when it has enough of them. The secret is shown now or never. */
 export async function addRobotSecret(
   { metadata, ports }: Directory,
   wanted: RobotAddress & { readonly name: string; readonly expiresAt: number | null },
-  { who, rights }: Acting,
+  { who, ...giver }: Acting,
 ): Promise<{ readonly secret: string; readonly token: TokenRecord }> {
   const at = ports.clock.now()
   if (wanted.expiresAt !== null && wanted.expiresAt <= at) {
@@ -46,7 +46,7 @@ export async function addRobotSecret(
     throw new RegistryError('REQUEST_INVALID', [{ path: 'body/expiresAt', message }], { message })
   }
   const made = makeToken('robot', ports.random)
-  const id = await metadata.write(add, { ...wanted, secret: { hash: made.hash, hint: made.hint }, by: { rights, at, who } })
+  const id = await metadata.write(add, { ...wanted, secret: { hash: made.hash, hint: made.hint }, by: { ...giver, at, who } })
   const token = await findTokenRecord(metadata.reader, { robotId: wanted.id }, id)
   if (token === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
   return { secret: made.text, token }

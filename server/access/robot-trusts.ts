@@ -9,7 +9,7 @@ import { RegistryError } from '#oci/errors.ts'
 import type { Acting } from './acting.ts'
 import { requireClaimRules, type ClaimRules } from './claim-rules.ts'
 import type { Directory } from './directory.ts'
-import { requireAllHeld, requireRobot, targetOf, type By, type RobotAddress } from './robots.ts'
+import { requireAllGivable, requireRobot, targetOf, type By, type RobotAddress } from './robots.ts'
 
 const trustsPerRobotMax = 100
 const providersMax = 1_000
@@ -28,7 +28,7 @@ const add = accessTransaction(
   'robot-trusts/add',
   async (tx: Transactor, { trust, by, ...address }: RobotAddress & { readonly trust: NewTrust; readonly by: By }) => {
     const robot = await requireRobot(tx, address)
-    await requireAllHeld(tx, robot.id, by)
+    await requireAllGivable(tx, robot.id, by)
     const provider = (await workloadProviders(tx, providersMax)).find(({ name }) => name === trust.provider)
     if (provider === undefined) throw invalid('body/provider', `there is no enabled provider of workload tokens called ${trust.provider}`)
     if ((await trustsOfRobot(tx, robot.id)).length >= trustsPerRobotMax) {
@@ -42,14 +42,14 @@ const add = accessTransaction(
   },
 )
 
-/** Throws RESOURCE_UNKNOWN, REQUEST_INVALID for rules that trust everybody, DENIED when the robot may more than the caller. */
+/** Throws RESOURCE_UNKNOWN, REQUEST_INVALID for rules that trust everybody, DENIED and ELEVATION_REQUIRED when the robot may more than the caller. */
 export async function addRobotTrust(
   { metadata, ports }: Directory,
   wanted: RobotAddress & { readonly trust: NewTrust },
-  { who, rights }: Acting,
+  { who, ...giver }: Acting,
 ): Promise<RobotTrustRecord> {
   requireClaimRules(wanted.trust.claims)
-  const id = await metadata.write(add, { ...wanted, by: { rights, at: ports.clock.now(), who } })
+  const id = await metadata.write(add, { ...wanted, by: { ...giver, at: ports.clock.now(), who } })
   const made = (await trustsOfRobot(metadata.reader, wanted.id)).find((trust) => trust.id === id)
   if (made === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
   return made

@@ -13,6 +13,7 @@ import type { Reader, Transactor } from '#metadata/metadata.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { parseGlob } from '#metadata/repository-glob.ts'
 import {
+  countRobotsWithAddresses,
   deleteRobotRow,
   insertRobot,
   listRobotRecords,
@@ -26,10 +27,11 @@ import {
 } from '#metadata/robots.ts'
 import { insertToken } from '#metadata/tokens.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { requireVersion, type Acting } from './acting.ts'
-import type { ProjectFacts, Rights } from './decide.ts'
+import type { ProjectFacts } from './decide.ts'
 import type { Directory } from './directory.ts'
-import { requireHeld } from './given-rights.ts'
+import { requireGivable, requireHeld, type Giver } from './given-rights.ts'
 import { parseNetwork } from './networks.ts'
 import { formatRobotName, robotNamePattern } from './robot-name.ts'
 import { findRole, hasSystemPermission } from './roles.ts'
@@ -68,9 +70,7 @@ export interface RobotAddress {
 }
 
 /** What the transactions know of the caller. */
-export interface By {
-  readonly rights: Rights
-  readonly at: number
+export interface By extends Giver {
   readonly who: Who
 }
 
@@ -108,7 +108,7 @@ const create = accessTransaction(import.meta.url, 'robots/create', async (tx, { 
 export async function createRobot(
   directory: Directory,
   wanted: NewRobot,
-  { who, rights }: Acting,
+  { who, ...giver }: Acting,
 ): Promise<RobotDetails & { readonly secret: string | undefined }> {
   const { metadata, ports } = directory
   const at = ports.clock.now()
@@ -122,7 +122,7 @@ export async function createRobot(
   const { name, project, description, allowedAddresses, expiresAt, grants } = wanted
   const robot = { name, projectId: project?.id ?? null, description, allowedAddresses, expiresAt, createdBy: who.actor, at }
   const stored = secret && { hash: secret.hash, hint: secret.hint }
-  const id = await metadata.write(create, { robot, grants, home: project, secret: stored, by: { rights, at, who } })
+  const id = await metadata.write(create, { robot, grants, home: project, secret: stored, by: { ...giver, at, who } })
   return { ...(await readRobot(directory, { id, projectId: project?.id })), secret: secret?.text }
 }
 
@@ -141,6 +141,11 @@ export function listRobots(
   return listRobotRecords(metadata.reader, filter, page)
 }
 
+/** How many robots are held to addresses. */
+export function countRobotsOfNetworks({ metadata }: Pick<Directory, 'metadata'>): Promise<number> {
+  return countRobotsWithAddresses(metadata.reader)
+}
+
 /** What is to change of a robot; `grants` replace all that it has. */
 export interface RobotUpdate extends RobotAddress {
   readonly expectedVersion: number | undefined
@@ -154,7 +159,8 @@ const change = accessTransaction(
     const robot = await requireRobot(tx, address)
     requireVersion(robot, address.expectedVersion)
     const { grants, ...changes } = set
-    if (givesUse(changes) || grants !== undefined) await requireAllHeld(tx, robot.id, by)
+    if (givesUse(changes)) await requireAllGivable(tx, robot.id, by)
+    else if (grants !== undefined) await requireAllHeld(tx, robot.id, by)
     if (grants !== undefined) {
       for (const { id } of await grantsOf(tx, robot.id)) await deleteGrantRow(tx, id)
       const { expiresAt = robot.expiresAt } = changes
@@ -171,11 +177,11 @@ const change = accessTransaction(
 )
 
 /** Throws RESOURCE_UNKNOWN, PRECONDITION_FAILED, and DENIED when the robot has, or would have, more than the caller. */
-export async function updateRobot(directory: Directory, update: RobotUpdate, { who, rights }: Acting): Promise<RobotDetails> {
+export async function updateRobot(directory: Directory, update: RobotUpdate, { who, ...giver }: Acting): Promise<RobotDetails> {
   const at = directory.ports.clock.now()
   requireSettings(update.set, at)
   if ((update.set.grants?.length ?? 0) > grantsMax) throw invalid('body/grants', `a robot gets ${grantsMax} grants at most`)
-  await directory.metadata.write(change, { ...update, by: { rights, at, who } })
+  await directory.metadata.write(change, { ...update, by: { ...giver, at, who } })
   return await readRobot(directory, update)
 }
 
@@ -202,12 +208,20 @@ export async function deleteRobot(
 /** The robot of that id, if it is the project's. Throws RESOURCE_UNKNOWN. */
 export async function requireRobot(reader: Reader | Transactor, { id, projectId }: RobotAddress): Promise<RobotRecord> {
   const robot = await robotRecord(reader, id)
-  if (robot === undefined || (projectId !== undefined && robot.projectId !== projectId)) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (robot === undefined || (projectId !== undefined && robot.projectId !== projectId)) throw resourceUnknown('robot', id)
   return robot
 }
 
-/** Throws DENIED unless the caller holds everything that the robot may: whoever can use it may all of that. */
-export async function requireAllHeld(tx: Transactor, robotId: number, { rights, at }: By): Promise<void> {
+/**
+ * Before somebody comes to use the robot. Throws DENIED unless the caller holds everything that the robot may, for whoever can use it may all of that, and
+ * ELEVATION_REQUIRED for what takes a proof that the caller's session has not given.
+ */
+export async function requireAllGivable(tx: Transactor, robotId: number, by: By): Promise<void> {
+  for (const grant of await grantsOf(tx, robotId)) await requireGivable(tx, by, grant)
+}
+
+/** Before it loses what it has. Throws DENIED. */
+async function requireAllHeld(tx: Transactor, robotId: number, { rights, at }: By): Promise<void> {
   for (const grant of await grantsOf(tx, robotId)) await requireHeld(tx, rights, grant, at)
 }
 
@@ -246,7 +260,7 @@ async function addGrants(tx: Transactor, { robotId, homeId, grants, expiresAt, b
     seen.add(label)
     await requireFitting(tx, grant, homeId)
     const given = { role, projectId: project?.id ?? null, project: project?.name ?? null, repositories, expiresAt }
-    await requireHeld(tx, by.rights, given, by.at)
+    await requireGivable(tx, by, given)
     await insertGrant(tx, { ...given, subject: { kind: 'robot', id: robotId }, createdBy: by.who.actor, at: by.at })
   }
 }

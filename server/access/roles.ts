@@ -21,7 +21,7 @@ import {
   type RoleRecord,
 } from '#metadata/roles.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { requireVersion, type Acting } from './acting.ts'
+import { requireProved, requireVersion, type Acting } from './acting.ts'
 import { firstNotHeld } from './coverage.ts'
 import type { Directory } from './directory.ts'
 
@@ -104,14 +104,15 @@ const insertNew = accessTransaction(
   },
 )
 
-/** Makes a role. Throws REQUEST_INVALID for the name, CONFLICT when it is taken. */
-export async function createRole(directory: Directory, role: NewRole, { who }: Pick<Acting, 'who'>): Promise<Role> {
+/** Makes a role. Throws REQUEST_INVALID for the name, CONFLICT when it is taken, ELEVATION_REQUIRED when it holds what takes a proof. */
+export async function createRole(directory: Directory, role: NewRole, { who, unproved }: Pick<Acting, 'who' | 'unproved'>): Promise<Role> {
   const { metadata, ports } = directory
   if (builtIn.has(role.name)) throw nameTaken(role.name)
   if (role.name.length > 64 || !nameGrammar.test(role.name)) {
     const message = 'a name of a role has at most 64 lower-case letters and digits, with . _ - between them'
     throw new RegistryError('REQUEST_INVALID', [{ path: 'body/name', message }], { message })
   }
+  requireProved(unproved, role.permissions)
   await metadata.write(insertNew, { role: { ...role, permissions: distinct(role.permissions) }, at: ports.clock.now(), who })
   return await readRole(directory, role.name)
 }
@@ -126,15 +127,17 @@ export interface RoleUpdate {
 interface ChangeInput extends RoleUpdate {
   /** What the caller may add; undefined: anything. */
   readonly mayAdd: readonly Permission[] | undefined
+  readonly unproved: Acting['unproved']
   readonly at: number
   readonly who: Who
 }
 
-async function change(tx: Transactor, { name, expectedVersion, set, mayAdd, at, who }: ChangeInput): Promise<void> {
+async function change(tx: Transactor, { name, expectedVersion, set, mayAdd, unproved, at, who }: ChangeInput): Promise<void> {
   const before = await requireRole(tx, name, expectedVersion)
   const added = (set.permissions ?? []).filter((permission) => !before.permissions.includes(permission))
   const beyond = mayAdd === undefined ? undefined : added.find((permission) => !mayAdd.includes(permission))
   if (beyond !== undefined) throw notHeld(beyond)
+  requireProved(unproved, added)
   if (hasSystemPermission(added)) {
     const { narrow } = await countGrantsOfRole(tx, name)
     const message = `${narrow} grants give this role on less than everything, where permissions about the system have no meaning: remove them first`
@@ -159,8 +162,8 @@ async function change(tx: Transactor, { name, expectedVersion, set, mayAdd, at, 
 
 const changeRole = accessTransaction(import.meta.url, 'roles/change', change)
 
-/** Changes a role for all who hold it. Throws CONFLICT for a built-in one, DENIED for adding what the caller does not hold on everything. */
-export async function updateRole(directory: Directory, update: RoleUpdate, { who, rights }: Acting): Promise<Role> {
+/** Changes a role for all who hold it. Throws CONFLICT for a built-in one, DENIED for adding what the caller does not hold on everything, ELEVATION_REQUIRED. */
+export async function updateRole(directory: Directory, update: RoleUpdate, { who, rights, unproved }: Acting): Promise<Role> {
   const { metadata, ports } = directory
   refuseBuiltIn(update.name)
   const at = ports.clock.now()
@@ -168,7 +171,7 @@ export async function updateRole(directory: Directory, update: RoleUpdate, { who
   const set = { ...update.set, ...(permissions === undefined ? {} : { permissions }) }
   const everywhere = { lineage: undefined, repositories: null, expiresAt: null }
   const mayAdd = permissions?.filter((permission) => firstNotHeld(rights, [permission], everywhere, at) === undefined)
-  await metadata.write(changeRole, { ...update, set, mayAdd, at, who })
+  await metadata.write(changeRole, { ...update, set, mayAdd, unproved, at, who })
   return await readRole(directory, update.name)
 }
 

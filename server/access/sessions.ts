@@ -61,6 +61,16 @@ export interface SessionData {
   readonly challenge?: { readonly value: string; readonly use: 'prove' | 'enrol'; readonly until: number } | undefined
   /** Wrong second factors so far. */
   readonly wrong?: number | undefined
+  /** What a command may fetch with this as its code (terminal-login.ts). */
+  readonly terminal?: TerminalGrant | undefined
+}
+
+/** What a login of the command line was allowed for, and in which session. */
+export interface TerminalGrant {
+  readonly challenge: string
+  readonly state: string
+  readonly device: string
+  readonly sessionId: number
 }
 
 /** A session that is not over, in whatever state. */
@@ -108,10 +118,15 @@ export async function findOpenSession(directory: Directory, value: string): Prom
   return session
 }
 
-/** As {@link findOpenSession}, by id: for what a request needs after it was authenticated. */
+/** As {@link findOpenSession}, by id. */
+export async function findOpenSessionById({ metadata, ports }: Directory, id: number): Promise<OpenSession | undefined> {
+  const row = await findSessionById(metadata.reader, id)
+  return row && openSession(row, ports.clock.now())
+}
+
+/** The same for what a request needs after it was authenticated. */
 export async function requireOpenSession(directory: Directory, id: number): Promise<OpenSession> {
-  const row = await findSessionById(directory.metadata.reader, id)
-  const session = row && openSession(row, directory.ports.clock.now())
+  const session = await findOpenSessionById(directory, id)
   if (session === undefined) throw new RegistryError('UNAUTHORIZED', undefined, { message: 'the session is over: sign in again' })
   return session
 }
@@ -192,6 +207,8 @@ export interface SessionOpening {
   /** Its person has just shown who they are: a password typed, an authentication of this minute at the provider. */
   readonly isFresh: boolean
   readonly replaces?: number | undefined
+  /** In place of what the state gives. */
+  readonly lifetimeMs?: number | undefined
 }
 
 /** A sign-in is done by the one who is signed in by it. */
@@ -211,7 +228,7 @@ export async function createSession(directory: Directory, opening: SessionOpenin
 }
 
 function rowOf(
-  { state, user, providerId, data, isFresh }: SessionOpening,
+  { state, user, providerId, data, isFresh, lifetimeMs }: SessionOpening,
   { address = '', userAgent = '' }: Who,
   { hash, at }: { readonly hash: Buffer; readonly at: number },
 ): SessionInput {
@@ -226,7 +243,7 @@ function rowOf(
     address,
     userAgent: userAgent.slice(0, userAgentMax),
     elevatedUntil: isFresh && isActive ? at + elevationMs : 0,
-    expiresAt: at + (isActive ? sessionLifetimeMs : stepMs),
+    expiresAt: at + (lifetimeMs ?? (isActive ? sessionLifetimeMs : stepMs)),
     at,
   }
 }
@@ -353,9 +370,9 @@ export async function endSession({ metadata, ports }: Directory, session: Omit<E
 
 const dropTransaction = transaction(import.meta.url, 'sessions/drop', (tx, id: number) => deleteSession(tx, { id }))
 
-/** Gives up a sign-in under way. */
-export async function dropSession({ metadata }: Directory, id: number): Promise<void> {
-  await metadata.write(dropTransaction, id)
+/** Gives up a sign-in under way; false when it was gone already. */
+export async function dropSession({ metadata }: Directory, id: number): Promise<boolean> {
+  return await metadata.write(dropTransaction, id)
 }
 
 interface EndAllInput {

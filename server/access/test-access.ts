@@ -1,11 +1,14 @@
 /** Access over a database of its own, with a clock that moves by hand. */
 import type { AuthConfig } from '#config/config.ts'
+import { createAddressGuard } from '#lib/address-guard.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
 import { createAccess, type Access } from './access.ts'
 import type { Directory } from './directory.ts'
 import { watchAccess, type AccessEpoch } from './epoch.ts'
 import type { SignInHooks } from './hooks.ts'
+import { openConfiguredFile } from './htpasswd-configured.ts'
+import { createPasswordProviders } from './password-providers.ts'
 import { createSecretBox } from './secret-box.ts'
 import { makeParts, type TestParts } from './test-parts.ts'
 import { TestRows } from './test-rows.ts'
@@ -36,7 +39,11 @@ export async function openTestAccess(
   const { metadata, epoch } = watchAccess(counted.metadata, parts.ports.clock)
   const { ports, log } = parts
   const directory = { metadata, ports, log, secrets: createSecretBox([Buffer.alloc(32)], ports.random) }
-  const access = await createAccess(config, { directory, epoch, ...hooks })
+  const configuredFile = await openConfiguredFile(directory, config)
+  const guard = createAddressGuard([])
+  const passwords = createPasswordProviders({ directory, epoch, guard, configuredFile })
+  const byFile: SignInHooks = { passwordFiles: () => passwords.files(), keepFresh: (userId) => passwords.keepFresh(userId) }
+  const access = createAccess(config, { directory, epoch, ...(configuredFile === undefined ? {} : byFile), ...hooks })
   const rows = new TestRows(metadata)
   return { access, directory, epoch, rows, parts, reads: counted.reads, [Symbol.asyncDispose]: () => metadata[Symbol.asyncDispose]() }
 }

@@ -26,6 +26,7 @@ import {
   type UserSort,
 } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { parseAccountName } from './account-name.ts'
 import { isFullAdministrator, requireAdministrator, requireVersion, type Acting } from './acting.ts'
 import type { Directory } from './directory.ts'
@@ -88,7 +89,7 @@ export async function createUser(directory: Pick<Directory, 'metadata' | 'ports'
 /** Throws RESOURCE_UNKNOWN when there is no such account. */
 export async function readUser({ metadata }: Pick<Directory, 'metadata'>, id: number): Promise<User> {
   const record = await userRecord(metadata.reader, id)
-  if (record === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (record === undefined) throw resourceUnknown('user', id)
   return { ...record, providers: (await providersOfUsers(metadata.reader, [id])).get(id) ?? [] }
 }
 
@@ -211,7 +212,7 @@ export async function deleteUser(
 
 async function requireUser(tx: Transactor, id: number, expectedVersion: number | undefined): Promise<UserRecord> {
   const record = await userRecord(tx, id)
-  if (record === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (record === undefined) throw resourceUnknown('user', id)
   requireVersion(record, expectedVersion)
   return record
 }

@@ -5,7 +5,7 @@
  * counted, one typing error would shut its owner out for a while. What was wrong a moment ago from the same address is wrong still, costs no hash,
  * and tells a guesser nothing: every other password counts.
  */
-import { createHmac } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import type { Ports } from '#lib/ports.ts'
 import type { BasicCredential } from './basic-credential.ts'
 import { clientNetwork } from './networks.ts'
@@ -23,13 +23,13 @@ export interface WrongAttempt {
 /** Keeps only keyed hashes, in this process. */
 export class WrongCredentials {
   readonly #clock: Ports['clock']
-  readonly #key: Buffer
+  readonly #key: KeyObject
   /** HMAC → until when, oldest first. */
   readonly #known = new Map<string, number>()
 
   constructor({ clock, random }: Pick<Ports, 'clock' | 'random'>) {
     this.#clock = clock
-    this.#key = random.bytes(32)
+    this.#key = createSecretKey(random.bytes(32))
   }
 
   /** Whether the very same was wrong a moment ago. */

@@ -25,6 +25,8 @@ export type Demand =
   | { readonly who: 'signed-in' }
   /** Lists that hold only what the caller may see; an empty page otherwise. */
   | { readonly who: 'anyone'; readonly permission: Permission; readonly on: 'visible' }
+  /** A thing of a number, which alone tells in which project it is: its handler asks for the permission there. */
+  | { readonly who: 'anyone'; readonly permission: Permission; readonly on: 'thing' }
   | { readonly permission: Permission; readonly on: 'system' | 'project' | 'repository' }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'

@@ -14,11 +14,18 @@ export const permissionTable = {
   role: { level: 'system', actions: ['create', 'update', 'delete'] },
   key: { level: 'system', actions: ['list', 'rotate', 'delete'] },
   system: { level: 'system', actions: ['read', 'update'] },
+  job: { level: 'system', actions: ['list', 'read', 'stop', 'retry', 'schedule'] },
+  garbage: { level: 'system', actions: ['read', 'collect'] },
+  scrub: { level: 'system', actions: ['read', 'start'] },
+  quota: { level: 'system', actions: ['list', 'update'] },
   project: { level: 'project', actions: ['create', 'list', 'read', 'update', 'delete'] },
   grant: { level: 'project', actions: ['list', 'read', 'create', 'update', 'delete'] },
   robot: { level: 'project', actions: ['list', 'read', 'create', 'update', 'delete'] },
   label: { level: 'project', actions: ['list', 'read', 'create', 'update', 'delete'] },
   audit: { level: 'project', actions: ['list', 'export'] },
+  retention: { level: 'project', actions: ['list', 'read', 'create', 'update', 'delete', 'run'] },
+  immutability: { level: 'project', actions: ['list', 'read', 'create', 'update', 'delete'] },
+  trash: { level: 'project', actions: ['list', 'restore', 'delete'] },
   repository: { level: 'repository', actions: ['list', 'read', 'create', 'update', 'delete', 'move', 'pull', 'push'] },
   manifest: { level: 'repository', actions: ['list', 'read', 'delete', 'label'] },
   tag: { level: 'repository', actions: ['list', 'create', 'update', 'delete'] },
@@ -70,7 +77,18 @@ const looking: readonly Permission[] = [
   'tag:list',
 ]
 const pulling: readonly Permission[] = [...looking, 'repository:pull']
-const knowing: readonly Permission[] = ['grant:list', 'grant:read', 'robot:list', 'robot:read', 'label:list', 'label:read']
+const knowing: readonly Permission[] = [
+  'grant:list',
+  'grant:read',
+  'robot:list',
+  'robot:read',
+  'label:list',
+  'label:read',
+  'retention:list',
+  'retention:read',
+  'immutability:list',
+  'immutability:read',
+]
 const pushing: readonly Permission[] = [
   'repository:push',
   'repository:create',
@@ -101,7 +119,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
   {
     name: 'maintainer',
     title: 'Maintainer',
-    description: 'Pulls, pushes and deletes; keeps labels.',
+    description: 'Pulls, pushes, deletes and restores; keeps labels.',
     permissions: [
       ...pulling,
       ...knowing,
@@ -114,6 +132,8 @@ export const builtInRoles: readonly RoleDefinition[] = [
       'label:delete',
       'upload:list',
       'upload:delete',
+      'trash:list',
+      'trash:restore',
     ],
   },
   {
@@ -128,7 +148,7 @@ export const builtInRoles: readonly RoleDefinition[] = [
     name: 'auditor',
     title: 'Auditor',
     description: 'Sees names, sizes, members and logs; pulls nothing and changes nothing.',
-    permissions: [...looking, ...knowing, 'audit:list', 'audit:export', 'upload:list'],
+    permissions: [...looking, ...knowing, 'audit:list', 'audit:export', 'upload:list', 'trash:list'],
   },
   {
     name: 'project-creator',

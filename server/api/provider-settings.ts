@@ -7,7 +7,7 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { strictObject } from './contract.ts'
 
-export const providerKinds = ['local', 'ldap', 'oidc', 'workload', 'certificate'] as const
+export const providerKinds = ['local', 'ldap', 'oidc', 'workload', 'certificate', 'htpasswd'] as const
 export type ProviderKind = (typeof providerKinds)[number]
 
 const text = (description: string, byDefault?: string) =>
@@ -92,6 +92,10 @@ const oidcMembers = {
   }),
   userInfo: flag(false, 'Asks the userinfo end point for claims that the ID token lacks.'),
   logout: flag(true, 'Signs out at the issuer too, where it offers that.'),
+  signInIsProof: flag(
+    false,
+    'For an issuer that never says when a person proved themselves (`auth_time`): coming back from it counts as such a proof, though it may have asked nothing.',
+  ),
   authorities,
 }
 
@@ -133,12 +137,34 @@ const certificateMembers = {
   ),
 }
 
+const htpasswdMembers = {
+  path: Type.String({
+    minLength: 1,
+    maxLength: 255,
+    pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]*$',
+    description:
+      'The file’s name. It lies in the directory `htpasswd.d` beside the database, where only whoever runs the server puts files: a caller of the API cannot have any other file read.',
+  }),
+  givesEverything: flag(
+    false,
+    'Every user of the file may do everything with projects and repositories, as in registry:2; else they have what they are granted.',
+  ),
+}
+
+/** As it is kept: the path of the configuration's own file is as it stands there. */
+const htpasswdStored = {
+  path: text('The file’s name in `htpasswd.d`, or the path of the configuration’s own.'),
+  givesEverything: htpasswdMembers.givesEverything,
+  isFromConfiguration: flag(false, 'Made from `auth.htpasswd` of the configuration, and changed only there.'),
+}
+
 type Members = Readonly<Record<string, TSchema>>
 
 const defaultless: Readonly<Record<string, ReadonlySet<string>>> = {
   ldap: new Set(['urls', 'searchBase']),
   oidc: new Set(['issuer', 'clientId']),
   workload: new Set(['issuer']),
+  htpasswd: new Set(['path']),
 }
 
 function optional(members: Members, required: ReadonlySet<string> = new Set()) {
@@ -153,6 +179,7 @@ export const secretMembers: Readonly<Record<ProviderKind, readonly string[]>> = 
   oidc: ['clientSecret'],
   workload: [],
   certificate: [],
+  htpasswd: [],
 }
 
 /** Stored settings by kind: complete, without secrets. */
@@ -162,12 +189,14 @@ export const settingsSchemas = {
   oidc: strictObject(oidcMembers),
   workload: strictObject(workloadMembers),
   certificate: strictObject(certificateMembers),
+  htpasswd: strictObject(htpasswdStored),
 } as const
 
 export type LdapSettings = Static<typeof settingsSchemas.ldap>
 export type OidcSettings = Static<typeof settingsSchemas.oidc>
 export type WorkloadSettings = Static<typeof settingsSchemas.workload>
 export type CertificateSettings = Static<typeof settingsSchemas.certificate>
+export type HtpasswdSettings = Static<typeof settingsSchemas.htpasswd>
 export type ProviderSettings<Kind extends ProviderKind = ProviderKind> = Static<(typeof settingsSchemas)[Kind]>
 
 type Loose<Settings> = {
@@ -181,6 +210,7 @@ export interface SettingsInputs {
   readonly oidc: Loose<OidcSettings> & { readonly clientSecret?: string | null }
   readonly workload: Loose<WorkloadSettings>
   readonly certificate: Loose<CertificateSettings>
+  readonly htpasswd: Loose<Omit<HtpasswdSettings, 'isFromConfiguration'>>
 }
 
 const ldapLoose = {
@@ -198,6 +228,7 @@ export const settingsChangeSchemas: Readonly<Record<ProviderKind, TSchema>> = {
   oidc: strictObject(optional(oidcLoose)),
   workload: strictObject(optional(workloadMembers)),
   certificate: strictObject(optional(certificateMembers)),
+  htpasswd: strictObject(optional(htpasswdMembers)),
 }
 
 /** Settings as a caller sends them for a provider that is made or tested: what has no default must be there. */
@@ -207,6 +238,7 @@ export const settingsInputSchemas: Readonly<Record<ProviderKind, TSchema>> = {
   oidc: strictObject(optional(oidcLoose, defaultless['oidc'])),
   workload: strictObject(optional(workloadMembers, defaultless['workload'])),
   certificate: strictObject(optional(certificateMembers)),
+  htpasswd: strictObject(optional(htpasswdMembers, defaultless['htpasswd'])),
 }
 
 /** Settings as they are given back. */
@@ -216,4 +248,5 @@ export const settingsViewSchemas = {
   oidc: strictObject({ ...oidcMembers, hasClientSecret: Type.Boolean() }),
   workload: settingsSchemas.workload,
   certificate: settingsSchemas.certificate,
+  htpasswd: settingsSchemas.htpasswd,
 } as const

@@ -54,6 +54,29 @@ export interface BlobWriter extends AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** A key with bytes under it, as {@link BlobStore.list} meets it. */
+export interface ListedKey {
+  readonly key: BlobKey
+  readonly sizeBytes: number
+  /** Last change of the bytes, or of their name where the store can tell; milliseconds since the epoch. */
+  readonly modifiedAt: number
+}
+
+/** Which part of a listing: `limit` bounds the work of one call, so a page may hold fewer keys, or none, and still have a `next`. */
+export interface KeyListing {
+  /** `next` of the page before. */
+  readonly after?: string | undefined
+  /** Only what lies below this directory of the store, such as the key's own without its last part. */
+  readonly below?: string | undefined
+  readonly limit: number
+}
+
+/** A page of keys; `next` is undefined on the last. */
+export interface KeyPage {
+  readonly keys: readonly ListedKey[]
+  readonly next: string | undefined
+}
+
 /** Bytes under keys that are each used once. Safe for concurrent callers; two writers on one upload are the caller's to prevent. */
 export interface BlobStore extends AsyncDisposable {
   /** Stands in the `store` column of a blob's row and in metrics: `filesystem`, `memory`. */
@@ -75,6 +98,11 @@ export interface BlobStore extends AsyncDisposable {
   stat(key: BlobKey): Promise<{ readonly sizeBytes: number } | undefined>
   /** Absent keys are fine. Empty directories left behind are removed where the store has directories. */
   delete(keys: readonly BlobKey[]): Promise<void>
+  /**
+   * Keys that have bytes, in an order that stays, a page at a time: for scrub, which compares them with the rows. What comes or goes meanwhile may be met
+   * or not. Symbolic links are not followed, and what could be no key is left out.
+   */
+  list(listing: KeyListing): Promise<KeyPage>
   /** Free and total bytes where the store can tell (a file system can, an object store cannot). */
   space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | undefined>
 }

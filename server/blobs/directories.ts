@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import type { Files } from '#lib/ports.ts'
 import { allEnded } from './all-ended.ts'
 import { isAbsence, systemCode } from './storage-error.ts'
-import type { SyncGate } from './sync-gate.ts'
+import { SyncGate } from './sync-gate.ts'
 
 /** Some network and user-space file systems do not know how to sync a directory; they write names through. */
 const unsyncable = new Set(['EINVAL', 'EBADF', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'])
@@ -87,6 +87,17 @@ export class Directories {
     return current
   }
 
+  /** Removes `directory` if it is empty and below `top`; returns the one that stays, which may be empty. */
+  async removeOne(directory: string, top: string): Promise<string> {
+    if (directory === top) return directory
+    try {
+      await this.#files.rmdir(directory)
+    } catch (error) {
+      if (!isAbsence(error)) return directory
+    }
+    return dirname(directory)
+  }
+
   /** Makes the root where it is missing, its own name durable. */
   makeRoot(): Promise<void> {
     this.#rootMade ??= this.#makeRoot().catch((error: unknown) => {
@@ -97,9 +108,7 @@ export class Directories {
   }
 
   async #makeRoot(): Promise<void> {
-    const first = await this.#files.mkdir(this.#root, { recursive: true })
-    if (first === undefined) return
-    for (let made = this.#root; made.length >= first.length; made = dirname(made)) await this.sync(dirname(made))
+    await makeDirectory(this.#files, this.#root)
   }
 
   async #make(directory: string): Promise<void> {
@@ -127,12 +136,23 @@ export class Directories {
     return sync.running
   }
 
-  async #syncNow(directory: string): Promise<void> {
-    await using handle = await this.#files.open(directory, 'r')
-    try {
-      await this.#gate.run(() => handle.sync())
-    } catch (error) {
-      if (!unsyncable.has(systemCode(error) ?? '')) throw error
-    }
+  #syncNow(directory: string): Promise<void> {
+    return syncDirectory(this.#files, directory, this.#gate)
+  }
+}
+
+/** Makes a directory where it is missing, and those above it, their names durable: a power failure must not take away the directory that data is in. */
+export async function makeDirectory(files: Pick<Files, 'mkdir' | 'open'>, path: string): Promise<void> {
+  const first = await files.mkdir(path, { recursive: true })
+  if (first === undefined) return
+  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(files, dirname(made), new SyncGate())
+}
+
+async function syncDirectory(files: Pick<Files, 'open'>, directory: string, gate: SyncGate): Promise<void> {
+  await using handle = await files.open(directory, 'r')
+  try {
+    await gate.run(() => handle.sync())
+  } catch (error) {
+    if (!unsyncable.has(systemCode(error) ?? '')) throw error
   }
 }

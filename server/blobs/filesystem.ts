@@ -14,9 +14,10 @@ import { dirname, join, resolve } from 'node:path'
 import { readFileRange } from '#lib/pooled-read.ts'
 import type { Files } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
-import type { BlobKey, BlobStore, BlobWriter, OpenBlob } from './blob-store.ts'
+import type { BlobKey, BlobStore, BlobWriter, KeyListing, KeyPage, OpenBlob } from './blob-store.ts'
 import { Directories } from './directories.ts'
 import { FilesystemWriter } from './filesystem-writer.ts'
+import { listKeys } from './list-keys.ts'
 import { SyncGate } from './sync-gate.ts'
 import { checkKey, checkUploadId, isUploadId } from './names.ts'
 import { isAbsence, storageError } from './storage-error.ts'
@@ -29,7 +30,7 @@ export interface FilesystemStoreOptions {
 }
 
 /** Deletes run this many at once: enough to keep a disk busy, few enough to leave threads for pulls. */
-const deletesAtOnce = 2
+const deletesAtOnce = 3
 
 /** A store in a directory. Touches nothing before its first use. */
 export function createFilesystemStore(options: FilesystemStoreOptions): BlobStore {
@@ -128,6 +129,8 @@ class FilesystemStore implements BlobStore {
         await this.#directories.syncEntry(directory)
       } catch (error) {
         if (isFirst) await this.#removeQuietly(target)
+        // The commit took so long that garbage collection took the key for that of a push that died, and its directory with it.
+        if (isAbsence(error)) throw new RegistryError('UNAVAILABLE', undefined, { cause: error })
         throw error
       }
     })
@@ -181,24 +184,31 @@ class FilesystemStore implements BlobStore {
   delete(keys: readonly BlobKey[]): Promise<void> {
     return translated(async () => {
       const paths = keys.map((key) => ({ path: this.#blobPath(key), top: this.#topOf(key) }))
-      const touched = new Set<string>()
       const failures: unknown[] = []
+      // Its own directory goes with each blob; those above, which many share, are tried once for all of them.
+      const left = new Map<string, string>()
       const remaining = paths.values()
       const worker = async () => {
         for (const { path, top } of remaining) {
           try {
             await this.#unlink(path)
-            touched.add(await this.#directories.removeEmpty(dirname(path), top))
+            left.set(await this.#directories.removeOne(dirname(path), top), top)
           } catch (error) {
             failures.push(error)
           }
         }
       }
       await Promise.all(Array.from({ length: deletesAtOnce }, worker))
+      const touched = new Set<string>()
+      for (const [directory, top] of left) touched.add(await this.#directories.removeEmpty(directory, top))
       // The caller forgets the rows next: a name that came back after a crash would be nobody's.
       for (const directory of touched) await this.#syncRemoval(directory)
       if (failures.length > 0) throw failures[0]
     })
+  }
+
+  list(listing: KeyListing): Promise<KeyPage> {
+    return translated(() => listKeys({ files: this.#files, root: this.#root }, listing))
   }
 
   space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
@@ -259,6 +269,8 @@ class FilesystemStore implements BlobStore {
       await this.#directories.createIn(directory, () => this.#files.rename(source, target))
     } catch (error) {
       await this.#directories.removeEmpty(directory, this.#root)
+      // Its repository was deleted, or the upload ended, by another request or process since it was looked at.
+      if (isAbsence(error) && !(await this.#isThere(source))) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
       throw error
     }
   }

@@ -2,7 +2,7 @@
 import type { Clock } from '#lib/ports.ts'
 import type { BlobStore } from './blob-store.ts'
 
-/** Takes one measurement: the driver's name, the action (`GetContent`, `Stat`, `Move`, `Writer`, `Delete`), its duration. */
+/** Takes one measurement: the driver's name, the action (`GetContent`, `Stat`, `Move`, `Writer`, `Delete`, `List`), its duration. */
 export type StorageObserver = (driver: string, action: string, seconds: number) => void
 
 /** The same store; each action is told to `observe` when it ends, well or not. */
@@ -26,6 +26,7 @@ export function measureStore(store: BlobStore, clock: Clock, observe: StorageObs
     open: (key, options) => measured('GetContent', () => store.open(key, options)),
     stat: (key) => measured('Stat', () => store.stat(key)),
     delete: (keys) => measured('Delete', () => store.delete(keys)),
+    list: (listing) => measured('List', () => store.list(listing)),
     space: () => store.space(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }

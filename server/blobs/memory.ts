@@ -6,9 +6,9 @@ import assert from 'node:assert'
 import { Readable } from 'node:stream'
 import type { Clock } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
-import type { BlobKey, BlobStore, BlobWriter, OpenBlob } from './blob-store.ts'
+import type { BlobKey, BlobStore, BlobWriter, KeyListing, KeyPage, OpenBlob } from './blob-store.ts'
 import { ChunkQueue } from './chunk-queue.ts'
-import { checkKey, checkUploadId } from './names.ts'
+import { checkDirectory, checkKey, checkUploadId } from './names.ts'
 
 /** Settings of a store in memory; `clock` gives uploads the time of their last change. */
 export interface MemoryStoreOptions {
@@ -33,6 +33,10 @@ interface Upload extends Bytes {
   isGone: boolean
 }
 
+interface Blob extends Bytes {
+  readonly committedAt: number
+}
+
 /** A store that forgets. */
 export function createMemoryStore(options: MemoryStoreOptions): BlobStore {
   return new MemoryStore(options)
@@ -43,7 +47,7 @@ class MemoryStore implements BlobStore {
   readonly #clock: Clock
   readonly #limitBytes: number
   readonly #uploads = new Map<string, Upload>()
-  readonly #blobs = new Map<BlobKey, Bytes>()
+  readonly #blobs = new Map<BlobKey, Blob>()
   #usedBytes = 0
 
   constructor({ clock, limitBytes }: MemoryStoreOptions) {
@@ -92,7 +96,7 @@ class MemoryStore implements BlobStore {
     assert(!isThere, 'a blob key is used twice')
     upload.isGone = true
     this.#uploads.delete(uploadId)
-    this.#blobs.set(key, { chunks: upload.chunks, sizeBytes: upload.sizeBytes })
+    this.#blobs.set(key, { chunks: upload.chunks, sizeBytes: upload.sizeBytes, committedAt: this.#clock.now() })
   }
 
   async abortUpload(uploadId: string): Promise<void> {
@@ -138,6 +142,14 @@ class MemoryStore implements BlobStore {
     }
   }
 
+  async list({ after = '', below, limit }: KeyListing): Promise<KeyPage> {
+    if (below !== undefined) checkDirectory(below)
+    const start = below === undefined ? '' : `${below}/`
+    const found = [...this.#blobs.keys()].filter((key) => key > after && key.startsWith(start)).toSorted()
+    const keys = found.slice(0, limit).map((key) => this.#listed(key))
+    return { keys, next: found.length > limit ? keys.at(-1)?.key : undefined }
+  }
+
   async space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | undefined> {
     return this.#limitBytes === Infinity ? undefined : { freeBytes: this.#limitBytes - this.#usedBytes, totalBytes: this.#limitBytes }
   }
@@ -146,6 +158,11 @@ class MemoryStore implements BlobStore {
     this.#uploads.clear()
     this.#blobs.clear()
     this.#usedBytes = 0
+  }
+
+  #listed(key: BlobKey) {
+    const blob = this.#blobs.get(key)
+    return { key, sizeBytes: blob?.sizeBytes ?? 0, modifiedAt: blob?.committedAt ?? 0 }
   }
 
   #append(upload: Upload, chunks: readonly Uint8Array[]): void {

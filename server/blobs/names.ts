@@ -16,9 +16,22 @@ export function checkUploadId(text: string): void {
   if (!isUploadId(text)) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
 }
 
+function isPlain(part: string): boolean {
+  return part !== '' && part !== '.' && part !== '..' && !part.includes('\0') && !part.includes('\\')
+}
+
+/** Whether a store can have bytes under this name. */
+export function isKey(text: string): text is BlobKey {
+  const parts = text.split('/')
+  return text.length <= keyCharactersMax && parts.length > 1 && parts.every(isPlain) && parts[0] !== 'uploads'
+}
+
 /** Keys come from the database: one that leads out of the store, or among the uploads, is a broken invariant. */
 export function checkKey(key: BlobKey): void {
-  const parts = key.split('/')
-  const plain = parts.every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0') && !part.includes('\\'))
-  assert(key.length <= keyCharactersMax && parts.length > 1 && plain && parts[0] !== 'uploads', 'malformed blob key')
+  assert(isKey(key), 'malformed blob key')
+}
+
+/** A directory of keys, as a listing is asked for it. */
+export function checkDirectory(directory: string): void {
+  assert(isKey(`${directory}/key`), 'malformed directory of blob keys')
 }

@@ -10,6 +10,7 @@ import type {
   HealthConfig,
   LimitsConfig,
   LogConfig,
+  ScrubConfig,
   StorageConfig,
   ValidationConfig,
 } from './config.ts'
@@ -44,6 +45,16 @@ export function buildConfig(values: Values, source: Source, listener: Listener):
     validation: buildValidation(values, listener),
     audit: buildAudit(values, source),
     outgoing: { allowedNetworks: values.get('outgoing.allowednetworks') },
+    scrub: buildScrub(values),
+  }
+}
+
+function buildScrub(values: Values): ScrubConfig {
+  const schedule = values.get('scrub.schedule')
+  return {
+    bytesPerSecond: values.get('scrub.rate'),
+    sample: values.get('scrub.sample'),
+    schedule: schedule === 'off' ? undefined : schedule,
   }
 }
 
@@ -90,6 +101,8 @@ function buildStorage(values: Values, { file, cwd }: Source, listener: Listener)
       dryRun: values.get('storage.maintenance.uploadpurging.dryrun'),
     },
     garbageDelayMs: values.get('storage.garbagedelay'),
+    readersDelayMs: values.get('storage.readersdelay'),
+    trashWindowMs: values.get('storage.trash.window'),
   }
 }
 
@@ -204,5 +217,6 @@ function buildValidation(values: Values, { problem }: Listener): ValidationConfi
     urlsAllow: isOff || allow.length === 0 ? undefined : allow,
     urlsDeny: isOff || deny.length === 0 ? undefined : deny,
     referrersMayPrecedeBlobs: values.get('validation.manifests.referrersbeforeblobs'),
+    verifyBlobsOnRead: values.get('validation.blobs.verifyonread'),
   }
 }

@@ -25,6 +25,7 @@ export function buildHttp(values: Values, cwd: string, listener: Listener): Http
     debug: debugAddress(values, listener),
     insecureSessions: values.get('http.insecuresessions'),
     trustedProxies: values.get('http.trustedproxies').flatMap((entry) => addressGroups[entry] ?? [entry]),
+    isEveryNeighbourTrusted: !values.has('http.trustedproxies'),
   }
 }
 

@@ -20,6 +20,7 @@ export interface Config {
   /** Every key that acts, for a person: its value, secrets masked, and where that comes from. */
   readonly effective: readonly EffectiveKey[]
   readonly outgoing: OutgoingConfig
+  readonly scrub: ScrubConfig
 }
 
 /** A key as it is in force. */
@@ -61,6 +62,10 @@ export interface StorageConfig {
   readonly uploadPurging: { readonly enabled: boolean; readonly ageMs: number; readonly intervalMs: number; readonly dryRun: boolean }
   /** Unreferenced blobs are safe for this long after the last answer that let a client rely on them. */
   readonly garbageDelayMs: number
+  /** How long the bytes of a deleted blob stay for pulls that are reading them. */
+  readonly readersDelayMs: number
+  /** How long what is deleted can be restored; 0: it goes at once. */
+  readonly trashWindowMs: number
 }
 
 /** `database.*`: where repositories, tags, manifests and accounts are kept. */
@@ -99,6 +104,8 @@ export interface HttpConfig {
   readonly debug: { readonly host: string | undefined; readonly port: number; readonly metricsPath: string | undefined } | undefined
   /** Addresses and CIDR ranges whose X-Forwarded-* and Forwarded headers count. */
   readonly trustedProxies: readonly string[]
+  /** Nobody wrote who they are, and so all private addresses are among them. */
+  readonly isEveryNeighbourTrusted: boolean
   /** Whether browsers may sign in over plain HTTP from other machines. */
   readonly insecureSessions: boolean
 }
@@ -183,6 +190,18 @@ export interface ValidationConfig {
   readonly urlsDeny: readonly string[] | undefined
   /** Whether a manifest with a subject may come before its blobs (`cosign load` does so). */
   readonly referrersMayPrecedeBlobs: boolean
+  /** Whether a blob that is sent whole is hashed on its way, and cut before its end when it is damaged. */
+  readonly verifyBlobsOnRead: boolean
+}
+
+/** `scrub.*`: the slow check of what is stored. */
+export interface ScrubConfig {
+  /** 0: as fast as it goes. */
+  readonly bytesPerSecond: number
+  /** Of a hundred blobs, the bytes of so many are read in a pass. */
+  readonly sample: number
+  /** Cron expression or `every 7d`; undefined: never by itself. */
+  readonly schedule: string | undefined
 }
 
 /** `outgoing.*`: where requests of the registry itself may go. */

@@ -28,6 +28,7 @@ export const generalSections = {
   tags: { doc: 'Lists of tags.' },
   validation: { doc: 'What is checked in manifests beyond their form.' },
   'validation.manifests': { doc: '' },
+  'validation.blobs': { doc: 'What is checked of blobs when they are pulled.', own: true },
   'validation.manifests.urls': {
     doc: 'The `urls` of layers that are kept elsewhere. With neither list any is allowed (registry:2 allows none, and so refuses non-distributable layers): Berth never fetches them.',
   },
@@ -114,6 +115,11 @@ const validationKeys = {
     listOf(fieldsOf({ architecture: text, os: text }, {})),
     [],
     'Platforms whose manifests must be there.',
+  ),
+  'validation.blobs.verifyonread': acts(
+    boolean,
+    false,
+    'Berth’s own. Whether a blob that is sent whole is hashed on its way to the client: the last piece is held back until the digest fits, so a damaged one breaks off instead of arriving whole, and is quarantined. Clients check digests themselves, and scrub finds damage without them; it costs a pull about 0.6 s of CPU a GiB.',
   ),
   'validation.manifests.referrersbeforeblobs': acts(
     boolean,

@@ -16,6 +16,7 @@ export const storageSections = {
   'storage.swift': { doc: 'OpenStack Swift is not available: use storage.filesystem', status: 'refused' },
   'storage.oss': { doc: 'Alibaba OSS is not available: use storage.filesystem', status: 'refused' },
   'storage.delete': { doc: 'Deleting.' },
+  'storage.trash': { doc: 'What is deleted, and can be restored for a while.', own: true },
   'storage.redirect': { doc: 'blobs are served by Berth itself, there is no object store to redirect to', status: 'ignored' },
   'storage.cache': { doc: 'descriptors are rows of the database and need no cache', status: 'ignored' },
   'storage.tag': { doc: 'tags are rows of the database, there are no links to read', status: 'ignored' },
@@ -61,6 +62,16 @@ const storageKeys = {
     duration(),
     24 * hourMs,
     'Berth’s own. How long an unreferenced blob is safe after the last answer that let a client rely on it. Keep it above the longest push.',
+  ),
+  'storage.readersdelay': acts(
+    duration(),
+    hourMs,
+    'Berth’s own. How long the bytes of a deleted blob stay for pulls that are reading them. Keep it above the longest pull; on a local disk a file that is open can be read to its end, and `0` is safe.',
+  ),
+  'storage.trash.window': acts(
+    duration(),
+    168 * hourMs,
+    'How long deleted tags, manifests, repositories and projects can be restored. Their bytes are kept that long. `0`: there is no trash, and everything goes at once.',
   ),
   'database.driver': acts(oneOf('sqlite'), 'sqlite', 'The database.'),
   'database.file': optional(text, 'The database file. Relative to the working directory.', {

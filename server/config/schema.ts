@@ -13,10 +13,19 @@ import { allAuditKeys, auditSections } from './keys-audit.ts'
 import { allGeneralKeys, generalSections } from './keys-general.ts'
 import { allHttpKeys, httpSections } from './keys-http.ts'
 import { allOutgoingKeys, outgoingSections } from './keys-outgoing.ts'
+import { allScrubKeys, scrubSections } from './keys-scrub.ts'
 import { allStorageKeys, storageSections } from './keys-storage.ts'
 
 /** The keys by dotted path, with the type of each. */
-export const typedKeys = { ...allStorageKeys, ...allHttpKeys, ...allAccessKeys, ...allGeneralKeys, ...allAuditKeys, ...allOutgoingKeys }
+export const typedKeys = {
+  ...allStorageKeys,
+  ...allHttpKeys,
+  ...allAccessKeys,
+  ...allGeneralKeys,
+  ...allAuditKeys,
+  ...allOutgoingKeys,
+  ...allScrubKeys,
+}
 
 /** Dotted path of a key with a type, such as `http.tls.key`. */
 export type KeyPath = keyof typeof typedKeys
@@ -30,7 +39,15 @@ export const keys: ReadonlyMap<string, Key<unknown>> = new Map<string, Key<unkno
 /** The maps that hold the keys, by dotted path; the empty path is the document. */
 export const sections: ReadonlyMap<string, Section> = new Map<string, Section>([
   ['', { doc: 'The configuration.' }],
-  ...Object.entries({ ...storageSections, ...httpSections, ...accessSections, ...generalSections, ...auditSections, ...outgoingSections }),
+  ...Object.entries({
+    ...storageSections,
+    ...httpSections,
+    ...accessSections,
+    ...generalSections,
+    ...auditSections,
+    ...outgoingSections,
+    ...scrubSections,
+  }),
 ])
 
 /** What may stand below `storage` beside the driver. */
@@ -40,8 +57,10 @@ export const storageCompanions: ReadonlySet<string> = new Set([
   'delete',
   'redirect',
   'tag',
+  'trash',
   'minfreespace',
   'garbagedelay',
+  'readersdelay',
 ])
 
 /** Drivers whose bytes are outside of this machine, so that the place of the database does not follow from them. */

@@ -10,6 +10,10 @@ import { digestFromBytes, type Digest } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 
 type NoDetail = Readonly<Record<string, never>>
+/** Why something was deleted, where nobody asked for it: `retention`, `expiry`, `untagged`. */
+interface DeletionDetail {
+  readonly reason?: string | undefined
+}
 /** JSON. */
 type Detail = Readonly<Record<string, unknown>>
 
@@ -67,6 +71,24 @@ const administrationActions = [
   'bearer.refused',
   'audit.exported',
   'audit.purged',
+  'job.started',
+  'job.stopped',
+  'job.retried',
+  'job.failed',
+  'schedule.updated',
+  'quota.updated',
+  'quota.warned',
+  'quota.exceeded',
+  'immutable-rule.created',
+  'immutable-rule.updated',
+  'immutable-rule.deleted',
+  'retention-policy.created',
+  'retention-policy.updated',
+  'retention-policy.deleted',
+  'retention.run',
+  'trash.restored',
+  'trash.purged',
+  'scrub.found',
 ] as const
 
 /** What happens to accounts, rights and settings; logins and refusals too. */
@@ -80,7 +102,7 @@ export type Happening =
       readonly digest: Digest
       readonly detail: { readonly mediaType: string; readonly sizeBytes: number }
     }
-  | { readonly action: 'manifest.deleted'; readonly repository: RepositoryName; readonly digest: Digest; readonly detail?: NoDetail }
+  | { readonly action: 'manifest.deleted'; readonly repository: RepositoryName; readonly digest: Digest; readonly detail?: DeletionDetail }
   | {
       readonly action: 'tag.moved'
       readonly repository: RepositoryName
@@ -88,12 +110,20 @@ export type Happening =
       readonly digest: Digest
       readonly detail: { readonly previousDigest?: Digest | undefined }
     }
+  /** When it expires was set; null: never. */
+  | {
+      readonly action: 'tag.updated'
+      readonly repository: RepositoryName
+      readonly tag: Tag
+      readonly digest: Digest
+      readonly detail: { readonly expiresAt: string | null; readonly previousExpiresAt: string | null }
+    }
   | {
       readonly action: 'tag.deleted'
       readonly repository: RepositoryName
       readonly tag: Tag
       readonly digest: Digest
-      readonly detail?: NoDetail
+      readonly detail?: DeletionDetail
     }
   | {
       readonly action: 'blob.mounted'
@@ -126,7 +156,7 @@ export type Happening =
       readonly action: AdministrationAction
       readonly target: string
       readonly project?: string | undefined
-      /** Where it was refused. */
+      /** Where it was refused, or what came back from the trash. */
       readonly repository?: RepositoryName | undefined
       readonly detail?: Detail
     }
@@ -169,6 +199,7 @@ const actions: Readonly<Record<Event['action'], true>> = {
   'manifest.unlabelled': true,
   'tag.moved': true,
   'tag.deleted': true,
+  'tag.updated': true,
   'blob.mounted': true,
   'blob.deleted': true,
   'blob.quarantined': true,

@@ -10,6 +10,8 @@ import { insertManifest, insertReferences } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { putSetting } from '#metadata/settings.ts'
 import { transaction } from '#metadata/transaction.ts'
+import { blobEntered, blobResized, linkCounts, manifestEntered, manifestRepeated } from '#metadata/usage.ts'
+import { sumBlobSizes } from '#metadata/usage-blobs.ts'
 import { ensureRepository } from '#registry/ensure-repository.ts'
 
 /** A blob of the directory. */
@@ -95,34 +97,45 @@ async function refreshBlobs(tx: Transactor, store: string, blobs: readonly Found
       ids.push(row.id)
       const found = byDigest.get(digestFromBytes(row.digest))
       const change = found !== undefined && row.store === store && row.key === found.key ? changeOf(row, found) : undefined
-      if (change !== undefined) await tx.updateTable('blobs').set(change).where('id', '=', row.id).execute()
+      if (change === undefined) continue
+      await tx.updateTable('blobs').set(change).where('id', '=', row.id).execute()
+      await blobResized(tx, row.id, change.size_bytes - row.size_bytes)
     }
   }
   return ids
 }
 
-/** Makes the blobs pullable from the repository, and referenced by its manifests that came before them. */
+/** Makes the blobs pullable from the repository, referenced by its manifests that came before them, and counted. */
 async function linkBlobs(tx: Transactor, repositoryId: number, input: { blobIds: readonly number[]; now: number }): Promise<void> {
   for (const chunk of inChunks(input.blobIds)) {
-    await tx
+    const links = await tx
       .insertInto('repository_blobs')
-      .values(chunk.map((blobId) => ({ repository_id: repositoryId, blob_id: blobId, created_at: input.now })))
-      .onConflict((conflict) => conflict.columns(['repository_id', 'blob_id']).doNothing())
+      .values(chunk.map((blobId) => ({ repository_id: repositoryId, blob_id: blobId, created_at: input.now, is_counted: 1 })))
+      .onConflict((conflict) =>
+        conflict.columns(['repository_id', 'blob_id']).doUpdateSet({ is_counted: 1 }).where('repository_blobs.is_counted', '=', 0),
+      )
+      .returning('blob_id')
       .execute()
-    await tx
+    const waiting = await tx
       .insertInto('manifest_blobs')
-      .columns(['manifest_id', 'blob_id'])
+      .columns(['manifest_id', 'blob_id', 'repository_id'])
       .expression((eb) =>
         eb
           .selectFrom('blobs as b')
           .innerJoin('manifest_children as mc', 'mc.child_digest', 'b.digest')
           .innerJoin('manifests as m', 'm.id', 'mc.manifest_id')
-          .select(['mc.manifest_id', 'b.id as blob_id'])
+          .select(['mc.manifest_id', 'b.id as blob_id', 'm.repository_id'])
           .where('b.id', 'in', chunk)
           .where('m.repository_id', '=', repositoryId),
       )
       .onConflict((conflict) => conflict.columns(['manifest_id', 'blob_id']).doNothing())
+      .returning('blob_id')
       .execute()
+    const sizes = await tx.selectFrom('blobs').select(['id', 'size_bytes']).where('id', 'in', chunk).execute()
+    const sizeOf = new Map(sizes.map((row) => [row.id, row.size_bytes]))
+    const blobs = links.map(({ blob_id: blobId }) => ({ blobId, sizeBytes: sizeOf.get(blobId) ?? 0 }))
+    const logicalBytes = waiting.reduce((sum, row) => sum + (sizeOf.get(row.blob_id) ?? 0), 0)
+    await linkCounts(tx, { repositoryId, blobs, logicalBytes })
   }
 }
 
@@ -169,6 +182,7 @@ export const addBlobs = transaction(
       added += rows.length
       for (const row of rows) bytes += row.size_bytes
     }
+    await blobEntered(tx, bytes, added)
     await linkBlobs(tx, repositoryId, { blobIds: await refreshBlobs(tx, store, staying), now })
     return { added, bytes, leaving: blobs.filter((blob) => leaving.has(blob.key)).map((blob) => blob.digest) }
   },
@@ -194,12 +208,18 @@ export const addManifests = transaction(
     for (const manifest of manifests) {
       const { digest, mediaType, artifactType, subject, annotations, payload } = manifest
       const row = { repositoryId, digest, mediaType, artifactType, subject, annotations, payload, now: manifest.modifiedAt }
-      const { manifestId, isNew } = await insertManifest(tx, row)
+      const { manifestId, isNew, grownBytes } = await insertManifest(tx, row)
       if (isNew) added++
       const here = manifest.blobs.flatMap((blob) => blobIds.get(blob.digest) ?? [])
       const absent = manifest.blobs.filter((blob) => !blobIds.has(blob.digest))
       const digests = new Set([...manifest.children, ...absent.map((blob) => blob.digest)])
-      await insertReferences(tx, manifestId, { blobIds: [...new Set(here)], digests: [...digests] })
+      const ids = { repositoryId, manifestId }
+      const needed = await insertReferences(tx, ids, { blobIds: [...new Set(here)], digests: [...digests] })
+      if (isNew) await manifestEntered(tx, ids)
+      else {
+        const logicalBytes = grownBytes + (await sumBlobSizes(tx, needed))
+        await manifestRepeated(tx, ids, { bytes: grownBytes, manifestBytes: grownBytes, logicalBytes })
+      }
       for (const blob of absent) if (!blob.isOptional) missing.push({ manifest: digest, blob: blob.digest })
     }
     return { added, missing }
@@ -214,6 +234,14 @@ export const markBlob = transaction(
     tx,
     input: { readonly blobId: number; readonly key: string; readonly state: 'live' | 'quarantined'; readonly sizeBytes: number },
   ): Promise<void> => {
+    const blob = await tx
+      .selectFrom('blobs')
+      .select('size_bytes')
+      .where('id', '=', input.blobId)
+      .where('key', '=', input.key)
+      .executeTakeFirst()
+    if (blob === undefined) return
+    await blobResized(tx, input.blobId, input.sizeBytes - blob.size_bytes)
     await tx
       .updateTable('blobs')
       .set({ state: input.state, size_bytes: input.sizeBytes })

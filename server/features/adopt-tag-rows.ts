@@ -5,6 +5,7 @@ import { inChunks } from '#metadata/in-chunks.ts'
 import { manifestsOfRepository } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { transaction } from '#metadata/transaction.ts'
+import { tagsChanged } from '#metadata/usage.ts'
 import { importActor, repositoryOf } from './adopt-rows.ts'
 
 /** A tag of the directory: where it points, since when (milliseconds), and where it pointed before. */
@@ -165,6 +166,7 @@ export const addTags = transaction(
         .values(chunk.map((row) => ({ repository_id: repositoryId, ...row })))
         .execute()
     }
+    await tagsChanged(tx, repositoryId, plan.rows.length)
     for (const chunk of inChunks(plan.history)) {
       await tx
         .insertInto('tag_history')

@@ -25,6 +25,7 @@ export type NotedAction =
   | 'bearer.issued'
   | 'bearer.refused'
   | 'provider.tested'
+  | 'quota.exceeded'
 
 /** What happened, to what. `target` as in events: `user:alice`, `robot:ci@team`, `project:team`, `system`. Never a secret. */
 export interface Noted {

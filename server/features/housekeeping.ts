@@ -1,104 +1,61 @@
 /**
- * What a running registry does by itself from time to time: ends abandoned uploads, collects garbage, forgets old events.
- * Each chore runs alone, says in the log what it did, and a failure waits for its next turn. To add one, add a row to {@link choresOf}.
+ * What a running registry does by itself each minute or so and is too small to be a job: a chore that runs alone, in one process of all (the holder of the
+ * lease `housekeeping`), says in the log what it did, and waits for its next turn when it fails. Larger work is a kind of job: housekeeping-jobs.ts.
+ * To add a chore, add a row to {@link choresOf}.
  */
-import { forgetEndedTokens } from '#access/forget-tokens.ts'
-import { pruneEvents } from '#events/prune.ts'
 import { createSealer } from '#events/seal.ts'
-import { collectGarbage } from '#registry/collect-garbage.ts'
-import { purgeUploads } from '#registry/purge-uploads.ts'
+import { lead } from '#jobs/leadership.ts'
 import type { Registry } from '#registry/registry.ts'
-
-/** What of housekeeping an operator decides: `storage.maintenance.uploadpurging` and `audit.retention` of the configuration. */
-export interface HousekeepingOptions {
-  readonly uploadPurging: { readonly enabled: boolean; readonly ageMs: number; readonly intervalMs: number; readonly dryRun: boolean }
-  /** How long events are kept. */
-  readonly retentionMs: number
-}
 
 interface Chore {
   readonly name: string
   readonly intervalMs: number
-  /** What it did, for the log; undefined when there was nothing to do. */
+  /** What it did, for the log; undefined when there was nothing to tell. */
   readonly run: (signal: AbortSignal) => Promise<object | undefined>
 }
 
 const minuteMs = 60_000
-const garbageIntervalMs = 10 * minuteMs
-const eventsIntervalMs = 60 * minuteMs
-const tokensIntervalMs = 60 * minuteMs
-/** The first turn of each, so that a process that is started often does its chores as well. */
-const firstTurnMs = minuteMs
 
 /** Begins the chores. A read-only registry has none. Disposing stops what runs and waits for it. */
-export function startHousekeeping(registry: Registry, options: HousekeepingOptions): AsyncDisposable {
+export function startHousekeeping(registry: Registry, { isAlone }: { readonly isAlone: boolean }): AsyncDisposable {
   const stop = new AbortController()
   const running = new Set<Promise<void>>()
-  const { timers } = registry.context.ports
+  const { ports, log } = registry.context
   const timings: Disposable[] = []
-  for (const chore of registry.options.readOnly ? [] : choresOf(registry, options)) {
+  const chores = registry.options.readOnly ? [] : choresOf(registry)
+  const leadership = chores.length > 0 ? lead({ metadata: registry.metadata, ports, log }, { name: 'housekeeping', isAlone }) : undefined
+  for (const chore of chores) {
     let current: Promise<void> | undefined
     const turn = () => {
-      if (current !== undefined) return
+      if (current !== undefined || leadership?.fence() === undefined) return
       const started = (current = runChore(registry, chore, stop.signal).finally(() => {
         running.delete(started)
         current = undefined
       }))
       running.add(started)
     }
-    timings.push(timers.after(Math.min(firstTurnMs, chore.intervalMs), turn), timers.every(chore.intervalMs, turn))
+    timings.push(ports.timers.every(chore.intervalMs, turn))
   }
   return {
     async [Symbol.asyncDispose]() {
       for (const timing of timings) timing[Symbol.dispose]()
       stop.abort(new Error('the registry is stopping'))
       await Promise.all(running)
+      await leadership?.[Symbol.asyncDispose]()
     },
   }
 }
 
-function choresOf(registry: Registry, { uploadPurging, retentionMs }: HousekeepingOptions): readonly Chore[] {
+function choresOf(registry: Registry): readonly Chore[] {
   const sealer = createSealer(registry.metadata, registry.context.ports.clock)
-  const { ageMs, dryRun, intervalMs } = uploadPurging
-  const purge: Chore = {
-    name: 'purge-uploads',
-    intervalMs,
-    run: async (signal) => unlessIdle(await purgeUploads(registry, { ageMs, dryRun, signal })),
-  }
   return [
-    ...(uploadPurging.enabled ? [purge] : []),
-    {
-      name: 'collect-garbage',
-      intervalMs: garbageIntervalMs,
-      run: async (signal) => unlessIdle(await collectGarbage(registry, { signal })),
-    },
     {
       name: 'seal-events',
       intervalMs: minuteMs,
       // A line each minute would say nothing.
       run: async (signal) => void (await sealer.turn(signal)),
     },
-    {
-      name: 'forget-tokens',
-      intervalMs: tokensIntervalMs,
-      run: async (signal) => {
-        const { metadata, context } = registry
-        return unlessIdle({ tokens: await forgetEndedTokens({ metadata, clock: context.ports.clock }, signal) })
-      },
-    },
-    {
-      name: 'prune-events',
-      intervalMs: eventsIntervalMs,
-      run: async (signal) => {
-        const now = registry.context.ports.clock.now()
-        return unlessIdle({ events: await pruneEvents(registry.metadata, { before: now - retentionMs, now, signal }) })
-      },
-    },
   ]
-}
-
-function unlessIdle<Report extends object>(report: Report): Report | undefined {
-  return Object.values(report).some((value) => value !== 0) ? report : undefined
 }
 
 async function runChore({ context }: Registry, { name, run }: Chore, signal: AbortSignal): Promise<void> {

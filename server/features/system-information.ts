@@ -44,7 +44,7 @@ export async function readSignInChoices({ metadata }: { readonly metadata: Metad
   const local = await findProviderFacts(metadata.reader, { name: 'local' })
   return {
     // Local accounts work until somebody switches them off, which takes a row.
-    hasPasswords: local?.isEnabled !== false || providers.some(({ kind }) => kind === 'ldap'),
+    hasPasswords: local?.isEnabled !== false || providers.some(({ kind }) => kind === 'ldap' || kind === 'htpasswd'),
     providers: providers.filter(({ kind }) => kind === 'oidc').map(({ name, title, kind }) => ({ name, title, kind })),
   }
 }

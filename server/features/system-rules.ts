@@ -3,13 +3,18 @@
  *
  * The problem: each request asks whether its address may come in and whether the registry is read-only, and may cost no read for it; a change must count at
  * once here and within a second on other processes. The way: all of it is read together and kept while the access epoch stands, which every change of it moves.
+ *
+ * What a project's networks keep from an address is kept from its lists too: {@link SystemRules.reach} gives what is left as {@link Visibility}, which queries
+ * understand. That is looked up for the few addresses that some project refuses, and kept as long as the rest.
  */
 import type { AccessEpoch } from '#access/epoch.ts'
 import { createAddressRules, type AddressRules } from '#lib/address-rules.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Reader } from '#metadata/metadata.ts'
-import { projectsWithNetworks } from '#metadata/project-networks.ts'
+import { projectsBelow } from '#metadata/project-facts.ts'
+import { allProjectIds, projectsWithNetworks } from '#metadata/project-networks.ts'
 import { readSystemSettings, type SystemSettings } from '#metadata/system-settings.ts'
+import type { Visibility } from '#metadata/visibility.ts'
 
 /** What holds now. */
 export interface SystemState {
@@ -24,6 +29,8 @@ export interface SystemState {
 export interface SystemRules {
   /** At most a second old. While the database is away: what was known last. */
   current(): Promise<SystemState>
+  /** What may be used from the address; undefined: all. Of very many projects nothing is kept out: see docs/guides/networks.md. */
+  reach(address: string): Promise<Visibility | undefined>
 }
 
 /** What the rules are read from. */
@@ -47,18 +54,48 @@ export function createSystemRules({ reader, epoch, log }: SystemRulesParts): Sys
     }
     return reading.state
   }
-  return {
-    async current() {
-      try {
-        const now = await epoch.current()
-        return known?.epoch === now ? known.state : await read(now)
-      } catch (error) {
-        if (known === undefined) throw error
-        log.warn({ err: error }, 'the settings of the system cannot be read: those known last count')
-        return known.state
-      }
-    },
+  const current = async () => {
+    try {
+      const now = await epoch.current()
+      return known?.epoch === now ? known.state : await read(now)
+    } catch (error) {
+      if (known === undefined) throw error
+      log.warn({ err: error }, 'the settings of the system cannot be read: those known last count')
+      return known.state
+    }
   }
+  return { current, reach: async (address) => await reachOf(reader, await current(), address) }
+}
+
+/** More ids than a query takes as values. */
+const projectsInReachMax = 20_000
+/** Kinds of addresses that are told apart at a time. */
+const reachesMax = 100
+/** By the state, and by which projects refuse. */
+const reaches = new WeakMap<SystemState, Map<string, Promise<Visibility | undefined>>>()
+
+async function reachOf(reader: Reader, state: SystemState, address: string): Promise<Visibility | undefined> {
+  if (state.projectNetworks.size === 0) return undefined
+  const refusing = [...state.projectNetworks].flatMap(([id, rules]) => (rules.admits(address) ? [] : [id]))
+  if (refusing.length === 0) return undefined
+  const remembered = reaches.get(state) ?? new Map<string, Promise<Visibility | undefined>>()
+  reaches.set(state, remembered)
+  const key = refusing.join()
+  const known = remembered.get(key)
+  if (known !== undefined) return await known
+  const found = allBut(reader, refusing)
+  if (remembered.size < reachesMax) {
+    remembered.set(key, found)
+    found.catch(() => remembered.delete(key))
+  }
+  return await found
+}
+
+async function allBut(reader: Reader, refusing: readonly number[]): Promise<Visibility | undefined> {
+  const all = await allProjectIds(reader, projectsInReachMax)
+  if (all === undefined) return undefined
+  const refused = new Set(await projectsBelow(reader, refusing))
+  return { kind: 'some', projectIds: all.filter((id) => !refused.has(id)), repositoryGlobs: [], includesPublic: false }
 }
 
 async function readState(reader: Reader): Promise<SystemState> {

@@ -8,7 +8,9 @@ import type { TokenDesk } from '#access/token-desk.ts'
 import type { Config } from '#config/config.ts'
 import type { Audit } from '#features/audit.ts'
 import type { AuditStream } from '#features/audit-stream.ts'
+import type { PullStatistics } from '#features/pull-statistics.ts'
 import type { SystemRules } from '#features/system-rules.ts'
+import type { Jobs } from '#jobs/jobs.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Metrics } from '#lib/metrics.ts'
 import type { Ports } from '#lib/ports.ts'
@@ -34,8 +36,12 @@ export interface HttpParts {
   readonly audit: Audit
   /** Where pulls are told; absent: nowhere. */
   readonly pulls?: Pick<AuditStream, 'pulled' | 'hasPulls'> | undefined
+  /** Where pulls are counted; absent: nowhere. */
+  readonly pullStatistics?: Pick<PullStatistics, 'pulled'> | undefined
   /** What administrators decide while the registry runs: networks, limits, read-only mode. */
   readonly system: SystemRules
+  /** Work in the background. */
+  readonly jobs: Jobs
 }
 
 /** What one server works out once, for all its requests. */

@@ -8,6 +8,7 @@ import type { ProjectFacts } from '#access/decide.ts'
 import { clientNetwork } from '#access/networks.ts'
 import type { Principal } from '#access/principal.ts'
 import type { RouteContract } from '#api/contract.ts'
+import type { Permission } from '#api/permissions.ts'
 import type { SystemState } from '#features/system-rules.ts'
 import { TokenBuckets, type BucketLimit, type BucketState } from '#lib/token-buckets.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -102,6 +103,22 @@ function admits(projectNetworks: SystemState['projectNetworks'], projectIds: Ite
 export async function isInReach(exchange: Exchange, project: ProjectFacts | undefined): Promise<boolean> {
   const { projectNetworks } = await exchange.site.parts.system.current()
   return admits(projectNetworks, project?.lineage ?? projectNetworks.keys(), exchangeCaller(exchange).address)
+}
+
+type Seen = Awaited<ReturnType<HttpParts['access']['visibility']>>
+
+/** What of lists the caller may see from where they are. */
+export async function visibleHere(exchange: Exchange, principal: Principal, permission: Permission): Promise<Seen> {
+  const { access, system } = exchange.site.parts
+  const visible = await access.visibility(principal, permission)
+  const reach = await system.reach(exchangeCaller(exchange).address)
+  return reach === undefined ? visible : bounded(visible, reach)
+}
+
+function bounded(visible: Seen, reach: Seen): Seen {
+  if (visible.kind === 'everything') return reach
+  if (visible.kind === 'nothing') return visible
+  return { ...visible, within: visible.within === undefined ? reach : bounded(visible.within, reach) }
 }
 
 /** Throws UNSUPPORTED while administrators, or the configuration, keep the registry read-only. */

@@ -10,8 +10,10 @@ import { authenticate, refuseSwitchedOff, type Admitted, type Demand } from './a
 import type { Endpoint, Method, Operation } from './endpoint.ts'
 import { openExchange, type Exchange, type Site, type TargetedExchange } from './exchange.ts'
 import { chargeWrongCredential, gateAddress, gateAdmitted, gateWrite } from './gate.ts'
+import { noteQuotaRefusal } from './note-refusal.ts'
 import { respondError } from './respond-error.ts'
 import { parseRoute, type Route } from './router.ts'
+import { answerSignIn, isSignInPath } from './sign-in-endpoint.ts'
 import type { StatusEndpoint } from './status-endpoints.ts'
 import { parseTarget } from './target.ts'
 import { tokenEndpointAt } from './token/token-endpoint.ts'
@@ -76,6 +78,11 @@ async function answerData(exchange: TargetedExchange): Promise<void> {
     await answerApi(exchange)
     return
   }
+  if (isSignInPath(site, target.path)) {
+    enter(exchange, 'sign-in')
+    await answerSignIn(exchange)
+    return
+  }
   const tokens = tokenEndpointAt(site, target.path)
   if (tokens !== undefined) {
     enter(exchange, tokens.name)
@@ -109,7 +116,12 @@ async function answerRoute(exchange: TargetedExchange, endpoint: BoundEndpoint):
     respondError(exchange, error, ['Allow', endpoint.methods.filter((method) => method === 'GET' || method === 'HEAD').join(', ')])
     return
   }
-  await operation.run(exchange, admitted)
+  try {
+    await operation.run(exchange, admitted)
+  } catch (error) {
+    noteQuotaRefusal(exchange, error)
+    throw error
+  }
 }
 
 /** RFC 9112 §3.2. Node is told not to look, because its own answer is bare. */

@@ -1,16 +1,18 @@
-/** The audit line of a pull, where the configuration asks for one: into memory, never to the database. */
+/** A pull is counted, and leaves an audit line where the configuration asks for one: into memory, never to the database. */
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import type { Exchange } from './exchange.ts'
 import { whoOf } from './requester.ts'
 
-/** The manifest has been sent. */
+/** The manifest has been sent: a GET that was answered with it, not a HEAD and not a 304, which load nothing. */
 export function notePull(
   exchange: Exchange,
-  pulled: { readonly repository: RepositoryName; readonly digest: Digest; readonly tag: Tag | undefined },
+  pulled: { readonly repository: RepositoryName; readonly manifestId: number; readonly digest: Digest; readonly tag: Tag | undefined },
 ): void {
-  const { pulls, ports } = exchange.site.parts
+  const { pulls, pullStatistics, ports } = exchange.site.parts
+  const { manifestId, ...line } = pulled
+  pullStatistics?.pulled({ manifestId, tag: line.tag })
   const { principal, project } = exchange.notes
   if (pulls?.hasPulls !== true || principal === undefined) return
-  pulls.pulled({ ...pulled, project: project?.name, projectId: project?.id, ...whoOf(exchange, principal), at: ports.clock.now() })
+  pulls.pulled({ ...line, project: project?.name, projectId: project?.id, ...whoOf(exchange, principal), at: ports.clock.now() })
 }

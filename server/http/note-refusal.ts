@@ -3,6 +3,7 @@ import type { Principal } from '#access/principal.ts'
 import { parseBasicCredential } from '#access/basic-credential.ts'
 import { refusalReason } from '#access/name-collision.ts'
 import type { RegistryError } from '#oci/errors.ts'
+import { quotaFactsOf } from '#oci/quota-exceeded.ts'
 import type { Wanted } from './wanted.ts'
 import type { Exchange } from './exchange.ts'
 import { requesterOf, whoOf } from './requester.ts'
@@ -39,4 +40,16 @@ export function noteRefusal(exchange: Exchange, { permission, repository }: Want
   if (principal === undefined) return
   const happening = { action: 'access.refused', target: 'system', repository, detail: { permission } } as const
   exchange.site.parts.audit.note(happening, { ...whoOf(exchange, principal), outcome: 'failure', reason })
+}
+
+/** What did not fit a project's limits: many refusals of one sender become one record with a count. */
+export function noteQuotaRefusal(exchange: Exchange, error: unknown): void {
+  const facts = quotaFactsOf(error)
+  const { principal } = exchange.notes
+  if (facts === undefined || principal === undefined) return
+  const { project, unit, limit, used } = facts
+  exchange.site.parts.audit.note(
+    { action: 'quota.exceeded', target: `project:${project}`, project, detail: { unit, limit, used } },
+    { ...whoOf(exchange, principal), outcome: 'failure', reason: 'DENIED' },
+  )
 }

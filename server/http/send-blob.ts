@@ -5,9 +5,10 @@
  * complete answer with a wrong body is the one thing that must not happen.
  */
 import type { Readable } from 'node:stream'
-import { sendFile } from '#lib/pooled-read.ts'
+import { sendFile, type Receiver } from '#lib/pooled-read.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRange, type ByteRange } from '#oci/range.ts'
+import { createProof } from '#registry/damaged-blob.ts'
 import type { BlobContent } from '#registry/registry.ts'
 import { matchesRange } from './conditions.ts'
 import { closeSignal, ClientGone, type Exchange } from './exchange.ts'
@@ -23,7 +24,12 @@ interface Plan {
   readonly lengthBytes: number
   readonly parts: readonly { readonly head: string; readonly range: ByteRange }[]
   readonly tail: string
+  /** All of it, front to back: it can be proved on its way. */
+  readonly isWhole: boolean
 }
+
+/** Sees each piece before it is written, and throws to stop the answer short of it. */
+type Inspect = (piece: Uint8Array) => void
 
 /** Answers GET with the blob, or the parts of it that Range asks for. `headers` are those of the blob itself. The caller closes `content`. */
 export async function sendBlob(exchange: Exchange, content: BlobContent, headers: HeaderList): Promise<void> {
@@ -59,12 +65,12 @@ function planOf(exchange: Exchange, asked: readonly ByteRange[] | 'ignored', siz
 
 function planWhole(sizeBytes: number): Plan {
   const parts = sizeBytes === 0 ? [] : [{ head: '', range: { start: 0, end: sizeBytes - 1 } }]
-  return { status: 200, headers: ['Content-Type', blobType], lengthBytes: sizeBytes, parts, tail: '' }
+  return { status: 200, headers: ['Content-Type', blobType], lengthBytes: sizeBytes, parts, tail: '', isWhole: true }
 }
 
 function planOne(range: ByteRange, sizeBytes: number): Plan {
   const headers = ['Content-Type', blobType, 'Content-Range', contentRange(range, sizeBytes)]
-  return { status: 206, headers, lengthBytes: range.end - range.start + 1, parts: [{ head: '', range }], tail: '' }
+  return { status: 206, headers, lengthBytes: range.end - range.start + 1, parts: [{ head: '', range }], tail: '', isWhole: false }
 }
 
 function planMany(exchange: Exchange, ranges: readonly ByteRange[], sizeBytes: number): Plan {
@@ -75,7 +81,7 @@ function planMany(exchange: Exchange, ranges: readonly ByteRange[], sizeBytes: n
   }))
   const tail = `\r\n--${boundary}--\r\n`
   const lengthBytes = parts.reduce((sum, { head, range }) => sum + head.length + range.end - range.start + 1, tail.length)
-  return { status: 206, headers: ['Content-Type', `multipart/byteranges; boundary=${boundary}`], lengthBytes, parts, tail }
+  return { status: 206, headers: ['Content-Type', `multipart/byteranges; boundary=${boundary}`], lengthBytes, parts, tail, isWhole: false }
 }
 
 function contentRange({ start, end }: ByteRange, sizeBytes: number): string {
@@ -87,28 +93,35 @@ async function sendParts(exchange: Exchange, content: BlobContent, plan: Plan): 
   // A client that takes nothing for so long is gone: it would hold a descriptor and buffers for ever.
   const { bodyIdleTimeoutMs } = site.parts.config.limits
   if (bodyIdleTimeoutMs > 0) response.setTimeout(bodyIdleTimeoutMs, () => response.destroy())
+  const inspect = plan.isWhole && site.parts.config.validation.verifyBlobsOnRead ? createProof(content) : undefined
   for (const { head, range } of plan.parts) {
     if (head !== '') await writeBody(exchange, head)
-    await sendPart(exchange, content, range)
+    await sendPart(exchange, content, { range, inspect })
   }
   notes.sentBytes += plan.tail.length
   if (plan.tail === '') endResponse(exchange)
   else endResponse(exchange, plan.tail)
 }
 
-async function sendPart(exchange: Exchange, { body }: BlobContent, range: ByteRange): Promise<void> {
+interface Part {
+  readonly range: ByteRange
+  readonly inspect: Inspect | undefined
+}
+
+async function sendPart(exchange: Exchange, { body }: BlobContent, { range, inspect }: Part): Promise<void> {
   const { response, notes } = exchange
   switch (body.kind) {
     case 'bytes':
       await writeBody(exchange, body.bytes.subarray(range.start, range.end + 1))
       return
     case 'file':
-      if ((await sendFile(response, body.handle, range)) === 'gone') throw new ClientGone()
+      if ((await sendFile(inspect === undefined ? response : inspecting(response, inspect), body.handle, range)) === 'gone')
+        throw new ClientGone()
       notes.sentBytes += range.end - range.start + 1
       return
     case 'stream': {
       const signal = closeSignal(exchange)
-      await passOn(exchange, await body.read(range.start, range.end, signal), range)
+      await passOn(exchange, await body.read(range.start, range.end, signal), { range, inspect })
       return
     }
     case 'redirect':
@@ -116,12 +129,28 @@ async function sendPart(exchange: Exchange, { body }: BlobContent, range: ByteRa
   }
 }
 
+/** The same receiver behind an inspection. */
+function inspecting(response: Receiver, inspect: Inspect): Receiver {
+  return {
+    get destroyed() {
+      return response.destroyed
+    },
+    write(piece, callback) {
+      inspect(piece)
+      return response.write(piece, callback)
+    },
+    on: (event, listener) => response.on(event, listener),
+    off: (event, listener) => response.off(event, listener),
+  }
+}
+
 /** Passes a stream on, and fails unless it is exactly as long as the range: nothing beyond it is written, nothing short of it ends well. */
-async function passOn(exchange: Exchange, source: Readable, { start, end }: ByteRange): Promise<void> {
+async function passOn(exchange: Exchange, source: Readable, { range: { start, end }, inspect }: Part): Promise<void> {
   let remaining = end - start + 1
   for await (const chunk of source as AsyncIterable<Uint8Array>) {
     remaining -= chunk.byteLength
     if (remaining < 0) throw new Error('the store sent more than it was asked for')
+    inspect?.(chunk)
     await writeBody(exchange, chunk)
   }
   if (remaining > 0) throw new Error(`the store sent ${remaining} bytes too few`)

@@ -20,6 +20,7 @@ import { listeningUrl } from './listening-url.ts'
 import { refuseConnection } from './refuse-connection.ts'
 import { answerAlive, answerGuardedMetrics, answerReady, answerRoot, type StatusEndpoint } from './status-endpoints.ts'
 import { certificateStamp, isClientWelcome, readSecureContext, tlsServerOptions } from './tls.ts'
+import { warnOfClaimedAddresses } from './warn-of-claimed-addresses.ts'
 
 /** A server that can be started once and stopped once. */
 export interface HttpServer extends AsyncDisposable {
@@ -50,6 +51,7 @@ export function createHttpServer(parts: HttpParts, checks: readonly HealthCheck[
     async listen() {
       running.use(site.health)
       if (server instanceof https.Server) running.use(await loadCertificate(parts, server, connections))
+      await warnOfClaimedAddresses(parts)
       await listen(server, parts)
       site.health.start()
       const debug = await openDebugServer(site)

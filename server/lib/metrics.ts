@@ -36,6 +36,13 @@ interface AuditFigures {
   readonly unsealedSeconds: () => Promise<number>
 }
 
+/** What the room of jobs tells of itself. */
+interface JobFigures {
+  readonly counts: () => Promise<readonly { readonly kind: string; readonly state: string; readonly count: number }[]>
+  /** For how long the oldest job that is due has waited. */
+  readonly queueSeconds: () => Promise<number>
+}
+
 /** Every series of the process. Made once; rooms get the member that they count with. */
 export interface Metrics {
   /** prom-client's registry: `metrics()` is the page that Prometheus reads. */
@@ -47,12 +54,20 @@ export interface Metrics {
   readonly openUploads: Gauge
   /** Blobs that were found damaged since this process began. */
   readonly quarantinedBlobs: Counter
+  /** Counts a run of a retention policy that came to its end; of a dry one `removed` is what would have gone. */
+  countRetention(run: { readonly isDry: boolean; readonly removed: number; readonly failed: number }): void
   /** Counts a credential that was judged: its kind (`password`, `bearer`, …) and what came out (`success`, `failure`, `blocked`). */
   countAuthAttempt(kind: string, outcome: string): void
   /** Counts a request that was refused with 429, by what limited it. */
   limited(by: 'address' | 'credential'): void
   /** Asks for these at each scrape. */
   watchAudit(audit: AuditFigures): void
+  /** Counts a run of a job that ended here. */
+  countJob(end: { readonly kind: string; readonly outcome: string; readonly durationMs: number }): void
+  /** Asks for these at each scrape. */
+  watchJobs(figures: JobFigures): void
+  /** Asks for what the trash holds at each scrape. */
+  watchTrash(read: () => Promise<{ readonly items: number; readonly sizeBytes: number }>): void
   /** Stops what measures in the background. */
   [Symbol.dispose](): void
 }
@@ -106,9 +121,13 @@ export function createMetrics(): Metrics {
     },
     openUploads,
     quarantinedBlobs,
+    countRetention: createRetentionCounter(registry),
     countAuthAttempt: (kind, outcome) => cached(attemptSeries, `${kind} ${outcome}`, () => attempts.labels(kind, outcome)).inc(),
     limited: (limit) => limited.inc({ limit }),
     watchAudit: (audit) => createAuditMetrics(registry, audit),
+    countJob: createJobCounter(registry),
+    watchJobs: (figures) => createJobMetrics(registry, figures),
+    watchTrash: (read) => createTrashMetrics(registry, read),
     [Symbol.dispose]: () => lag[Symbol.dispose](),
   }
 }
@@ -128,6 +147,81 @@ function createAuditMetrics(registry: PrometheusRegistry, audit: AuditFigures): 
   watch('registry_audit_flush_failures', 'Times that waiting audit records could not be written, since the start', audit.flushFailures)
   watch('registry_audit_dropped_pulls', 'Pulls whose audit lines had no room, since the start', audit.droppedPulls)
   watch('registry_audit_unsealed_seconds', 'Age of the oldest audit record that no seal is over yet; 0 without one', audit.unsealedSeconds)
+}
+
+function createTrashMetrics(registry: PrometheusRegistry, read: Parameters<Metrics['watchTrash']>[0]): void {
+  const sizes = new Gauge({
+    name: 'registry_trash_bytes',
+    help: 'What the deletions in the trash stood for; shared blobs count in each',
+    registers: [registry],
+  })
+  new Gauge({
+    name: 'registry_trash_items',
+    help: 'Deletions that can be undone',
+    registers: [registry],
+    async collect() {
+      const { items, sizeBytes } = await read()
+      this.set(items)
+      sizes.set(sizeBytes)
+    },
+  })
+}
+
+/** A kind of job is of a closed set: those that the program knows. */
+function createRetentionCounter(registry: PrometheusRegistry): Metrics['countRetention'] {
+  const registers = [registry]
+  const runs = new Counter({
+    name: 'registry_retention_runs_total',
+    help: 'Runs of retention policies that came to their end; dry: they removed nothing',
+    labelNames: ['mode'],
+    registers,
+  })
+  const tags = new Counter({
+    name: 'registry_retention_tags_total',
+    help: 'Tags that retention removed, and those that it could not',
+    labelNames: ['outcome'],
+    registers,
+  })
+  return ({ isDry, removed, failed }) => {
+    runs.inc({ mode: isDry ? 'dry' : 'real' })
+    if (isDry) return
+    tags.inc({ outcome: 'removed' }, removed)
+    tags.inc({ outcome: 'failed' }, failed)
+  }
+}
+
+function createJobCounter(registry: PrometheusRegistry): Metrics['countJob'] {
+  const duration = new Histogram({
+    name: 'registry_job_duration_seconds',
+    help: 'How long runs of jobs took in this process, by how they ended; failed: for good, retried: it is tried again',
+    labelNames: ['kind', 'outcome'],
+    buckets: [0.01, 0.1, 1, 10, 60, 600, 3600, 6 * 3600],
+    registers: [registry],
+  })
+  return ({ kind, outcome, durationMs }) => duration.observe({ kind, outcome }, durationMs / 1000)
+}
+
+function createJobMetrics(registry: PrometheusRegistry, { counts, queueSeconds }: JobFigures): void {
+  const registers = [registry]
+  new Gauge({
+    name: 'registry_jobs',
+    help: 'Jobs that wait and run, of all processes on the database',
+    labelNames: ['kind', 'state'],
+    registers,
+    async collect() {
+      const found = await counts()
+      this.reset()
+      for (const { kind, state, count } of found) this.set({ kind, state }, count)
+    },
+  })
+  new Gauge({
+    name: 'registry_jobs_queue_seconds',
+    help: 'For how long the oldest job that is due has waited; 0 when none waits',
+    registers,
+    async collect() {
+      this.set(await queueSeconds())
+    },
+  })
 }
 
 function createLagGauge(registry: PrometheusRegistry): Disposable {

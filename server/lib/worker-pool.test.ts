@@ -171,6 +171,31 @@ suite('createWorkerPool', () => {
     for (const outcome of outcomes) assert.ok(outcome.status === 'rejected' && failsAs('crashed')(outcome.reason))
   })
 
+  test('a thread that cannot be started fails its task', async () => {
+    await using pool = createWorkerPool(new URL('http://127.0.0.1/no-module-of-a-thread'), 1)
+    await assert.rejects(pool.run(1), failsAs('crashed'))
+    await assert.rejects(pool.run(2), /a worker thread cannot be started/)
+  })
+
+  test('threads that cannot be started any more fail those who wait, rather than leave them for ever', async () => {
+    const url = new URL(obedient)
+    await using pool = createWorkerPool(url, 1)
+    const outcomes = Promise.allSettled([pool.run({ sleepMs: 20, exit: true }), pool.run({}), pool.run({})])
+    url.href = 'http://127.0.0.1/no-module-of-a-thread'
+    for (const outcome of await outcomes) assert.ok(outcome.status === 'rejected' && failsAs('crashed')(outcome.reason))
+    url.href = obedient.href
+    assert.equal((await pool.run<unknown, Output>({ echo: 4 })).echo, 4)
+  })
+
+  test('a second thread that cannot be started leaves the work to the first', async () => {
+    const url = new URL(obedient)
+    await using pool = createWorkerPool(url, 2)
+    const first = pool.run<unknown, Output>({ sleepMs: 20 })
+    url.href = 'http://127.0.0.1/no-module-of-a-thread'
+    const second = pool.run<unknown, Output>({})
+    assert.equal((await second).threadId, (await first).threadId)
+  })
+
   test('more tasks than the queue holds are refused as busy', async () => {
     await using pool = poolOf(1, { queueMax: 2 })
     const accepted = [0, 1, 2].map((echo) => pool.run<unknown, Output>({ echo }))

@@ -88,7 +88,7 @@ class ThreadPool implements WorkerPool {
     signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const task: Task = { input, transfer, resolve, reject }
-    const thread = this.#freeThread()
+    const thread = this.#threadFor()
     if (thread === undefined && this.#waiting.size >= this.#options.queueMax)
       throw new WorkerError('busy', 'too many tasks wait for a worker')
     if (thread === undefined) this.#waiting.add(task)
@@ -108,7 +108,17 @@ class ThreadPool implements WorkerPool {
     await Promise.all([...this.#threads].map((thread) => thread.end(new WorkerError('closed', 'the worker pool was closed'))))
   }
 
-  /** Undefined if all threads are busy. */
+  /** Undefined where the task has to wait. Throws when no thread can be started and there is none that would take it later. */
+  #threadFor(): Thread | undefined {
+    try {
+      return this.#freeThread()
+    } catch (cause) {
+      if (this.#threads.size > 0) return undefined
+      throw new WorkerError('crashed', 'a worker thread cannot be started', { cause })
+    }
+  }
+
+  /** Undefined if all threads are busy. Throws what the start of a thread throws: the machine may be out of them. */
   #freeThread(): Thread | undefined {
     const idle = [...this.#threads].find((candidate) => candidate.isIdle)
     if (idle !== undefined || this.#threads.size >= this.#size) return idle
@@ -124,11 +134,18 @@ class ThreadPool implements WorkerPool {
   }
 
   #runNext(): void {
-    const [task] = this.#waiting
-    const thread = task && this.#freeThread()
-    if (task === undefined || thread === undefined) return
-    this.#waiting.delete(task)
-    thread.run(task)
+    for (const task of this.#waiting) {
+      try {
+        const thread = this.#threadFor()
+        if (thread === undefined) return
+        this.#waiting.delete(task)
+        thread.run(task)
+      } catch (error) {
+        // With no thread left nobody would ever call again.
+        this.#waiting.delete(task)
+        task.reject(error)
+      }
+    }
   }
 }
 

@@ -93,7 +93,9 @@ const robotById = prepare<{ id: number }, RobotRow>((db, param) =>
     .selectFrom('robots as r')
     .leftJoin('projects as p', 'p.id', 'r.project_id')
     .select(['r.id', 'r.name', 'p.name as project', 'r.is_disabled', 'r.allowed_addresses', 'r.expires_at', 'r.version'])
-    .where('r.id', '=', param('id')),
+    .where('r.id', '=', param('id'))
+    // Robots of a project in the trash are none; names of such projects sort before all others.
+    .where((eb) => eb.or([eb('r.project_id', 'is', null), eb('p.name', '>=', '0')])),
 )
 
 /** Undefined when there is no such robot. */

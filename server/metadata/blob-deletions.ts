@@ -1,6 +1,6 @@
 /** The table `blob_deletions`: keys whose bytes go once no request can still be reading them, and keys of pushes that are not committed yet. */
-import type { ExpressionBuilder } from 'kysely'
-import { inChunks } from './in-chunks.ts'
+import { sql, type ExpressionBuilder } from 'kysely'
+import { numberList } from './dialect.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import type { BlobDeletionsTable, Database } from './schema.ts'
 
@@ -22,9 +22,12 @@ export async function scheduleDeletion(tx: Transactor, deletion: KeyDeletion): P
   return id
 }
 
-/** Takes a note back. False when it is gone: its time came, and so may have the end of the bytes. */
+/** In place of a time: a collection is at it, and the bytes may be gone already. */
+const taken = -1
+
+/** Takes a note back. False when it is gone, or taken: its time came, and so may have the end of the bytes. */
 export async function cancelDeletion(tx: Transactor, deletionId: number): Promise<boolean> {
-  const result = await tx.deleteFrom('blob_deletions').where('id', '=', deletionId).executeTakeFirst()
+  const result = await tx.deleteFrom('blob_deletions').where('id', '=', deletionId).where('delete_after', '<>', taken).executeTakeFirst()
   return result.numDeletedRows > 0n
 }
 
@@ -59,7 +62,7 @@ export async function countDueDeletions(
 
 /** Keys of this store whose time has come, in the order of their ids. */
 export async function dueDeletions(
-  reader: Reader,
+  reader: Reader | Transactor,
   store: string,
   page: { readonly dueBefore: number; readonly afterId: number; readonly limit: number },
 ): Promise<DueDeletion[]> {
@@ -76,9 +79,36 @@ export async function dueDeletions(
   return rows.map((row) => ({ ...row, inUse: Boolean(row.inUse) }))
 }
 
-/** Takes the rows off, once the keys' bytes are gone or found to be needed. Unknown ids are fine. */
-export async function deleteDeletions(tx: Transactor, ids: readonly number[]): Promise<void> {
-  for (const chunk of inChunks(ids)) await tx.deleteFrom('blob_deletions').where('id', 'in', chunk).execute()
+/**
+ * The next keys whose bytes are to be deleted now. From this commit on they are nobody's: who noted one for a push that took too long does not get it back.
+ * Notes of keys that a row names are dropped.
+ */
+export async function takeDeletions(
+  tx: Transactor,
+  store: string,
+  page: { readonly dueBefore: number; readonly afterId: number; readonly limit: number },
+): Promise<{ readonly due: DueDeletion[]; readonly lastId: number | undefined }> {
+  const found = await dueDeletions(tx, store, page)
+  const due = found.filter(({ inUse }) => !inUse)
+  await deleteDeletions(
+    tx,
+    found.filter(({ inUse }) => inUse).map(({ deletionId }) => deletionId),
+  )
+  const ids = due.map(({ deletionId }) => deletionId)
+  if (ids.length > 0) await sql`update blob_deletions set delete_after = ${taken} where id in ${numberList(tx, ids)}`.execute(tx)
+  return { due, lastId: found.at(-1)?.deletionId }
+}
+
+/** Takes the rows off, once the keys' bytes are gone or found to be needed; gives how many there were, and their bytes. Unknown ids are fine. */
+export async function deleteDeletions(
+  tx: Transactor,
+  ids: readonly number[],
+): Promise<{ readonly keys: number; readonly freedBytes: number }> {
+  if (ids.length === 0) return { keys: 0, freedBytes: 0 }
+  const { rows } = await sql<{
+    size_bytes: number
+  }>`delete from blob_deletions where id in ${numberList(tx, ids)} returning size_bytes`.execute(tx)
+  return { keys: rows.length, freedBytes: rows.reduce((sum, { size_bytes }) => sum + size_bytes, 0) }
 }
 
 /** Whether any blob's row names the key. */

@@ -5,6 +5,7 @@ import { inChunks } from './in-chunks.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
 import { firstRepositoryName } from './repositories.ts'
+import { linkCounts, logicalBytesChanged } from './usage.ts'
 import { whereVisible, type Visibility } from './visibility.ts'
 
 /** Where a live blob is. */
@@ -15,9 +16,12 @@ export interface BlobPlace {
   readonly key: string
 }
 
-/** A {@link BlobPlace} with what decides whether a HEAD must extend its lease. */
+/** A {@link BlobPlace} in a repository, with what decides whether a HEAD must extend its lease. */
 export interface LeasedBlobPlace extends BlobPlace {
+  /** Of the row that makes it a blob of the repository. */
+  readonly linkId: number
   readonly leaseUntil: number
+  /** A manifest of the repository needs it: what others need may leave this one. */
   readonly referenced: boolean
 }
 
@@ -47,7 +51,17 @@ const leasedPlaceInRepository = prepare<
     .leftJoin('blobs as b', (join) => join.on((eb) => eb.and([eb('b.digest', '=', param('digest')), eb('b.state', '=', 'live')])))
     .leftJoin('repository_blobs as rb', (join) => join.onRef('rb.repository_id', '=', 'r.id').onRef('rb.blob_id', '=', 'b.id'))
     .select(['b.id as blob_id', 'b.size_bytes', 'b.store', 'b.key', 'rb.id as link_id', 'b.lease_until'])
-    .select((eb) => eb.exists(eb.selectFrom('manifest_blobs as mb').select('mb.id').whereRef('mb.blob_id', '=', 'b.id')).as('referenced'))
+    .select((eb) =>
+      eb
+        .exists(
+          eb
+            .selectFrom('manifest_blobs as mb')
+            .select('mb.id')
+            .whereRef('mb.blob_id', '=', 'b.id')
+            .whereRef('mb.repository_id', '=', 'r.id'),
+        )
+        .as('referenced'),
+    )
     .where('r.name', '=', param('name')),
 )
 
@@ -75,7 +89,7 @@ export async function findLeasedBlob(
   const [row] = await leasedPlaceInRepository(reader, { name: repository, digest: digestToBytes(digest) })
   if (row === undefined) return 'no-repository'
   const place = placeOf(row)
-  return place && { ...place, leaseUntil: row.lease_until ?? 0, referenced: Boolean(row.referenced) }
+  return place && { ...place, linkId: row.link_id ?? 0, leaseUntil: row.lease_until ?? 0, referenced: Boolean(row.referenced) }
 }
 
 /** Where the live bytes of the digest are, whatever repository they belong to. */
@@ -107,29 +121,51 @@ export async function findVisibleBlob(
   return whereVisible(query, input.visibility).executeTakeFirst()
 }
 
-/** Makes the blob pullable from the repository, and referenced by its manifests that came before it. */
-export async function linkBlob(
-  tx: Transactor,
-  link: { readonly repositoryId: number; readonly blobId: number; readonly digest: Digest; readonly now: number },
-): Promise<void> {
-  await tx
+/** Gives a row when the link counts from now on: it is new, or had stopped counting. */
+const countedLink = prepare<{ repositoryId: number; blobId: number; now: number }, { id: number }>((db, param) =>
+  db
     .insertInto('repository_blobs')
-    .values({ repository_id: link.repositoryId, blob_id: link.blobId, created_at: link.now })
-    .onConflict((conflict) => conflict.columns(['repository_id', 'blob_id']).doNothing())
-    .execute()
-  await tx
+    .values({ repository_id: param('repositoryId'), blob_id: param('blobId'), created_at: param('now'), is_counted: 1 })
+    .onConflict((conflict) =>
+      conflict.columns(['repository_id', 'blob_id']).doUpdateSet({ is_counted: 1 }).where('repository_blobs.is_counted', '=', 0),
+    )
+    .returning('id'),
+)
+
+/** A manifest that was waiting for the blob gives a row. */
+const referenceFromEarlier = prepare<{ repositoryId: number; blobId: number; digest: Buffer }, { id: number }>((db, param) =>
+  db
     .insertInto('manifest_blobs')
-    .columns(['manifest_id', 'blob_id'])
+    .columns(['manifest_id', 'blob_id', 'repository_id'])
     .expression((eb) =>
       eb
         .selectFrom('manifest_children as mc')
         .innerJoin('manifests as m', 'm.id', 'mc.manifest_id')
-        .select(['mc.manifest_id', eb.val(link.blobId).as('blob_id')])
-        .where('mc.child_digest', '=', digestToBytes(link.digest))
-        .where('m.repository_id', '=', link.repositoryId),
+        .select(['mc.manifest_id', eb.cast<number>(eb.val(param('blobId')), 'bigint').as('blob_id'), 'm.repository_id'])
+        .where('mc.child_digest', '=', param('digest'))
+        .where('m.repository_id', '=', param('repositoryId')),
     )
     .onConflict((conflict) => conflict.columns(['manifest_id', 'blob_id']).doNothing())
-    .execute()
+    .returning('id'),
+)
+
+/** Makes the blob pullable from the repository, referenced by its manifests that came before it, and counted. Throws DENIED for a quota. */
+export async function linkBlob(
+  tx: Transactor,
+  link: {
+    readonly repositoryId: number
+    readonly blobId: number
+    readonly digest: Digest
+    readonly sizeBytes: number
+    readonly now: number
+  },
+): Promise<void> {
+  const { repositoryId, blobId, digest, sizeBytes, now } = link
+  const counted = await countedLink(tx, { repositoryId, blobId, now })
+  const waiting = await referenceFromEarlier(tx, { repositoryId, blobId, digest: digestToBytes(digest) })
+  const logicalBytes = waiting.length * sizeBytes
+  if (counted.length > 0) await linkCounts(tx, { repositoryId, blobs: [{ blobId, sizeBytes }], logicalBytes })
+  else await logicalBytesChanged(tx, repositoryId, logicalBytes)
 }
 
 /** Adds a live blob that no repository has yet, and gives its id. Throws when there is a row of the digest. Instants are milliseconds. */
@@ -169,6 +205,15 @@ export async function extendLease(tx: Transactor, blobId: number, leaseUntil: nu
     .where('state', '=', 'live')
     .executeTakeFirst()
   return result.numUpdatedRows > 0n
+}
+
+/** The same for a blob of a repository: false too when it left that one meanwhile. */
+export async function extendLinkLease(
+  tx: Transactor,
+  { linkId, blobId, leaseUntil }: { readonly linkId: number; readonly blobId: number; readonly leaseUntil: number },
+): Promise<boolean> {
+  const link = await tx.selectFrom('repository_blobs').select('id').where('id', '=', linkId).executeTakeFirst()
+  return link !== undefined && (await extendLease(tx, blobId, leaseUntil))
 }
 
 /** Ids of those digests that are live blobs of the repository. */

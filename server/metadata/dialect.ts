@@ -43,3 +43,17 @@ const columnTypes: Readonly<Record<DialectName, ColumnTypes>> = {
 export function columnTypesOf(db: Pick<Kysely<unknown>, 'getExecutor'>): ColumnTypes {
   return columnTypes[dialectOf(db)]
 }
+
+/** The column's value, for which no index is considered. */
+export function unindexed<Value>(db: Pick<Kysely<unknown>, 'getExecutor'>, column: string): RawBuilder<Value> {
+  // A sign is free on SQLite and unknown for text on PostgreSQL, where statistics keep the planner from an index that does not pay.
+  return dialectOf(db) === 'postgres' ? sql<Value>`${sql.ref(column)}` : sql<Value>`+${sql.ref(column)}`
+}
+
+/** The numbers as a table expression of one parameter, for `in (…)`: however many they are, the statement is the same and is prepared once. */
+export function numberList(db: Pick<Kysely<unknown>, 'getExecutor'>, numbers: readonly number[]): RawBuilder<number> {
+  const text = JSON.stringify(numbers)
+  return dialectOf(db) === 'postgres'
+    ? sql<number>`(select value::bigint from json_array_elements_text(${text}::json) as listed(value))`
+    : sql<number>`(select value from json_each(${text}))`
+}

@@ -1,12 +1,20 @@
-/** The table `garbage_reviews`: what lost a reference, or never had one, and when to look at it. */
-import type { ExpressionBuilder } from 'kysely'
-import { digestFromBytes, digestToBytes, type Digest } from '#oci/digest.ts'
+/**
+ * The table `garbage_reviews`: what lost what kept it, or never had it, and when to look at it.
+ *
+ * A `link` is a blob of a repository that no manifest there needs; a `blob` has no link and no manifest anywhere; a `manifest` has no tag. Whatever takes
+ * something away queues here, in the same transaction, what it may have held. How a review is judged is garbage-review.ts.
+ */
+import { sql } from 'kysely'
+import { digestToBytes, type Digest } from '#oci/digest.ts'
+import { tagPrefixOf } from '#oci/subject-of-tag.ts'
+import { numberList } from './dialect.ts'
 import { inChunks } from './in-chunks.ts'
 import type { Reader, Transactor } from './metadata.ts'
-import type { Database, ManifestsTable } from './schema.ts'
+import { prepare } from './prepared.ts'
+import type { GarbageReviewsTable } from './schema.ts'
 
-/** The table that a review's `target_id` is an id of: `blobs` or `manifests`. */
-export type ReviewKind = 'blob' | 'manifest'
+/** The table that a review's `target_id` is an id of: `blobs`, `manifests` or `repository_blobs`. */
+export type ReviewKind = GarbageReviewsTable['kind']
 
 /** Has garbage collection look at the row then (a review that waits already moves to that time). */
 export async function review(tx: Transactor, kind: ReviewKind, targetId: number, reviewAfter: number): Promise<void> {
@@ -17,66 +25,104 @@ export async function review(tx: Transactor, kind: ReviewKind, targetId: number,
     .execute()
 }
 
+/** When a manifest lost what kept it, and when to look at it. */
+export interface Untagging {
+  readonly since: number
+  readonly reviewAfter: number
+}
+
+/** The same for a manifest that lost a tag or was pushed without one: what is untagged for long goes where a project says so. */
+export async function reviewManifest(tx: Transactor, manifestId: number, { since, reviewAfter }: Untagging): Promise<void> {
+  await tx
+    .insertInto('garbage_reviews')
+    .values({ kind: 'manifest', target_id: manifestId, review_after: reviewAfter, since })
+    .onConflict((conflict) => conflict.columns(['kind', 'target_id']).doUpdateSet({ review_after: reviewAfter, since: laterSince }))
+    .execute()
+}
+
+/** Of two times at which something lost what kept it, the later one counts: in between it had another. */
+const laterSince = sql<number>`case when excluded.since > garbage_reviews.since then excluded.since else garbage_reviews.since end`
+
+const queueLink = prepare<{ repositoryId: number; blobId: number; reviewAfter: number }, object>((db, param) =>
+  db
+    .insertInto('garbage_reviews')
+    .columns(['kind', 'target_id', 'review_after'])
+    .expression((eb) =>
+      eb
+        .selectFrom('repository_blobs')
+        .select([sql.lit<ReviewKind>('link').as('kind'), 'id', eb.cast<number>(eb.val(param('reviewAfter')), 'bigint').as('review_after')])
+        .where('repository_id', '=', param('repositoryId'))
+        .where('blob_id', '=', param('blobId')),
+    )
+    .onConflict((conflict) => conflict.columns(['kind', 'target_id']).doUpdateSet({ review_after: sql<number>`excluded.review_after` })),
+)
+
+/** Has garbage collection look then whether a manifest of the repository came for the blob. */
+export async function reviewLink(
+  tx: Transactor,
+  link: { readonly repositoryId: number; readonly blobId: number; readonly reviewAfter: number },
+): Promise<void> {
+  await queueLink(tx, link)
+}
+
+/** A manifest that goes, and until when what it held is safe. */
+export interface Release {
+  readonly manifestId: number
+  readonly repositoryId: number
+  readonly digest: Digest
+  readonly now: number
+  readonly safeUntil: number
+  /** It was untagged since then, and so was all that only it kept. */
+  readonly since?: number | undefined
+}
+
 /**
  * Before a manifest goes: what only it may have held is reviewed, and its blobs are safe until then, for a HEAD just now may have told a client
  * that it need not upload them. In a few statements, whatever the number of references.
  */
-export async function releaseManifest(
-  tx: Transactor,
-  manifest: { readonly manifestId: number; readonly repositoryId: number; readonly digest: Digest; readonly safeUntil: number },
-): Promise<void> {
-  const { manifestId, safeUntil } = manifest
+export async function releaseManifest(tx: Transactor, manifest: Release): Promise<void> {
+  const { manifestId, repositoryId, safeUntil } = manifest
   await tx
     .updateTable('blobs')
     .set({ lease_until: safeUntil })
     .where('id', 'in', (eb) => eb.selectFrom('manifest_blobs').select('blob_id').where('manifest_id', '=', manifestId))
     .where('lease_until', '<', safeUntil)
     .execute()
-  await tx
-    .insertInto('garbage_reviews')
-    .columns(['kind', 'target_id', 'review_after'])
-    .expression((eb) =>
-      eb
-        .selectFrom('manifest_blobs')
-        .select((of) => [of.val('blob' as ReviewKind).as('kind'), 'blob_id', of.val(safeUntil).as('review_after')])
-        .where('manifest_id', '=', manifestId),
-    )
-    .onConflict((conflict) => conflict.columns(['kind', 'target_id']).doUpdateSet({ review_after: safeUntil }))
-    .execute()
+  await sql`insert into garbage_reviews (kind, target_id, review_after)
+    select 'link', rb.id, ${safeUntil} from manifest_blobs mb
+      join repository_blobs rb on rb.blob_id = mb.blob_id and rb.repository_id = ${repositoryId} where mb.manifest_id = ${manifestId}
+    on conflict (kind, target_id) do update set review_after = excluded.review_after`.execute(tx)
+  // Of what the trash held there is no link any more; where there is one, the blob's turn comes after it.
+  await sql`insert into garbage_reviews (kind, target_id, review_after)
+    select 'blob', mb.blob_id, ${safeUntil} from manifest_blobs mb where mb.manifest_id = ${manifestId} and not exists (
+      select 1 from repository_blobs rb where rb.blob_id = mb.blob_id and rb.repository_id = ${repositoryId})
+    on conflict (kind, target_id) do update set review_after = excluded.review_after`.execute(tx)
   await releaseManifests(tx, manifest)
   await tx.deleteFrom('garbage_reviews').where('kind', '=', 'manifest').where('target_id', '=', manifestId).execute()
 }
 
-/** Children that it lists, and manifests whose subject it is. */
-async function releaseManifests(
-  tx: Transactor,
-  manifest: { readonly manifestId: number; readonly repositoryId: number; readonly digest: Digest; readonly safeUntil: number },
-): Promise<void> {
-  await tx
-    .insertInto('garbage_reviews')
-    .columns(['kind', 'target_id', 'review_after'])
-    .expression((eb) =>
-      eb
-        .selectFrom('manifest_children as mc')
-        .innerJoin('manifests as m', 'm.digest', 'mc.child_digest')
-        .select((of) => [of.val('manifest' as ReviewKind).as('kind'), 'm.id', of.val(manifest.safeUntil).as('review_after')])
-        .where('mc.manifest_id', '=', manifest.manifestId)
-        .where('m.repository_id', '=', manifest.repositoryId),
-    )
-    .onConflict((conflict) => conflict.columns(['kind', 'target_id']).doUpdateSet({ review_after: manifest.safeUntil }))
-    .execute()
-  await tx
-    .insertInto('garbage_reviews')
-    .columns(['kind', 'target_id', 'review_after'])
-    .expression((eb) =>
-      eb
-        .selectFrom('manifests as m')
-        .select((of) => [of.val('manifest' as ReviewKind).as('kind'), 'm.id', of.val(manifest.safeUntil).as('review_after')])
-        .where('m.repository_id', '=', manifest.repositoryId)
-        .where('m.subject_digest', '=', digestToBytes(manifest.digest)),
-    )
-    .onConflict((conflict) => conflict.columns(['kind', 'target_id']).doUpdateSet({ review_after: manifest.safeUntil }))
-    .execute()
+/** Children that it lists, manifests whose subject it is, and those under tags made of its digest. */
+async function releaseManifests(tx: Transactor, manifest: Release): Promise<void> {
+  const { manifestId, repositoryId, digest, now } = manifest
+  const since = manifest.since ?? now
+  // What was untagged with it has waited with it.
+  const reviewAfter = manifest.since === undefined ? manifest.safeUntil : now
+  const bytes = digestToBytes(digest)
+  const prefix = tagPrefixOf(digest)
+  const held = [
+    sql`from manifest_children mc join manifests m on m.digest = mc.child_digest and m.repository_id = ${repositoryId}
+      where mc.manifest_id = ${manifestId}`,
+    sql`from manifests m where m.repository_id = ${repositoryId} and m.subject_digest = ${bytes}`,
+    // Tags are in the live repository, whether this one was there or in its trash.
+    sql`from tags t join manifests m on m.id = t.manifest_id
+      where t.repository_id = (select coalesce(r.trash_of, r.id) from repositories r where r.id = ${repositoryId})
+        and t.name >= ${prefix} and t.name < ${`${prefix}/`}`,
+  ]
+  for (const which of held) {
+    await sql`insert into garbage_reviews (kind, target_id, review_after, since)
+      select distinct 'manifest', m.id, ${reviewAfter}, ${since} ${which}
+      on conflict (kind, target_id) do update set review_after = excluded.review_after, since = ${laterSince}`.execute(tx)
+  }
 }
 
 /** Takes blobs out of a repository that no manifest needs them in any more, and queues them; gives how many there were. */
@@ -114,164 +160,50 @@ export async function releaseLinks(
 export interface DueReview {
   readonly reviewId: number
   readonly targetId: number
+  readonly reviewAfter: number
+  readonly since: number
+}
+
+/** Which reviews: those of a kind that are due, after the one of that time and id, as many. */
+export interface ReviewPage {
+  readonly dueBefore: number
+  readonly after?: { readonly reviewAfter: number; readonly reviewId: number } | undefined
+  readonly limit: number
 }
 
 /** Reviews that are due, those that wait longest first. */
-export async function dueReviews(reader: Reader | Transactor, kind: ReviewKind, now: number, limit: number): Promise<DueReview[]> {
+export async function dueReviews(reader: Reader | Transactor, kind: ReviewKind, page: ReviewPage): Promise<DueReview[]> {
+  const { after } = page
   return reader
     .selectFrom('garbage_reviews')
-    .select(['id as reviewId', 'target_id as targetId'])
+    .select(['id as reviewId', 'target_id as targetId', 'review_after as reviewAfter', 'since'])
     .where('kind', '=', kind)
-    .where('review_after', '<=', now)
+    .where('review_after', '<=', page.dueBefore)
+    .$if(after !== undefined, (query) =>
+      query.where(sql<boolean>`(review_after, id) > (${after?.reviewAfter ?? 0}, ${after?.reviewId ?? 0})`),
+    )
     .orderBy('review_after')
-    .limit(limit)
+    .orderBy('id')
+    .limit(page.limit)
     .execute()
 }
 
 /** Takes reviews off the queue, whatever they came to. Unknown ids are fine. */
 export async function deleteReviews(tx: Transactor, reviewIds: readonly number[]): Promise<void> {
-  for (const chunk of inChunks(reviewIds)) await tx.deleteFrom('garbage_reviews').where('id', 'in', chunk).execute()
+  if (reviewIds.length > 0) await sql`delete from garbage_reviews where id in ${numberList(tx, reviewIds)}`.execute(tx)
 }
 
-/** A blob under review: what is needed to judge it. */
-export interface ReviewedBlob {
-  readonly blobId: number
-  readonly sizeBytes: number
-  readonly store: string
-  readonly key: string
-  readonly leaseUntil: number
-  readonly referenced: boolean
-}
-
-/** The blobs of these ids that are still there. */
-export async function reviewedBlobs(reader: Reader | Transactor, blobIds: readonly number[]): Promise<ReviewedBlob[]> {
-  const blobs: ReviewedBlob[] = []
-  for (const chunk of inChunks(blobIds)) {
-    const rows = await reader
-      .selectFrom('blobs as b')
-      .select(['b.id as blobId', 'b.size_bytes as sizeBytes', 'b.store', 'b.key', 'b.lease_until as leaseUntil'])
-      .select((eb) => eb.exists(eb.selectFrom('manifest_blobs as mb').select('mb.id').whereRef('mb.blob_id', '=', 'b.id')).as('referenced'))
-      .where('b.id', 'in', chunk)
-      .execute()
-    for (const row of rows) blobs.push({ ...row, referenced: Boolean(row.referenced) })
-  }
-  return blobs
-}
-
-/** A manifest under review. */
-export interface ReviewedManifest {
-  readonly manifestId: number
-  readonly repositoryId: number
-  readonly repository: string
-  readonly digest: Digest
-  readonly sizeBytes: number
-  /** A tag points at it, an index that is here lists it, or it has a subject that is here. */
-  readonly kept: boolean
-}
-
-function isKept(eb: ExpressionBuilder<Database & { m: ManifestsTable }, 'm'>) {
-  return eb.or([
-    eb.exists(eb.selectFrom('tags as t').select('t.id').whereRef('t.manifest_id', '=', 'm.id')),
-    eb.exists(
-      eb
-        .selectFrom('manifest_children as mc')
-        .innerJoin('manifests as p', 'p.id', 'mc.manifest_id')
-        .select('mc.id')
-        .whereRef('mc.child_digest', '=', 'm.digest')
-        .whereRef('p.repository_id', '=', 'm.repository_id'),
-    ),
-    eb.exists(
-      eb
-        .selectFrom('manifests as s')
-        .select('s.id')
-        .whereRef('s.repository_id', '=', 'm.repository_id')
-        .whereRef('s.digest', '=', 'm.subject_digest'),
-    ),
-  ])
-}
-
-/** The manifests of these ids that are still there. */
-export async function reviewedManifests(reader: Reader | Transactor, manifestIds: readonly number[]): Promise<ReviewedManifest[]> {
-  const manifests: ReviewedManifest[] = []
-  for (const chunk of inChunks(manifestIds)) {
-    const rows = await reader
-      .selectFrom('manifests as m')
-      .innerJoin('repositories as r', 'r.id', 'm.repository_id')
-      .select(['m.id', 'm.repository_id', 'm.digest', 'm.size_bytes', 'r.name'])
-      .select((eb) => isKept(eb).as('kept'))
-      .where('m.id', 'in', chunk)
-      .execute()
-    for (const row of rows) {
-      const place = { manifestId: row.id, repositoryId: row.repository_id, repository: row.name }
-      manifests.push({ ...place, digest: digestFromBytes(row.digest), sizeBytes: row.size_bytes, kept: Boolean(row.kept) })
-    }
-  }
-  return manifests
-}
-
-/** Queues what nothing references and nobody queued (rows of an import, or of a crash between two worlds); gives the last id it looked at. */
-export async function queueForgotten(
+/** Has the reviews wait until then; since when they wait stays. */
+export async function postponeReviews(
   tx: Transactor,
-  kind: ReviewKind,
-  page: { readonly afterId: number; readonly limit: number; readonly reviewAfter: number },
-): Promise<number | undefined> {
-  const rows =
-    kind === 'blob'
-      ? await tx
-          .selectFrom('blobs')
-          .select('id')
-          .select((eb) =>
-            eb.exists(eb.selectFrom('manifest_blobs as mb').select('mb.id').whereRef('mb.blob_id', '=', 'blobs.id')).as('held'),
-          )
-          .where('id', '>', page.afterId)
-          .orderBy('id')
-          .limit(page.limit)
-          .execute()
-      : await tx
-          .selectFrom('manifests')
-          .select('id')
-          .select((eb) => eb.exists(eb.selectFrom('tags as t').select('t.id').whereRef('t.manifest_id', '=', 'manifests.id')).as('held'))
-          .where('id', '>', page.afterId)
-          .orderBy('id')
-          .limit(page.limit)
-          .execute()
-  const forgotten = rows.filter((row) => !row.held)
-  for (const chunk of inChunks(forgotten)) {
-    await tx
-      .insertInto('garbage_reviews')
-      .values(chunk.map((row) => ({ kind, target_id: row.id, review_after: page.reviewAfter })))
-      .onConflict((conflict) => conflict.columns(['kind', 'target_id']).doNothing())
-      .execute()
+  reviews: readonly { readonly reviewId: number; readonly until: number }[],
+): Promise<void> {
+  const byTime = Map.groupBy(reviews, ({ until }) => until)
+  for (const [until, each] of byTime) {
+    const ids = numberList(
+      tx,
+      each.map(({ reviewId }) => reviewId),
+    )
+    await sql`update garbage_reviews set review_after = ${until} where id in ${ids}`.execute(tx)
   }
-  return rows.at(-1)?.id
-}
-
-/** How much a collection would find now: blobs whose review is due and that neither a manifest nor a lease holds. */
-export async function countUnreferencedBlobs(
-  reader: Reader,
-  dueBefore: number,
-): Promise<{ readonly blobs: number; readonly sizeBytes: number }> {
-  const row = await reader
-    .selectFrom('garbage_reviews as g')
-    .innerJoin('blobs as b', 'b.id', 'g.target_id')
-    .select((eb) => [eb.fn.countAll<number>().as('blobs'), eb.fn.coalesce(eb.fn.sum<number>('b.size_bytes'), eb.lit(0)).as('sizeBytes')])
-    .where('g.kind', '=', 'blob')
-    .where('g.review_after', '<=', dueBefore)
-    .where('b.lease_until', '<=', dueBefore)
-    .where((eb) => eb.not(eb.exists(eb.selectFrom('manifest_blobs as mb').select('mb.id').whereRef('mb.blob_id', '=', 'b.id'))))
-    .executeTakeFirstOrThrow()
-  return { blobs: Number(row.blobs), sizeBytes: Number(row.sizeBytes) }
-}
-
-/** Manifests whose review is due and that nothing keeps. */
-export async function countUnkeptManifests(reader: Reader, dueBefore: number): Promise<number> {
-  const row = await reader
-    .selectFrom('garbage_reviews as g')
-    .innerJoin('manifests as m', 'm.id', 'g.target_id')
-    .select((eb) => eb.fn.countAll<number>().as('manifests'))
-    .where('g.kind', '=', 'manifest')
-    .where('g.review_after', '<=', dueBefore)
-    .where((eb) => eb.not(isKept(eb as unknown as ExpressionBuilder<Database & { m: ManifestsTable }, 'm'>)))
-    .executeTakeFirstOrThrow()
-  return Number(row.manifests)
 }

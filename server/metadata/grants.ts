@@ -1,5 +1,6 @@
 /** Queries on `grants`: who has which role where. What somebody may do is gathered elsewhere (access/rights); here grants are kept and listed. */
 import { sql, type SqlBool } from 'kysely'
+import { notInTrash } from './hidden-repositories.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
 
@@ -46,6 +47,8 @@ function selectGrants(reader: Reader | Transactor) {
     ])
     .select(['grants.repositories', 'grants.expires_at', 'grants.created_by', 'grants.created_at', 'grants.version'])
     .select(['projects.name as project', subjectName.as('subject_name')])
+    .where(notInTrash('grants.project_id'))
+    .where(sql<SqlBool>`(homes.name is null or homes.name >= '0')`)
 }
 
 type GrantRow = Awaited<ReturnType<ReturnType<typeof selectGrants>['executeTakeFirstOrThrow']>>

@@ -42,6 +42,17 @@ export async function groupIdByName(reader: Reader | Transactor, name: string): 
   return (await reader.selectFrom('groups').select('id').where('name', '=', name).executeTakeFirst())?.id
 }
 
+/** Whose names differ from this one in the case of ASCII letters at most; two of them at most. */
+export async function groupIdsInAnyCase(reader: Reader | Transactor, name: string): Promise<readonly number[]> {
+  const rows = await reader
+    .selectFrom('groups')
+    .select('id')
+    .where(sql`lower(name)`, '=', sql`lower(${name})`)
+    .limit(2)
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
 /** Of the groups that a provider calls so; several providers may. */
 export async function groupIdsByExternalName(reader: Reader | Transactor, names: readonly string[]): Promise<readonly number[]> {
   const rows = await reader.selectFrom('groups').select('id').where('external_name', 'in', names).limit(2).execute()

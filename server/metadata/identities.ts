@@ -1,4 +1,5 @@
 /** Queries on `identities`, and on the groups and memberships that a provider speaks of: who a provider's subject is here. */
+import { groupIdsInAnyCase } from './groups.ts'
 import type { Reader, Transactor } from './metadata.ts'
 
 /** What a provider last said of somebody, and what of it took effect. Members that are unknown to this program are kept out. */
@@ -235,6 +236,8 @@ export async function ensureVouchedGroup(
     .executeTakeFirst()
   if (known !== undefined) return { id: known.id, createdAs: undefined }
   for (const name of group.names) {
+    // Two names that differ in case alone would be taken for one another.
+    if ((await groupIdsInAnyCase(tx, name)).length > 0) continue
     const row = await tx
       .insertInto('groups')
       .values({

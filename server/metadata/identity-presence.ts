@@ -14,6 +14,8 @@ export interface IdentityPresence {
   readonly refreshedAt: number
   /** The provider knew nobody of this subject when it was last asked; the account is disabled for that. */
   readonly isGone: boolean
+  /** Of an htpasswd file: which entry it was last seen with (see {@link setEntry}). */
+  readonly entry: string | undefined
 }
 
 interface Row {
@@ -48,7 +50,13 @@ function presenceOf(row: Row): IdentityPresence {
     subject: row.subject,
     refreshedAt: row.refreshed_at,
     isGone: isGone(row.attributes),
+    entry: entryOf(row.attributes),
   }
+}
+
+function entryOf(attributes: string): string | undefined {
+  const { other } = JSON.parse(attributes) as { readonly other?: { readonly entry?: unknown } }
+  return typeof other?.entry === 'string' ? other.entry : undefined
 }
 
 function isGone(attributes: string): boolean {
@@ -97,4 +105,42 @@ export async function setPresence(
     .where('id', '=', row.id)
     .execute()
   return { userId: row.id, name: row.name }
+}
+
+/** As it is within a transaction; undefined when the identity is no more. */
+export async function presenceById(tx: Transactor, id: number): Promise<IdentityPresence | undefined> {
+  const row = await tx.selectFrom('identities').select(columns).where('id', '=', id).executeTakeFirst()
+  return row && presenceOf(row)
+}
+
+/** Of everybody whom a provider vouches for, a page at a time, by id. */
+export async function presencesOfProvider(
+  reader: Reader | Transactor,
+  { providerId, afterId, limit }: { readonly providerId: number; readonly afterId: number; readonly limit: number },
+): Promise<readonly IdentityPresence[]> {
+  const query = reader.selectFrom('identities').select(columns).where('provider_id', '=', providerId).where('id', '>', afterId)
+  return (await query.orderBy('id').limit(limit).execute()).map(presenceOf)
+}
+
+/** Notes by which entry (a digest of its hash) of an htpasswd file somebody was seen, so that another one shows. */
+export async function setEntry(
+  tx: Transactor,
+  change: { readonly identityId: number; readonly entry: string; readonly at: number },
+): Promise<void> {
+  const row = await tx.selectFrom('identities').select('attributes').where('id', '=', change.identityId).executeTakeFirst()
+  if (row === undefined) return
+  const said = JSON.parse(row.attributes) as { readonly other?: Readonly<Record<string, unknown>> }
+  const attributes = JSON.stringify({ ...said, other: { ...said.other, entry: change.entry } })
+  await tx.updateTable('identities').set({ attributes, refreshed_at: change.at }).where('id', '=', change.identityId).execute()
+}
+
+/** Whether the account has a password of its own, or another provider vouches for it. */
+export async function isKnownOtherwise(
+  tx: Transactor,
+  { userId, providerId }: { readonly userId: number; readonly providerId: number },
+): Promise<boolean> {
+  const own = await tx.selectFrom('users').select('id').where('id', '=', userId).where('password_hash', '<>', '').executeTakeFirst()
+  if (own !== undefined) return true
+  const query = tx.selectFrom('identities').select('id').where('user_id', '=', userId).where('provider_id', '<>', providerId)
+  return (await query.limit(1).executeTakeFirst()) !== undefined
 }

@@ -1,6 +1,7 @@
 /** The tables `labels` and `manifest_labels`. A label without a project is for all; one of a project is for that project and those below it. */
 import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import { inChunks } from './in-chunks.ts'
+import { notInTrash } from './hidden-repositories.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { belowPrefix } from './name-prefixes.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
@@ -27,6 +28,7 @@ function selectLabels(reader: Reader | Transactor) {
     .leftJoin('projects', 'projects.id', 'labels.project_id')
     .select(['labels.id', 'labels.project_id', 'projects.name as project', 'labels.name', 'labels.color', 'labels.description'])
     .select(['labels.created_at', 'labels.updated_at', 'labels.version'])
+    .where(notInTrash('labels.project_id'))
 }
 
 type Row = Awaited<ReturnType<ReturnType<typeof selectLabels>['executeTakeFirstOrThrow']>>
@@ -227,22 +229,26 @@ export function whereLabelled(manifestIdColumn: string, labelId: number): RawBui
 
 /**
  * Takes off what does not belong: labels of a project on manifests of repositories that are not (any more) in that project or below it. Looks at
- * one repository, or at all below a prefix.
+ * one manifest, at one repository, or at all below a prefix.
  */
 export async function deleteForeignLabels(
   tx: Transactor,
-  place: { readonly repositoryId: number } | { readonly below: string },
+  place: { readonly manifestId: number } | { readonly repositoryId: number } | { readonly below: string },
 ): Promise<void> {
-  const where = 'below' in place ? belowPrefix('repositories.name', place.below) : sql<SqlBool>`repositories.id = ${place.repositoryId}`
   const foreign = sql<number>`select manifest_labels.id from manifest_labels
     join labels on labels.id = manifest_labels.label_id
     join projects as homes on homes.id = labels.project_id
     join manifests on manifests.id = manifest_labels.manifest_id
     join repositories on repositories.id = manifests.repository_id
     join projects on projects.id = repositories.project_id
-    where ${where} and homes.id <> projects.id and substr(projects.name, 1, length(homes.name) + 1) <> homes.name || '/'`
+    where ${whereLabels(place)} and homes.id <> projects.id and substr(projects.name, 1, length(homes.name) + 1) <> homes.name || '/'`
   await tx
     .deleteFrom('manifest_labels')
     .where(sql<SqlBool>`manifest_labels.id in (${foreign})`)
     .execute()
+}
+
+function whereLabels(place: Parameters<typeof deleteForeignLabels>[1]): RawBuilder<SqlBool> {
+  if ('below' in place) return belowPrefix('repositories.name', place.below)
+  return 'manifestId' in place ? sql<SqlBool>`manifests.id = ${place.manifestId}` : sql<SqlBool>`repositories.id = ${place.repositoryId}`
 }

@@ -102,11 +102,11 @@ export interface NewManifest {
   readonly now: number
 }
 
-/** Inserts the manifest, or finds it; a stored payload that differs (bit rot) is replaced by the proven bytes. */
+/** Inserts the manifest, or finds it; a stored payload that differs (bit rot) is replaced by the proven bytes, which may be longer or shorter. */
 export async function insertManifest(
   tx: Transactor,
   manifest: NewManifest,
-): Promise<{ readonly manifestId: number; readonly isNew: boolean }> {
+): Promise<{ readonly manifestId: number; readonly isNew: boolean; readonly grownBytes: number }> {
   const payload = Buffer.from(manifest.payload.buffer, manifest.payload.byteOffset, manifest.payload.byteLength)
   const inserted = await tx
     .insertInto('manifests')
@@ -124,10 +124,10 @@ export async function insertManifest(
     .onConflict((conflict) => conflict.columns(['repository_id', 'digest']).doNothing())
     .returning('id')
     .executeTakeFirst()
-  if (inserted !== undefined) return { manifestId: inserted.id, isNew: true }
-  const { id } = await tx
+  if (inserted !== undefined) return { manifestId: inserted.id, isNew: true, grownBytes: payload.length }
+  const { id, size_bytes: sizeBytes } = await tx
     .selectFrom('manifests')
-    .select('id')
+    .select(['id', 'size_bytes'])
     .where('repository_id', '=', manifest.repositoryId)
     .where('digest', '=', digestToBytes(manifest.digest))
     .executeTakeFirstOrThrow()
@@ -137,21 +137,27 @@ export async function insertManifest(
     .where('id', '=', id)
     .where('payload', '<>', payload)
     .execute()
-  return { manifestId: id, isNew: false }
+  return { manifestId: id, isNew: false, grownBytes: payload.length - sizeBytes }
 }
 
-/** What a manifest needs (blobs that are here) and what it names by digest only (children, and blobs that are yet to come). */
+/**
+ * What a manifest needs (blobs that are here) and what it names by digest only (children, and blobs that are yet to come). Gives the ids of those blobs that
+ * it had not needed before.
+ */
 export async function insertReferences(
   tx: Transactor,
-  manifestId: number,
+  { repositoryId, manifestId }: { readonly repositoryId: number; readonly manifestId: number },
   references: { readonly blobIds: readonly number[]; readonly digests: readonly Digest[] },
-): Promise<void> {
+): Promise<number[]> {
+  const inserted: number[] = []
   for (const chunk of inChunks(references.blobIds)) {
-    await tx
+    const rows = await tx
       .insertInto('manifest_blobs')
-      .values(chunk.map((blobId) => ({ manifest_id: manifestId, blob_id: blobId })))
+      .values(chunk.map((blobId) => ({ manifest_id: manifestId, blob_id: blobId, repository_id: repositoryId })))
       .onConflict((conflict) => conflict.columns(['manifest_id', 'blob_id']).doNothing())
+      .returning('blob_id')
       .execute()
+    for (const row of rows) inserted.push(row.blob_id)
   }
   for (const chunk of inChunks(references.digests)) {
     await tx
@@ -160,6 +166,7 @@ export async function insertReferences(
       .onConflict((conflict) => conflict.columns(['manifest_id', 'child_digest']).doNothing())
       .execute()
   }
+  return inserted
 }
 
 /** The manifests of the same repository that these ones list, each once: one step down. */

@@ -16,6 +16,16 @@ export async function projectsWithNetworks(reader: Reader): Promise<readonly Pro
     .filter(({ networks: { allow, deny } }) => allow.length + deny.length > 0)
 }
 
+/** The ids of all projects; undefined when there are more. */
+export async function allProjectIds(reader: Reader, max: number): Promise<readonly number[] | undefined> {
+  const rows = await reader
+    .selectFrom('projects')
+    .select('id')
+    .limit(max + 1)
+    .execute()
+  return rows.length > max ? undefined : rows.map(({ id }) => id)
+}
+
 /** The lists in a project's settings; both empty where there are none. */
 export function networksIn(settings: string): NetworkLists {
   const { networks } = JSON.parse(settings) as { readonly networks?: Partial<NetworkLists> }

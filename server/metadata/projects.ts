@@ -3,6 +3,8 @@ import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { belowPrefix } from './name-prefixes.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
+import { untaggedAfterDaysIn, withUntaggedAfterDays, type UntaggedAfterDays } from './project-untagged.ts'
+import { forgetUsage } from './usage-counters.ts'
 import { whereProjectVisible, type Visibility } from './visibility.ts'
 
 /** A project. Exactly one is the default, which takes the repositories that no other project's name fits. */
@@ -20,10 +22,12 @@ export interface ProjectRecord extends ProjectRow {
   readonly createdAt: number
   readonly updatedAt: number
   readonly version: number
+  /** For how many days its repositories keep manifests without a tag; null: always. */
+  readonly untaggedAfterDays: UntaggedAfterDays
 }
 
 const nameColumns = ['id', 'name', 'is_default'] as const
-const columns = [...nameColumns, 'is_public', 'description', 'created_by', 'created_at', 'updated_at', 'version'] as const
+const columns = [...nameColumns, 'is_public', 'description', 'created_by', 'created_at', 'updated_at', 'version', 'settings'] as const
 
 interface Row {
   readonly id: number
@@ -35,6 +39,7 @@ interface Row {
   readonly created_at: number
   readonly updated_at: number
   readonly version: number
+  readonly settings: string
 }
 
 function recordOf(row: Row): ProjectRecord {
@@ -48,6 +53,7 @@ function recordOf(row: Row): ProjectRecord {
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     version: row.version,
+    untaggedAfterDays: untaggedAfterDaysIn(row.settings),
   }
 }
 
@@ -118,6 +124,8 @@ export async function listProjects(
   const query = reader
     .selectFrom('projects')
     .select(columns)
+    // Names of projects in the trash sort before all others.
+    .where('projects.name', '>=', '0')
     .$if(filter.namePrefix !== undefined, (next) => next.where(nameBegins(filter.namePrefix ?? '')))
     .$if(filter.isPublic !== undefined, (next) => next.where('projects.is_public', '=', filter.isPublic === true ? 1 : 0))
     .$if(filter.member !== undefined, (next) => next.where(isGrantedTo(filter.member)))
@@ -177,10 +185,12 @@ export interface ProjectChange {
   readonly name?: string | undefined
   readonly isPublic?: boolean | undefined
   readonly description?: string | undefined
+  readonly untaggedAfterDays?: UntaggedAfterDays | undefined
 }
 
 /** Changes the row and raises its version; the caller has compared it in the same transaction. */
 export async function updateProject(tx: Transactor, id: number, change: ProjectChange & { readonly at: number }): Promise<void> {
+  const settings = change.untaggedAfterDays === undefined ? undefined : await settingsWith(tx, id, change.untaggedAfterDays)
   await tx
     .updateTable('projects')
     .set({
@@ -189,13 +199,20 @@ export async function updateProject(tx: Transactor, id: number, change: ProjectC
       ...(change.name !== undefined && { name: change.name }),
       ...(change.isPublic !== undefined && { is_public: change.isPublic ? 1 : 0 }),
       ...(change.description !== undefined && { description: change.description }),
+      ...(settings !== undefined && { settings }),
     })
     .where('id', '=', id)
     .execute()
 }
 
+async function settingsWith(tx: Transactor, id: number, untaggedAfterDays: UntaggedAfterDays): Promise<string> {
+  const { settings } = await tx.selectFrom('projects').select('settings').where('id', '=', id).executeTakeFirstOrThrow()
+  return withUntaggedAfterDays(settings, untaggedAfterDays)
+}
+
 /** Removes the row; grants, robots and labels of the project go with it. No repository may belong to it any more. */
 export async function deleteProjectRow(tx: Transactor, id: number): Promise<void> {
+  await forgetUsage(tx, { scope: 'project', id })
   await tx.deleteFrom('projects').where('id', '=', id).execute()
 }
 
@@ -225,10 +242,40 @@ export async function renameRepositoriesBelow(tx: Transactor, change: PrefixChan
   return Number(result.numUpdatedRows)
 }
 
-/** Rewrites the globs of grants that begin with the prefix, so that they go on to mean the repositories they meant. */
-export async function renameGlobsBelow(tx: Transactor, change: PrefixChange): Promise<void> {
+/** Repositories in the trash that belong to the project of the new name, or to one below it, come back below that name. */
+export async function renameTrashedRepositories(tx: Transactor, change: PrefixChange): Promise<void> {
+  if (change.from === change.to) return
+  const owners = tx
+    .selectFrom('projects')
+    .select('id')
+    .where((eb) => eb.or([eb('name', '=', change.to), belowPrefix('name', change.to)]))
   await tx
-    .updateTable('grants')
+    .updateTable('repositories')
+    .set({ trashed_name: replaced('trashed_name', change) })
+    .where(belowPrefix('trashed_name', change.from))
+    .where('project_id', 'in', owners)
+    .execute()
+}
+
+/** What of a repository is in the trash belongs to the project that the repository is in. */
+async function followRepositories(tx: Transactor, projectId: number): Promise<void> {
+  const ofProject = sql`select id from repositories where project_id = ${projectId} and name >= '0'`
+  await sql`update trash set project_id = ${projectId} where repository_id in (${ofProject}) and project_id <> ${projectId}`.execute(tx)
+  await sql`update repositories set project_id = ${projectId} where trash_of in (${ofProject}) and project_id <> ${projectId}`.execute(tx)
+}
+
+/** Rewrites the globs of grants and retention policies that begin with the prefix, so that they go on to mean the repositories they meant. */
+export async function renameGlobsBelow(tx: Transactor, change: PrefixChange): Promise<void> {
+  for (const table of ['grants', 'immutable_rules'] as const) {
+    await tx
+      .updateTable(table)
+      .set({ repositories: replaced('repositories', change), version: sql<number>`version + 1` })
+      .where(belowPrefix('repositories', change.from))
+      .execute()
+  }
+  // It decides what it did: its revision, by which a dry run is asked for, stays.
+  await tx
+    .updateTable('retention_policies')
     .set({ repositories: replaced('repositories', change), version: sql<number>`version + 1` })
     .where(belowPrefix('repositories', change.from))
     .execute()
@@ -272,6 +319,7 @@ export async function reassignRepositoriesBelow(
     .where(belowPrefix('name', prefix))
     .where('project_id', '=', change.fromProject)
     .executeTakeFirst()
+  if (result.numUpdatedRows > 0n) await followRepositories(tx, change.toProject)
   return Number(result.numUpdatedRows)
 }
 
@@ -329,5 +377,7 @@ export async function placeRepository(
     .set({ name: place.name, project_id: place.projectId, updated_at: place.at })
     .where('id', '=', repositoryId)
     .execute()
+  await tx.updateTable('repositories').set({ project_id: place.projectId }).where('trash_of', '=', repositoryId).execute()
+  await tx.updateTable('trash').set({ project_id: place.projectId }).where('repository_id', '=', repositoryId).execute()
   return 'placed'
 }

@@ -217,7 +217,7 @@ export async function hasReachableAdministrator(tx: Transactor): Promise<boolean
     .where('users.is_admin', '=', 1)
     .where('users.is_disabled', '=', 0)
     .where('providers.is_enabled', '=', 1)
-    .where('providers.kind', 'in', ['ldap', 'oidc', 'certificate'])
+    .where('providers.kind', 'in', ['ldap', 'oidc', 'certificate', 'htpasswd'])
     .limit(1)
     .executeTakeFirst()
   return vouched !== undefined

@@ -1,17 +1,11 @@
-/** The table `repositories`. A name that no client can write (see {@link tombstonePrefix}) marks one that is being deleted. */
+/** The table `repositories`. Those whose names no client can write are hidden-repositories.ts's. */
 import { sql, type SqlBool } from 'kysely'
 import type { RepositoryName } from '#oci/reference.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
-import { whereVisible, type Visibility } from './visibility.ts'
+import { forgetUsage } from './usage-counters.ts'
 
-/**
- * A repository being deleted is renamed to this and its id: gone for everyone in one step, its rows follow in batches. No valid name starts
- * so, and it sorts before all that do.
- */
-const tombstonePrefix = '!'
-
-/** The least text that a name of a repository can have: what sorts before is a tombstone. */
+/** The least text that a name of a repository can have: what sorts before is hidden (hidden-repositories.ts). */
 export const firstRepositoryName = '0'
 
 const idByName = prepare<{ name: string }, { id: number }>((db, param) =>
@@ -29,7 +23,10 @@ export async function repositoryIdIn(tx: Transactor, name: RepositoryName): Prom
 }
 
 /** Inserts the row, or finds the one that another transaction inserted first. */
-export async function insertRepository(tx: Transactor, row: { name: RepositoryName; projectId: number; now: number }): Promise<number> {
+export async function insertRepository(
+  tx: Transactor,
+  row: { name: RepositoryName; projectId: number; now: number },
+): Promise<{ readonly id: number; readonly isNew: boolean }> {
   const inserted = await tx
     .insertInto('repositories')
     .values({ name: row.name, project_id: row.projectId, created_at: row.now, updated_at: row.now })
@@ -38,7 +35,7 @@ export async function insertRepository(tx: Transactor, row: { name: RepositoryNa
     .executeTakeFirst()
   const id = inserted?.id ?? (await repositoryIdIn(tx, row.name))
   if (id === undefined) throw new Error('repository is neither inserted nor found')
-  return id
+  return { id, isNew: inserted !== undefined }
 }
 
 /** A page of a list of names, in byte order. */
@@ -49,59 +46,24 @@ export interface NamePage {
   readonly last?: string | undefined
 }
 
-/**
- * Names of the repositories that the caller may see and that have at least one manifest, in byte order. (A name where only blobs were pushed, or
- * that was emptied, is not listed; it is still usable.)
- */
-export async function repositoryNames(reader: Reader, visibility: Visibility, page: NamePage): Promise<string[]> {
-  if (visibility.kind === 'nothing' || page.n === 0) return []
-  const query = reader
-    .selectFrom('repositories')
-    .select('repositories.name')
-    .where('repositories.name', '>=', firstRepositoryName)
-    .where((eb) => eb.exists(eb.selectFrom('manifests').select('manifests.id').whereRef('manifests.repository_id', '=', 'repositories.id')))
-    .$if(page.last !== undefined, (next) => next.where('repositories.name', '>', page.last ?? ''))
-    .orderBy('repositories.name')
-    .limit(page.n)
-  const rows = await whereVisible(query, visibility).execute()
-  return rows.map((row) => row.name)
-}
-
-/** Renames the repository out of everyone's sight. */
-export async function buryRepository(tx: Transactor, repositoryId: number): Promise<void> {
-  await tx
-    .updateTable('repositories')
-    .set({ name: `${tombstonePrefix}${repositoryId}` })
-    .where('id', '=', repositoryId)
-    .execute()
-}
-
-/** Ids of repositories whose deletion was begun. */
-export async function buriedRepositories(reader: Reader, limit: number): Promise<number[]> {
-  const rows = await reader
-    .selectFrom('repositories')
-    .select('id')
-    .where('name', '<', firstRepositoryName)
-    .orderBy('name')
-    .limit(limit)
-    .execute()
-  return rows.map((row) => row.id)
-}
-
 /** Removes the row of a repository that has no manifests left; links, sessions and history go with it. */
 export async function deleteRepositoryRow(tx: Transactor, repositoryId: number): Promise<void> {
+  await forgetUsage(tx, { scope: 'repository', id: repositoryId })
   await tx.deleteFrom('repositories').where('id', '=', repositoryId).execute()
 }
 
 /** Tables whose rows make a repository worth keeping. */
 const contents = ['manifests', 'repository_blobs', 'upload_sessions', 'tag_history'] as const
 
-/** Removes the row if nothing was ever kept under it: no blob, no manifest, no open upload, no history. */
-export async function deleteUnusedRepository(tx: Transactor, repositoryId: number): Promise<void> {
+/** Whether nothing was ever kept under the row: no blob, no manifest, no open upload, no history, nothing in the trash. */
+export async function isUnusedRepository(tx: Transactor, repositoryId: number): Promise<boolean> {
   const isEmpty = (table: string) => sql<SqlBool>`not exists (select 1 from ${sql.table(table)} where repository_id = ${repositoryId})`
-  await tx
-    .deleteFrom('repositories')
+  const row = await tx
+    .selectFrom('repositories')
+    .select('id')
     .where('id', '=', repositoryId)
     .where((eb) => eb.and(contents.map(isEmpty)))
-    .execute()
+    .where((eb) => eb.not(eb.exists(eb.selectFrom('repositories as twin').select('twin.id').where('twin.trash_of', '=', repositoryId))))
+    .executeTakeFirst()
+  return row !== undefined
 }

@@ -1,16 +1,18 @@
 /**
  * Repositories as the management API shows them: pages of rows, and what is counted of one of them.
- *
- * Each order has an index that holds all that the filters look at, so that even a filter which nothing fits reads a hundred thousand short entries and no
- * row: 9 ms at most. What is counted is counted up to a bound: the answer says when there is more.
+ * Which repositories are on a page tells repository-order.ts. What is counted is counted up to a bound: the answer says when there is more.
  */
-import { sql, type RawBuilder, type SelectQueryBuilder, type SqlBool } from 'kysely'
+import { sql, type SqlBool } from 'kysely'
 import type { RepositoryName } from '#oci/reference.ts'
+import { numberList } from './dialect.ts'
 import type { Reader, Transactor } from './metadata.ts'
-import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
+import { pageFrom, type Page } from './page.ts'
 import { firstRepositoryName } from './repositories.ts'
-import type { Database } from './schema.ts'
-import { whereVisible, type Visibility } from './visibility.ts'
+import { nextRepositories, type RepositoryOrder } from './repository-order.ts'
+import type { Visibility } from './visibility.ts'
+
+export type { RepositorySort } from './repository-order.ts'
+export type { RepositoryFilter } from './visible-parts.ts'
 
 /** A repository. Instants are milliseconds. */
 export interface RepositoryRow {
@@ -23,18 +25,6 @@ export interface RepositoryRow {
   readonly createdAt: number
   /** Of the last push, delete or change, to about a minute; when it was made for one that nothing happened to since there is such an instant. */
   readonly updatedAt: number
-}
-
-/** By what a list of repositories can be sorted. */
-export type RepositorySort = 'name' | 'updatedAt'
-
-/** What a list of repositories is narrowed to. */
-export interface RepositoryFilter {
-  /** Beginning of the name. */
-  readonly namePrefix?: string | undefined
-  /** Anywhere in the name. */
-  readonly nameHas?: string | undefined
-  readonly projectId?: number | undefined
 }
 
 const columns = ['id', 'name', 'project_id', 'description', 'version', 'created_at', 'updated_at'] as const
@@ -61,84 +51,21 @@ function rowOf(row: Row): RepositoryRow {
   }
 }
 
-const sortColumns = { name: 'repositories.name', updatedAt: 'repositories.updated_at' } as const
-
-/** A page of the repositories that the caller may see, empty ones too. */
-export async function listRepositoryPage(
-  reader: Reader,
-  visibility: Visibility,
-  request: { readonly filter: RepositoryFilter; readonly page: PageRequest<RepositorySort> },
-): Promise<Page<RepositoryRow>> {
-  const { filter, page } = request
+/** A page of the repositories that the caller may see, empty ones too. One that something is searched for may be short although there is more. */
+export async function listRepositoryPage(reader: Reader, visibility: Visibility, request: RepositoryOrder): Promise<Page<RepositoryRow>> {
+  const { page } = request
   if (visibility.kind === 'nothing') return { items: [] }
-  const few = visibility.kind === 'some' ? await fewVisible(reader, visibility, filter) : undefined
-  const query = (page.column === 'name' || few !== undefined ? reader.selectFrom('repositories') : inOrder(reader))
-    .select(['repositories.id', 'repositories.name', 'repositories.project_id', 'repositories.created_at', 'repositories.updated_at'])
-    .select(['repositories.description', 'repositories.version'])
-  const judged =
-    few === undefined
-      ? whereVisible(narrowed(query, filter).where('repositories.name', '>=', firstRepositoryName), visibility)
-      : query.where('repositories.id', 'in', few.length > 0 ? few : [0])
-  const rows = await paged(judged, page, { column: sortColumns[page.column], id: 'repositories.id' }).execute()
-  return pageFrom(rows.map(rowOf), page, (row) => row[page.column])
-}
-
-function narrowed<Row>(query: SelectQueryBuilder<Database, 'repositories', Row>, filter: RepositoryFilter): typeof query {
-  return query
-    .$if(filter.namePrefix !== undefined, (next) => next.where(nameBegins(filter.namePrefix ?? '')))
-    .$if(filter.nameHas !== undefined, (next) => next.where(nameHas(filter.nameHas ?? '')))
-    .$if(filter.projectId !== undefined, (next) => next.where('repositories.project_id', '=', filter.projectId ?? 0)) as typeof query
-}
-
-/** Of more a page is full after a small part of all has been read in its order. */
-const fewRepositories = 500
-
-/**
- * All that the caller may see and the filter wants, if it is few. Read in the order of a page, those who see little would have every repository
- * judged, row by row; in any order that is asked of indexes alone.
- */
-async function fewVisible(reader: Reader, visibility: Visibility, filter: RepositoryFilter): Promise<number[] | undefined> {
-  // No range of the index of names, for which each row would have to be read: a longer index has all that is asked about.
-  const isRepository = sql<SqlBool>`repositories.name || '' >= ${firstRepositoryName}`
-  const query = narrowed(reader.selectFrom('repositories').select('repositories.id').where(isRepository), filter)
-  const rows = await whereVisible(query, visibility)
-    .limit(fewRepositories + 1)
-    .execute()
-  return rows.length > fewRepositories ? undefined : rows.map(({ id }) => id)
-}
-
-/**
- * Repositories to be read in the order of their last change and judged one by one: gathered by project or by name and then sorted, a list of somebody
- * with many projects takes four times as long. A column with a sign in front is none that an index is considered for.
- */
-function inOrder(reader: Reader) {
-  const repositories = reader
+  const { keys, endedAt } = await nextRepositories(reader, visibility, request)
+  const { items: shown, next = endedAt } = pageFrom(keys, page, ({ value }) => value)
+  const ids = shown.map(({ id }) => id)
+  const query = reader
     .selectFrom('repositories')
-    .select([
-      'id',
-      'description',
-      'version',
-      'created_at',
-      'updated_at',
-      sql<number>`+project_id`.as('project_id'),
-      sql<string>`name || ''`.as('name'),
-    ])
-  return reader.selectFrom(repositories.as('repositories')) as unknown as ReturnType<Reader['selectFrom']> as SelectQueryBuilder<
-    Database,
-    'repositories',
-    Record<never, never>
-  >
-}
-
-/** A range over the index. Names are ASCII and compare bytewise; `~` sorts after all that a name can have. */
-function nameBegins(prefix: string): RawBuilder<SqlBool> {
-  return sql<SqlBool>`(repositories.name >= ${prefix} and repositories.name < ${`${prefix}~`})`
-}
-
-function nameHas(part: string): RawBuilder<SqlBool> {
-  // What no name can have needs no look, and a NUL would end the pattern.
-  if (!/^[a-z0-9._/-]*$/.test(part)) return sql<SqlBool>`1 = 0`
-  return sql<SqlBool>`repositories.name like ${`%${part.replaceAll('_', '\\_')}%`} escape '\\'`
+    .select(columns)
+    .where(sql<SqlBool>`id in ${numberList(reader, ids)}`)
+  const rows = new Map((await query.execute()).map((row) => [row.id, rowOf(row)]))
+  // One that was deleted since its key was read leaves its place on the page empty.
+  const items = shown.flatMap(({ id }) => rows.get(id) ?? []).filter(({ name }) => name >= firstRepositoryName)
+  return next === undefined ? { items } : { items, next }
 }
 
 /** The repository of that name. */
@@ -159,7 +86,7 @@ export async function countTags(reader: Reader, repositoryIds: readonly number[]
   if (repositoryIds.length === 0) return new Map()
   const { rows } = await sql<{ id: number; count: number }>`
     select repositories.id as id,
-      (select count(*) from (select 1 from tags where tags.repository_id = repositories.id limit ${sql.lit(bound + 1)}) as some) as count
+      (select count(*) from (select 1 from tags where tags.repository_id = repositories.id limit ${sql.lit(bound + 1)}) as counted) as count
     from repositories where repositories.id in (${sql.join(repositoryIds)})`.execute(reader)
   return new Map(rows.map(({ id, count }) => [id, { count: Math.min(Number(count), bound), isExact: Number(count) <= bound }]))
 }
@@ -167,7 +94,7 @@ export async function countTags(reader: Reader, repositoryIds: readonly number[]
 /** How many manifests the repository has. */
 export async function countManifests(reader: Reader, repositoryId: number, bound: number): Promise<BoundedCount> {
   const { rows } = await sql<{ count: number }>`
-    select count(*) as count from (select 1 from manifests where repository_id = ${repositoryId} limit ${sql.lit(bound + 1)}) as some`.execute(
+    select count(*) as count from (select 1 from manifests where repository_id = ${repositoryId} limit ${sql.lit(bound + 1)}) as counted`.execute(
     reader,
   )
   const count = Number(rows[0]?.count ?? 0)
@@ -182,8 +109,8 @@ export async function sumBlobBytes(
 ): Promise<{ readonly sizeBytes: number; readonly isExact: boolean }> {
   const { rows } = await sql<{ bytes: number | null; count: number }>`
     select sum(blobs.size_bytes) as bytes, count(*) as count
-    from (select blob_id from repository_blobs where repository_id = ${repositoryId} order by blob_id limit ${sql.lit(bound + 1)}) as some
-    inner join blobs on blobs.id = some.blob_id`.execute(reader)
+    from (select blob_id from repository_blobs where repository_id = ${repositoryId} order by blob_id limit ${sql.lit(bound + 1)}) as counted
+    inner join blobs on blobs.id = counted.blob_id`.execute(reader)
   return { sizeBytes: Number(rows[0]?.bytes ?? 0), isExact: Number(rows[0]?.count ?? 0) <= bound }
 }
 

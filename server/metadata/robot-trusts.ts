@@ -1,4 +1,5 @@
 /** Queries on `robot_trusts`: which tokens of a workload provider may act as a robot. */
+import { notInTrash } from './hidden-repositories.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { resolveProjectName } from './name-redirects.ts'
 
@@ -57,6 +58,7 @@ export async function trustsInProvider(
     .leftJoin('projects', 'projects.id', 'robots.project_id')
     .select(['robots.name as robotName', 'projects.name as project'])
     .where('robot_trusts.provider_id', '=', providerId)
+    .where(notInTrash('robots.project_id'))
   if (robot !== undefined) {
     query = query.where('robots.name', '=', robot.name)
     query =

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { resolveProjectName } from './name-redirects.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
+import { notInTrash } from './hidden-repositories.ts'
 import { startsWith } from './users.ts'
 
 /** A robot as people see it. Instants are milliseconds. */
@@ -30,6 +31,7 @@ function selectRobots(reader: Reader | Transactor) {
     .select(['robots.id', 'robots.name', 'robots.project_id', 'projects.name as project', 'robots.description', 'robots.is_disabled'])
     .select(['robots.allowed_addresses', 'robots.expires_at', 'robots.last_used_at', 'robots.created_by', 'robots.version'])
     .select(['robots.created_at', 'robots.updated_at'])
+    .where(notInTrash('robots.project_id'))
 }
 
 type RobotRow = Awaited<ReturnType<ReturnType<typeof selectRobots>['executeTakeFirstOrThrow']>>
@@ -152,6 +154,16 @@ export async function updateRobotRow(
     })
     .where('id', '=', id)
     .execute()
+}
+
+/** How many robots are let in from some addresses only. */
+export async function countRobotsWithAddresses(reader: Reader): Promise<number> {
+  const { count } = await reader
+    .selectFrom('robots')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('allowed_addresses', '!=', '[]')
+    .executeTakeFirstOrThrow()
+  return Number(count)
 }
 
 /** Removes the robot and, with it, its secrets, grants and trusts. */

@@ -5,6 +5,25 @@
  * To change a table, add a migration in migrations/ and mirror it here.
  */
 import type { Generated } from 'kysely'
+import type {
+  ImmutableRulesTable,
+  JobLinesTable,
+  JobsTable,
+  LeasesTable,
+  ManifestPullsTable,
+  ProjectBlobsTable,
+  QuotasTable,
+  RetentionDecisionsTable,
+  RetentionPoliciesTable,
+  RetentionRunsTable,
+  SchedulesTable,
+  ScrubFindingsTable,
+  TagPullsTable,
+  TrashTable,
+  UsageChangesTable,
+  UsageRecountsTable,
+  UsageTotalsTable,
+} from './schema-lifecycle.ts'
 
 /** A project is a name prefix; the longest one that fits a repository's name owns it, else the default project. */
 export interface ProjectsTable {
@@ -22,9 +41,14 @@ export interface ProjectsTable {
   /** Counts changes of the row, for ETags. */
   version: Generated<number>
   updated_at: Generated<number>
+  /** What it was called before it went into the trash; empty for a live one. In the trash its name is none that a client can write. */
+  trashed_name: Generated<string>
 }
 
-/** Repositories by name, which is unique over all projects; also those that are being deleted, under a tombstone's name. */
+/**
+ * Repositories by name, which is unique over all projects; also those in the trash, those that hold what of a live one is in the trash, and those that
+ * are being deleted: under names that no client can write and that sort before all others (repositories.ts).
+ */
 export interface RepositoriesTable {
   id: Generated<number>
   project_id: number
@@ -35,6 +59,10 @@ export interface RepositoriesTable {
   version: Generated<number>
   /** Last change of what is in it, or of its description; 0 in rows of before. */
   updated_at: Generated<number>
+  /** What it was called before it went into the trash; empty for a live one. */
+  trashed_name: Generated<string>
+  /** The live repository whose deleted manifests this one holds; null for all others. */
+  trash_of: Generated<number | null>
 }
 
 /** One row a digest: where its bytes are. No row, or state `quarantined`: the blob is missing for everyone and a push heals it. */
@@ -57,6 +85,8 @@ export interface RepositoryBlobsTable {
   repository_id: number
   blob_id: number
   created_at: number
+  /** 1: it counts in the usage of the repository and its projects: a live manifest needs it, or it was pushed a moment ago. */
+  is_counted: Generated<number>
 }
 
 /** Manifests with their bytes. One digest in two repositories is two rows. */
@@ -80,6 +110,8 @@ export interface ManifestBlobsTable {
   id: Generated<number>
   manifest_id: number
   blob_id: number
+  /** The manifest's. */
+  repository_id: Generated<number>
 }
 
 /** Manifests that an index lists, by digest, whether they are here (sparse indexes: some are not). */
@@ -97,6 +129,8 @@ export interface TagsTable {
   manifest_id: number
   created_at: number
   updated_at: number
+  /** From then on it goes by itself. */
+  expires_at: Generated<number | null>
 }
 
 /** Every value a tag ever had: `digest` null means deleted at `at`. */
@@ -108,6 +142,8 @@ export interface TagHistoryTable {
   previous_digest: Buffer | null
   at: number
   actor: string
+  /** Why, where it was no push, tagging or delete that somebody asked for: `restored`, `retention`, `expiry`, `untagged`. */
+  reason: Generated<string>
 }
 
 /** Uploads that may go on. A row says what is durable; the bytes are the store's. */
@@ -140,13 +176,15 @@ export interface BlobDeletionsTable {
 /** What lost a reference and awaits a look by garbage collection. */
 export interface GarbageReviewsTable {
   id: Generated<number>
-  kind: 'blob' | 'manifest'
-  /** blobs.id or manifests.id; may be gone by then. */
+  kind: 'blob' | 'manifest' | 'link'
+  /** blobs.id, manifests.id or repository_blobs.id; may be gone by then. */
   target_id: number
   review_after: number
+  /** When it lost what kept it; 0: not known, or a long time ago. */
+  since: Generated<number>
 }
 
-/** People: local accounts, and those that an identity provider vouched for. Users of an htpasswd file are not here. */
+/** People: local accounts, and those that an identity provider (a directory, an issuer, an htpasswd file) vouched for. */
 export interface UsersTable {
   id: Generated<number>
   /** Never begins with `robot-` or `robot$`, which robots do. */
@@ -164,12 +202,12 @@ export interface UsersTable {
   last_login_at: Generated<number | null>
 }
 
-/** Where identities come from: `local` (Berth's own accounts, made by the first start), LDAP, OIDC, federated workloads, client certificates. */
+/** Where identities come from: `local` (Berth's own accounts, made by the first start), LDAP, OIDC, htpasswd files, federated workloads, client certificates. */
 export interface ProvidersTable {
   id: Generated<number>
   /** Stands in URLs. */
   name: string
-  kind: 'local' | 'ldap' | 'oidc' | 'workload' | 'certificate'
+  kind: 'local' | 'ldap' | 'oidc' | 'workload' | 'certificate' | 'htpasswd'
   title: string
   is_enabled: number
   /** Providers are asked in this order. */
@@ -323,7 +361,7 @@ export interface SessionsTable {
   user_id: number | null
   provider_id: number | null
   /** `active`, or what is still missing. */
-  state: 'active' | 'second-factor' | 'redirected' | 'name'
+  state: 'active' | 'second-factor' | 'redirected' | 'name' | 'terminal'
   /** JSON object: what a sign-in under way must remember (nonce, PKCE verifier, challenge); sealed where it is secret. */
   data: string
   address: string
@@ -476,4 +514,21 @@ export interface Database {
   events: EventsTable
   event_seals: EventSealsTable
   settings: SettingsTable
+  jobs: JobsTable
+  job_lines: JobLinesTable
+  schedules: SchedulesTable
+  leases: LeasesTable
+  trash: TrashTable
+  usage_totals: UsageTotalsTable
+  usage_changes: UsageChangesTable
+  project_blobs: ProjectBlobsTable
+  usage_recounts: UsageRecountsTable
+  quotas: QuotasTable
+  immutable_rules: ImmutableRulesTable
+  retention_policies: RetentionPoliciesTable
+  retention_runs: RetentionRunsTable
+  retention_decisions: RetentionDecisionsTable
+  tag_pulls: TagPullsTable
+  manifest_pulls: ManifestPullsTable
+  scrub_findings: ScrubFindingsTable
 }

@@ -1,8 +1,8 @@
-/** Queries on `sessions`: browsers that are signed in, and sign-ins under way. By SHA-256 of the cookie, which is nowhere stored. */
+/** Queries on `sessions`: browsers that are signed in, sign-ins under way, and codes for logins of the command line. By SHA-256 of the value, which is nowhere stored. */
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
 
-export type SessionState = 'active' | 'second-factor' | 'redirected' | 'name'
+export type SessionState = 'active' | 'second-factor' | 'redirected' | 'name' | 'terminal'
 
 /** A session with what of its account decides whether it still holds. Instants in milliseconds. */
 export interface SessionRow {

@@ -1,5 +1,6 @@
 /** The document `system` of `settings`: what administrators decide while the registry runs. Whoever needs a part of it reads it here. */
 import type { Reader, Transactor } from './metadata.ts'
+import type { NewLimits } from './quotas.ts'
 import { findSetting, putSetting } from './settings.ts'
 
 /** Addresses and CIDR ranges, as lib/address-rules.ts takes them. */
@@ -23,6 +24,8 @@ export interface SystemSettings {
   readonly projectCreation: 'everyone' | 'administrators'
   readonly autoCreateProjects: boolean
   readonly networks: NetworkLists
+  /** Of projects that are made from now on; null: they have none. */
+  readonly defaultQuota: NewLimits | null
   readonly rateLimits: { readonly perAddress: RateLimit | null; readonly perCredential: RateLimit | null }
 }
 
@@ -41,6 +44,7 @@ export const defaultSystemSettings: SystemSettings = {
   projectCreation: 'administrators',
   autoCreateProjects: false,
   networks: { allow: [], deny: [] },
+  defaultQuota: null,
   rateLimits: { perAddress: null, perCredential: null },
 }
 

@@ -20,6 +20,8 @@ export interface TagRow {
   readonly createdAt: number
   /** When it was last pointed somewhere else. */
   readonly updatedAt: number
+  /** When it is deleted by itself; undefined: never. */
+  readonly expiresAt: number | undefined
 }
 
 /** By what a list of tags can be sorted. */
@@ -42,6 +44,7 @@ interface Row {
   readonly size_bytes: number
   readonly created_at: number
   readonly updated_at: number
+  readonly expires_at: number | null
 }
 
 function rowOf(row: Row): TagRow {
@@ -55,6 +58,7 @@ function rowOf(row: Row): TagRow {
     sizeBytes: row.size_bytes,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    expiresAt: row.expires_at ?? undefined,
   }
 }
 
@@ -86,7 +90,7 @@ export async function listTagPage(reader: Reader, list: TagList): Promise<Page<T
   return await scannedPage(rows, page, { valueOf: (row) => row[page.column], lastSeen: () => lastScanned(reader, list) })
 }
 
-const tagColumns = ['id', 'name', 'manifest_id', 'created_at', 'updated_at'] as const
+const tagColumns = ['id', 'name', 'manifest_id', 'created_at', 'updated_at', 'expires_at'] as const
 
 function tagsOf(reader: Reader, repositoryId: number) {
   return reader.selectFrom('tags').select(tagColumns).where('repository_id', '=', repositoryId)
@@ -111,8 +115,8 @@ async function readRows(
   const query = reader
     .selectFrom(picked.as('t'))
     .innerJoin('manifests as m', 'm.id', 't.manifest_id')
-    .select(['t.id', 't.name', 't.manifest_id', 't.created_at', 't.updated_at', 'm.digest', 'm.media_type', 'm.artifact_type'])
-    .select('m.size_bytes')
+    .select(['t.id', 't.name', 't.manifest_id', 't.created_at', 't.updated_at', 't.expires_at'])
+    .select(['m.digest', 'm.media_type', 'm.artifact_type', 'm.size_bytes'])
     .$if(filter.namePrefix !== undefined, (next) => next.where(nameBegins(filter.namePrefix ?? '', 't.name')))
     .$if(filter.labelId !== undefined, (next) => next.where(whereLabelled('t.manifest_id', filter.labelId ?? 0)))
   const ordered = paged(query, { ...page, after }, { column: `t.${sortColumns[page.column]}`, id: 't.id' })
@@ -156,8 +160,8 @@ export async function findTagRow(reader: Reader, repositoryId: number, name: Tag
   const row = await reader
     .selectFrom('tags as t')
     .innerJoin('manifests as m', 'm.id', 't.manifest_id')
-    .select(['t.id', 't.name', 't.manifest_id', 't.created_at', 't.updated_at', 'm.digest', 'm.media_type', 'm.artifact_type'])
-    .select('m.size_bytes')
+    .select(['t.id', 't.name', 't.manifest_id', 't.created_at', 't.updated_at', 't.expires_at'])
+    .select(['m.digest', 'm.media_type', 'm.artifact_type', 'm.size_bytes'])
     .where('t.repository_id', '=', repositoryId)
     .where('t.name', '=', name)
     .executeTakeFirst()
@@ -183,6 +187,8 @@ export interface TagHistoryRow {
   readonly at: number
   /** By name; empty for anonymous. */
   readonly actor: string
+  /** `restored`, or why it was deleted where nobody asked for it; else empty. */
+  readonly reason: string
 }
 
 /** A page of what happened to the tag, which need not be there any more, in the order of commits. */
@@ -193,7 +199,7 @@ export async function listTagHistory(
 ): Promise<Page<TagHistoryRow>> {
   const query = reader
     .selectFrom('tag_history')
-    .select(['id', 'digest', 'previous_digest', 'at', 'actor'])
+    .select(['id', 'digest', 'previous_digest', 'at', 'actor', 'reason'])
     .where('repository_id', '=', tag.repositoryId)
     .where('name', '=', tag.name)
   const rows = await paged(query, page, { column: 'id', id: 'id' }).execute()
@@ -203,6 +209,7 @@ export async function listTagHistory(
     previousDigest: row.previous_digest === null ? undefined : digestFromBytes(row.previous_digest),
     at: row.at,
     actor: row.actor,
+    reason: row.reason,
   }))
   return pageFrom(items, page, (row) => row.id)
 }

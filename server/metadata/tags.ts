@@ -27,9 +27,11 @@ export interface TagChange {
   readonly tag: Tag
   readonly now: number
   readonly actor: string
+  /** Kept in the history: `restored`, or why it goes where nobody asked for it. */
+  readonly reason?: string | undefined
 }
 
-/** Points the tag at the manifest and keeps its history; gives what it pointed at until now. */
+/** Points the tag at the manifest and keeps its history; an expiry that was set goes. Gives what it pointed at until now. */
 export async function pointTag(
   tx: Transactor,
   change: TagChange,
@@ -49,15 +51,19 @@ export async function pointTag(
       })
       .execute()
   } else {
-    await tx.updateTable('tags').set({ manifest_id: to.manifestId, updated_at: change.now }).where('id', '=', current.tagId).execute()
+    await tx
+      .updateTable('tags')
+      .set({ manifest_id: to.manifestId, updated_at: change.now, expires_at: null })
+      .where('id', '=', current.tagId)
+      .execute()
   }
   await insertHistory(tx, change, to.digest, current?.digest)
   return current ?? 'new'
 }
 
-/** What the tag points at. */
-async function tagTarget(
-  tx: Transactor,
+/** What the tag points at; undefined when there is no such tag. */
+export async function tagTarget(
+  tx: Reader | Transactor,
   repositoryId: number,
   tag: Tag,
 ): Promise<{ readonly tagId: number; readonly manifestId: number; readonly digest: Digest } | undefined> {
@@ -83,14 +89,23 @@ export async function removeTag(
   return current
 }
 
-/** Removes all tags of one manifest, in two statements whatever their number; gives how many there were. */
+/** Removes all tags of one manifest, in three statements whatever their number; gives which they were. */
 export async function removeTagsOf(
   tx: Transactor,
-  manifest: { readonly manifestId: number; readonly digest: Digest; readonly now: number; readonly actor: string },
-): Promise<number> {
+  manifest: {
+    readonly manifestId: number
+    readonly digest: Digest
+    readonly now: number
+    readonly actor: string
+    readonly reason?: string | undefined
+  },
+): Promise<readonly Tag[]> {
+  const { manifestId } = manifest
+  const tags = await tx.selectFrom('tags').select('name').where('manifest_id', '=', manifestId).orderBy('id').execute()
+  if (tags.length === 0) return []
   await tx
     .insertInto('tag_history')
-    .columns(['repository_id', 'name', 'digest', 'previous_digest', 'at', 'actor'])
+    .columns(['repository_id', 'name', 'digest', 'previous_digest', 'at', 'actor', 'reason'])
     .expression((eb) =>
       eb
         .selectFrom('tags')
@@ -101,12 +116,13 @@ export async function removeTagsOf(
           of.val(digestToBytes(manifest.digest)).as('previous_digest'),
           of.val(manifest.now).as('at'),
           of.val(manifest.actor).as('actor'),
+          of.val(manifest.reason ?? '').as('reason'),
         ])
-        .where('manifest_id', '=', manifest.manifestId),
+        .where('manifest_id', '=', manifestId),
     )
     .execute()
-  const result = await tx.deleteFrom('tags').where('manifest_id', '=', manifest.manifestId).executeTakeFirst()
-  return Number(result.numDeletedRows)
+  await tx.deleteFrom('tags').where('manifest_id', '=', manifestId).execute()
+  return tags.map(({ name }) => name as Tag)
 }
 
 async function insertHistory(tx: Transactor, change: TagChange, digest: Digest | undefined, previous: Digest | undefined): Promise<void> {
@@ -119,6 +135,7 @@ async function insertHistory(tx: Transactor, change: TagChange, digest: Digest |
       previous_digest: previous === undefined ? null : digestToBytes(previous),
       at: change.now,
       actor: change.actor,
+      reason: change.reason ?? '',
     })
     .execute()
 }

@@ -1,4 +1,5 @@
 /** Queries on `tokens`: personal access tokens, secrets of robots, refresh tokens; by hash, never by what was hashed. */
+import { sql } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
 import { prepare } from './prepared.ts'
@@ -19,19 +20,17 @@ export interface TokenRow {
   readonly lastUsedAt: number | null
 }
 
+/** A refresh token ends when it was not used for so long: each use moves its end. */
+export const refreshIdleMs = 90 * 86_400_000
+
+/** A refresh token of before such ends were written has one too, from when it was used or made. */
+const end = sql<number | null>`case when kind = 'refresh' and expires_at is null
+  then coalesce(last_used_at, created_at) + ${sql.lit(refreshIdleMs)} else expires_at end`.as('expiresAt')
+
 const byHash = prepare<{ hash: Buffer }, TokenRow>((db, param) =>
   db
     .selectFrom('tokens')
-    .select([
-      'id',
-      'kind',
-      'user_id as userId',
-      'robot_id as robotId',
-      'scopes',
-      'client',
-      'expires_at as expiresAt',
-      'last_used_at as lastUsedAt',
-    ])
+    .select(['id', 'kind', 'user_id as userId', 'robot_id as robotId', 'scopes', 'client', end, 'last_used_at as lastUsedAt'])
     .where('hash', '=', param('hash')),
 )
 
@@ -42,11 +41,8 @@ export async function findTokenByHash(reader: Reader, hash: Buffer): Promise<Tok
 }
 
 const byId = prepare<{ id: number }, { readonly expiresAt: number | null }>((db, param) =>
-  db.selectFrom('tokens').select('expires_at as expiresAt').where('id', '=', param('id')),
+  db.selectFrom('tokens').select(end).where('id', '=', param('id')),
 )
-
-/** A refresh token ends when it was not used for so long: each use moves its end. */
-export const refreshIdleMs = 90 * 86_400_000
 
 /** When the token ends; undefined when it is gone. */
 export async function findTokenEnd(reader: Reader, id: number): Promise<{ readonly expiresAt: number | null } | undefined> {
@@ -75,7 +71,7 @@ const recordColumns = [
   'name',
   'scopes',
   'client',
-  'expires_at as expiresAt',
+  end,
   'last_used_at as lastUsedAt',
   'created_by as createdBy',
   'created_at as createdAt',

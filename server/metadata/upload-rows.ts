@@ -2,6 +2,7 @@
 import type { RepositoryName } from '#oci/reference.ts'
 import type { Reader } from './metadata.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
+import { firstRepositoryName } from './repositories.ts'
 import { whereVisible, type Visibility } from './visibility.ts'
 
 /** An upload under way. Instants are milliseconds. */
@@ -33,6 +34,7 @@ export async function listUploadPage(
     .innerJoin('repositories', 'repositories.id', 'upload_sessions.repository_id')
     .select(['upload_sessions.id', 'upload_id', 'repositories.name', 'actor', 'offset_bytes', 'started_at'])
     .select('upload_sessions.updated_at')
+    .where('repositories.name', '>=', firstRepositoryName)
     .$if(repository !== undefined, (next) => next.where('repositories.name', '=', repository ?? ''))
   const rows = await paged(whereVisible(query, visibility), page, {
     column: 'upload_sessions.updated_at',

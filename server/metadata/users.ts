@@ -1,4 +1,4 @@
-/** Queries on `users`: accounts of people. Robots are in robots.ts, users of an htpasswd file nowhere. */
+/** Queries on `users`: accounts of people. Robots are in robots.ts. */
 import { sql, type SqlBool } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
@@ -23,9 +23,28 @@ export async function findUser(reader: Reader | Transactor, name: string): Promi
   return row && { id: row.id, name: row.name, passwordHash: row.password_hash, isAdmin: row.is_admin === 1 }
 }
 
-/** Whether there is any account. */
+/** Whether there is any account but those that were made for users of an htpasswd file, who administer nothing. */
 export async function hasUsers(reader: Reader | Transactor): Promise<boolean> {
-  return (await reader.selectFrom('users').select('id').limit(1).executeTakeFirst()) !== undefined
+  const query = reader
+    .selectFrom('users')
+    .select('users.id')
+    .where((eb) =>
+      eb.or([
+        eb('users.is_admin', '=', 1),
+        eb('users.password_hash', '<>', ''),
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom('identities')
+              .innerJoin('providers', 'providers.id', 'identities.provider_id')
+              .select('identities.id')
+              .whereRef('identities.user_id', '=', 'users.id')
+              .where('providers.kind', '=', 'htpasswd'),
+          ),
+        ),
+      ]),
+    )
+  return (await query.limit(1).executeTakeFirst()) !== undefined
 }
 
 /** An account as people see it: nothing that a password could be guessed from. Instants are in milliseconds. */
@@ -194,7 +213,7 @@ export async function hasOtherAdministrator(tx: Transactor, id: number): Promise
 }
 
 /**
- * Adds the first administrator, in a database without accounts only; `'exists'` otherwise. Of several processes that start at once one gets its way:
+ * Adds the first administrator, in a database without accounts only (see {@link hasUsers}); `'exists'` otherwise. Of several processes that start at once one gets its way:
  * the setting is unique, and who comes second waits for the first one's commit there.
  */
 export async function insertFirstAdministrator(tx: Transactor, user: Omit<UserInput, 'isAdmin'>): Promise<number | 'exists'> {
@@ -250,6 +269,11 @@ export async function endSignIns(tx: Transactor, userId: number): Promise<void> 
 /** Ends what clients keep in place of the account's password. */
 export async function endRefreshTokens(tx: Transactor, userId: number): Promise<void> {
   await tx.deleteFrom('tokens').where('user_id', '=', userId).where('kind', '=', 'refresh').execute()
+}
+
+/** Ends all personal tokens of an account. */
+export async function endPersonalTokens(tx: Transactor, userId: number): Promise<void> {
+  await tx.deleteFrom('tokens').where('user_id', '=', userId).where('kind', '=', 'personal').execute()
 }
 
 /** False when there is no such account. */

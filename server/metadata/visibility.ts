@@ -41,7 +41,23 @@ export function whereProjectVisible<Tables extends keyof Database, Row>(
   return query.where(conditionOf(visibility, projectAlternatives))
 }
 
+/**
+ * The same of `trash` (joined with `projects`): what was in the projects of which something is said as a whole, and projects in the trash that lay below one.
+ */
+export function whereTrashVisible<Tables extends keyof Database, Row>(
+  query: SelectQueryBuilder<Database, Tables, Row>,
+  visibility: Visibility,
+): SelectQueryBuilder<Database, Tables, Row> {
+  if (visibility.kind === 'everything') return query
+  return query.where(conditionOf(visibility, trashAlternatives))
+}
+
 type Some = Extract<Visibility, { readonly kind: 'some' }>
+
+/** What {@link whereVisible} asks of `repositories`, by itself. */
+export function visibleRepository(visibility: Visibility): RawBuilder<SqlBool> {
+  return conditionOf(visibility, repositoryAlternatives)
+}
 
 function conditionOf(visibility: Visibility, alternatives: (some: Some) => RawBuilder<SqlBool>[]): RawBuilder<SqlBool> {
   if (visibility.kind === 'everything') return sql<SqlBool>`1 = 1`
@@ -74,6 +90,15 @@ function projectAlternatives({ projectIds, includesPublic }: Some): RawBuilder<S
   return includesPublic ? [...conditions, sql<SqlBool>`${sql.ref('projects.is_public')} = 1`] : conditions
 }
 
+function trashAlternatives(visibility: Some): RawBuilder<SqlBool>[] {
+  const { projectIds } = visibility
+  if (projectIds.length === 0) return projectAlternatives(visibility)
+  // `0` is the character after `/`.
+  const isBelow = sql<SqlBool>`(projects.trashed_name <> '' and exists (select 1 from projects above where above.id in (${sql.join(projectIds)})
+    and projects.trashed_name > above.name || '/' and projects.trashed_name < above.name || '0'))`
+  return [...projectAlternatives(visibility), isBelow]
+}
+
 function inProjects(column: string, ids: readonly number[]): RawBuilder<SqlBool> {
   return sql<SqlBool>`${sql.ref(column)} in (${sql.join(ids)})`
 }
@@ -82,34 +107,37 @@ function isPublic(column: string): RawBuilder<SqlBool> {
   return sql<SqlBool>`${sql.ref(column)} in (select id from projects where is_public = 1)`
 }
 
-function isLiteral(glob: RepositoryGlob): boolean {
+/** A glob without wildcards, which its prefix is the whole of. */
+export function isLiteral(glob: RepositoryGlob): boolean {
   return !glob.hasWithinPart && !glob.hasAcrossParts
 }
 
-/**
- * Exact on both databases. LIKE alone is, when every wildcard may cross a `/`. When none may, a match has as many slashes as the glob, and each of
- * the glob's takes one, so none is left for a `%`. Only a glob with both kinds needs a function on top (sqlite-open.ts defines it on SQLite, the
- * first migration on PostgreSQL).
- */
 function globCondition(glob: RepositoryGlob): RawBuilder<SqlBool> {
   if (isLiteral(glob)) return sql<SqlBool>`${name} = ${glob.prefix}`
+  const rest = beyondPrefix(glob)
+  if (glob.prefix === '') return rest ?? sql<SqlBool>`1 = 1`
+  const range = sql<SqlBool>`${name} >= ${glob.prefix} and ${name} < ${successor(glob.prefix)}`
+  return rest === undefined ? sql<SqlBool>`(${range})` : sql<SqlBool>`(${range} and ${rest})`
+}
+
+/**
+ * What the glob asks of a name that begins with its prefix; undefined: nothing. Exact on both databases. LIKE alone is, when every wildcard may cross
+ * a `/`. When none may, a match has as many slashes as the glob, and each of the glob's takes one, so none is left for a `%`. Only a glob with both
+ * kinds needs a function on top (sqlite-open.ts defines it on SQLite, the first migration on PostgreSQL).
+ */
+export function beyondPrefix(glob: RepositoryGlob): RawBuilder<SqlBool> | undefined {
   const { prefix, elements, hasWithinPart, hasAcrossParts } = glob
-  const conditions: RawBuilder<SqlBool>[] = []
-  if (prefix !== '') conditions.push(sql<SqlBool>`${name} >= ${prefix} and ${name} < ${successor(prefix)}`)
   // A range is all there is to say about `prefix**`.
-  if (hasWithinPart || elements.length > prefix.length + 1 || prefix === '') {
-    conditions.push(sql<SqlBool>`${name} like ${globToLike(glob)} escape '\\'`)
-  }
-  if (hasWithinPart && hasAcrossParts) conditions.push(sql<SqlBool>`name_matches_glob(${name}, ${elements.join('')}, ${globToRegex(glob)})`)
-  else if (hasWithinPart) {
-    const slashes = elements.filter((element) => element === '/').length
-    conditions.push(sql<SqlBool>`length(${name}) - length(replace(${name}, '/', '')) = ${sql.lit(slashes)}`)
-  }
-  return sql<SqlBool>`(${sql.join(conditions, sql` and `)})`
+  if (isLiteral(glob) || (!hasWithinPart && elements.length === prefix.length + 1)) return undefined
+  const like = sql<SqlBool>`${name} like ${globToLike(glob)} escape '\\'`
+  if (!hasWithinPart) return like
+  if (hasAcrossParts) return sql<SqlBool>`(${like} and name_matches_glob(${name}, ${elements.join('')}, ${globToRegex(glob)}))`
+  const slashes = elements.filter((element) => element === '/').length
+  return sql<SqlBool>`(${like} and length(${name}) - length(replace(${name}, '/', '')) = ${sql.lit(slashes)})`
 }
 
 /** The first text after all that start with `prefix`. Names are ASCII and compare bytewise. */
-function successor(prefix: string): string {
+export function successor(prefix: string): string {
   const last = prefix.length - 1
   return prefix.slice(0, last) + String.fromCharCode(prefix.charCodeAt(last) + 1)
 }

@@ -20,7 +20,16 @@ fit. See [the API](../guides/api.md#errors).
 { "type": "urn:berth:error:conflict", "title": "…", "status": 409, "code": "CONFLICT", "detail": "…", "requestId": "…" }
 \`\`\`
 
-\`detail\` says what was wrong with this request. An answer of 500 and above has no detail but the request id, under which the log has the cause.
+\`detail\` says what was wrong with this request, for people. \`facts\` says the same for programs, where there is something to say: an object whose members belong
+to the code and the kind of refusal, such as what is missing, what holds the name, or what the limit is. Members may be added; without any there is no \`facts\`.
+
+\`\`\`json
+{ "code": "RESOURCE_UNKNOWN", "status": 404, "detail": "there is no robot 7, or you may not see it", "facts": { "kind": "robot", "name": "7" }, … }
+{ "code": "DENIED", "status": 403, "detail": "you cannot give tag:delete, which …", "facts": { "permission": "tag:delete" }, … }
+{ "code": "MANIFEST_UNKNOWN", "status": 404, "facts": { "digest": "sha256:…" }, … }
+\`\`\`
+
+An answer of 500 and above has no detail but the request id, under which the log has the cause.
 The codes are those of the OCI distribution-spec and of Docker's V2 API, then Berth's own.
 
 | code | status | message | what to do |

@@ -55,6 +55,11 @@ const table = {
     message: 'manifest tag did not match URI',
     remedy: 'A tag has 128 characters at most: letters, digits, and _ . - (not first).',
   },
+  TAG_IMMUTABLE: {
+    status: 409,
+    message: 'the tag is immutable',
+    remedy: 'Push under another tag. Who administers the project that the detail names can change its immutable tag rules.',
+  },
   MANIFEST_UNKNOWN: { status: 404, message: 'manifest unknown', remedy: 'Check tag or digest; list the tags with /v2/<name>/tags/list.' },
   MANIFEST_INVALID: { status: 400, message: 'manifest invalid', remedy: 'The detail says what is wrong with the document.' },
   MANIFEST_UNVERIFIED: {

@@ -7,6 +7,10 @@ import { deleteForeignLabels } from '#metadata/labels.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { deleteRedirect } from '#metadata/name-redirects.ts'
 import { insertProject, reassignRepositoriesBelow, type ProjectRecord } from '#metadata/projects.ts'
+import { insertQuota } from '#metadata/quotas.ts'
+import { readSystemSettings } from '#metadata/system-settings.ts'
+import { moveUsage, repositoriesDirectlyIn, repositoriesWithin, without } from '#metadata/usage-moves.ts'
+import { projectAndAbove, projectsAbove } from '#metadata/usage-place.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { ownerOf } from './find-project.ts'
 import { claimOf, nameNotFree } from './name-claim.ts'
@@ -42,18 +46,30 @@ const create = accessTransaction(import.meta.url, 'create-project/create', async
   const { name, who, now: at } = input
   const claim = await claimOf(tx, name)
   if (claim.isTaken || (claim.isHeld && claim.owner.id !== input.mayTakeFrom)) throw nameNotFree()
-  const { id: aboveId } = await ownerOf(tx, name)
+  const above = await ownerOf(tx, name)
   const { description, isPublic } = input
   const id = await insertProject(tx, { name, at, description, isPublic, createdBy: who.actor })
   if (id === 'exists') throw nameNotFree()
   await deleteRedirect(tx, 'project', name)
-  const repositories = await reassignRepositoriesBelow(tx, name, { fromProject: aboveId, toProject: id })
+  const repositories = await reassignRepositoriesBelow(tx, name, { fromProject: above.id, toProject: id })
   if (repositories > 0) await deleteForeignLabels(tx, { below: name })
+  await countContents(tx, { id, name }, above.name)
+  // After its contents: what was there before the limit stays.
+  const { defaultQuota } = (await readSystemSettings(tx)).settings
+  if (defaultQuota !== null) await insertQuota(tx, id, { limits: defaultQuota, now: at })
   const detail = { isPublic: isPublic === true, repositories }
   await recordEvent(tx, { action: 'project.created', target: `project:${name}`, project: name, detail, at, ...who })
   await grantToCreator(tx, id, input)
   return await projectAfter(tx, id)
 })
+
+/** What lies below the name counts in the project from now on, and what it took from the one above no longer there, unless that is above it still. */
+async function countContents(tx: Transactor, project: { readonly id: number; readonly name: string }, above: string): Promise<void> {
+  const repositoryIds = await repositoriesWithin(tx, project)
+  await moveUsage(tx, { repositoryIds, lost: [], gained: [{ ...project, quota: undefined }] })
+  const lost = without(await projectAndAbove(tx, above), await projectsAbove(tx, project.name))
+  if (lost.length > 0) await moveUsage(tx, { repositoryIds: await repositoriesDirectlyIn(tx, project.id), lost, gained: [] })
+}
 
 async function grantToCreator(tx: Transactor, projectId: number, { owner, name, who, now: at }: Creation): Promise<void> {
   if (owner === undefined) return

@@ -26,10 +26,13 @@ import {
   renameGlobsBelow,
   renameProjectsBelow,
   renameRepositoriesBelow,
+  renameTrashedRepositories,
   updateProject,
   type ProjectRecord,
 } from '#metadata/projects.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
+import { moveUsage, repositoriesWithin, without } from '#metadata/usage-moves.ts'
+import { projectsAbove } from '#metadata/usage-place.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { repositoryNameMaxLength, type RepositoryName } from '#oci/reference.ts'
 import { invalidProjectName } from './create-project.ts'
@@ -66,6 +69,8 @@ const rename = accessTransaction(import.meta.url, 'rename-project/rename', async
   await updateProject(tx, project.id, { name: change.to, at: input.now })
   const projects = await renameProjectsBelow(tx, { ...change, at: input.now })
   const repositories = await renameRepositoriesBelow(tx, change)
+  await renameTrashedRepositories(tx, change)
+  await countElsewhere(tx, project.id, change)
   await renameGlobsBelow(tx, change)
   await moveRedirects(tx, change, input.now)
   // Labels of the project above do not go along.
@@ -75,6 +80,14 @@ const rename = accessTransaction(import.meta.url, 'rename-project/rename', async
   await recordEvent(tx, { action: 'project.renamed', target, project: change.to, detail, at: input.now, ...input.who })
   return await projectAfter(tx, project.id)
 })
+
+/** What is in the project, which stays its own, counts in other projects above it. */
+async function countElsewhere(tx: Transactor, projectId: number, { from, to }: NameChange): Promise<void> {
+  const [before, after] = [await projectsAbove(tx, from), await projectsAbove(tx, to)]
+  const [lost, gained] = [without(before, after), without(after, before)]
+  if (lost.length + gained.length === 0) return
+  await moveUsage(tx, { repositoryIds: await repositoriesWithin(tx, { id: projectId, name: to }), lost, gained })
+}
 
 async function requirePossible(tx: Transactor, project: ProjectRecord, { from, to }: NameChange): Promise<void> {
   if (project.isDefault) throw impossible('the default project keeps its name: its repositories have none of it in theirs')

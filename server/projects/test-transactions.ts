@@ -1,10 +1,11 @@
 /** Transactions of the tests, in a module of their own: the writer thread loads it, and a test file there would run its tests again. */
 import { insertGrant } from '#metadata/grants.ts'
+import { buryRepository } from '#metadata/hidden-repositories.ts'
 import { insertLabel, insertManifestLabel } from '#metadata/labels.ts'
 import { insertManifest } from '#metadata/manifests.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { putRedirect, type RedirectKind } from '#metadata/name-redirects.ts'
-import { buryRepository, repositoryIdIn } from '#metadata/repositories.ts'
+import { repositoryIdIn } from '#metadata/repositories.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { digestOf } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'

@@ -4,11 +4,12 @@
  */
 import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
-import { deleteUnusedRepository, repositoryIdIn } from '#metadata/repositories.ts'
+import { repositoryIdIn } from '#metadata/repositories.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { deleteUpload, findUpload } from '#metadata/uploads.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
+import { dropUnusedRepository } from './drop-unused-repository.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
 import { dropBytes } from './upload-session.ts'
@@ -25,7 +26,7 @@ const cancel = transaction(import.meta.url, 'cancel-upload/cancel', async (tx, i
   const { repository, uploadId, now, who } = input
   const repositoryId = await repositoryIdIn(tx, repository)
   if (repositoryId === undefined || !(await deleteUpload(tx, uploadId))) return false
-  await deleteUnusedRepository(tx, repositoryId)
+  await dropUnusedRepository(tx, repositoryId)
   await recordEvent(tx, { action: 'upload.cancelled', repository, detail: { uploadId }, at: now, ...who })
   return true
 })

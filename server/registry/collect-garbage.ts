@@ -1,49 +1,39 @@
 /**
- * Garbage collection, online and in batches: what lost its last reference is on a review queue; what the review finds unreferenced and out of
- * lease loses its row (from then on it is missing for everyone, and a push of it gets a new key); its bytes go when no request can still be
- * reading them. No lock is held over storage, and nothing walks the store.
+ * Garbage collection, online and in batches. What lost what kept it is on a review queue (metadata/garbage.ts): a manifest without a tag goes where its
+ * project says so, a blob leaves a repository where no manifest needs it and nobody may still rely on it, and loses its row when no repository and no
+ * manifest is left that has it. From then on it is missing for everyone, and a push of it gets a new key; its bytes go when no request can still be
+ * reading them. No lock is held over storage, nothing walks the store, and the cost follows what changed, never what there is.
  */
-import type { BlobKey } from '#blobs/blob-store.ts'
-import { recordEvent } from '#events/record.ts'
-import { countDueDeletions, deleteDeletions, dueDeletions, keyInUse, scheduleDeletion, type DueDeletion } from '#metadata/blob-deletions.ts'
-import {
-  countUnkeptManifests,
-  countUnreferencedBlobs,
-  deleteReviews,
-  dueReviews,
-  queueForgotten,
-  review,
-  reviewedBlobs,
-  reviewedManifests,
-  type ReviewedBlob,
-  type ReviewKind,
-} from '#metadata/garbage.ts'
-import type { Transactor } from '#metadata/metadata.ts'
-import { transaction } from '#metadata/transaction.ts'
-import { parseRepositoryName } from '#oci/reference.ts'
 import { finishDeletions } from './delete-repository.ts'
-import { keyOutlivesRowMs } from './publish-blob.ts'
+import { queueSweep, reviewBlobs, reviewLinks, reviewManifests, type BatchOutcome, type ReviewBatch } from './garbage-batches.ts'
+import { countGarbage } from './count-garbage.ts'
+import { deleteDueKeys } from './garbage-keys.ts'
 import type { Registry } from './registry.ts'
-import { removeManifest } from './remove-manifest.ts'
+import { trashUntil } from './trash-place.ts'
 
-const batchRows = 500
+/** A batch holds the writer for some 10 ms, between which pushes get their turn. Manifests take a handful of statements each. */
+const batchRows = { manifests: 50, links: 500, blobs: 500, sweep: 1_000 } as const
 
 /** How one run goes: what it takes, what it waits for, and what stops it. */
 export interface GarbageCollection {
   readonly signal: AbortSignal
   /** Counts what is due now and changes nothing. */
   readonly dryRun?: boolean | undefined
-  /** Manifests go too that no tag points at, no index lists, and whose subject is not here. */
+  /** Manifests go too that no tag points at, no index lists, and whose subject is not here, whatever their project says of them. */
   readonly deleteUntagged?: boolean | undefined
   /** First looks through all rows for what is unreferenced and was never queued (an import). */
   readonly sweep?: boolean | undefined
   /** Neither leases nor readers are waited for: only while nobody pushes or pulls, as `registry garbage-collect` always was. */
   readonly immediately?: boolean | undefined
+  /** Told after each batch what the run did so far. */
+  readonly onProgress?: ((soFar: GarbageReport) => Promise<void>) | undefined
 }
 
 /** What a run removed; with `dryRun`, what it would remove. */
 export interface GarbageReport {
   readonly manifests: number
+  /** Blobs that left a repository. */
+  readonly links: number
   /** Blobs that lost their row. */
   readonly blobs: number
   /** Keys whose bytes went, and how many bytes. */
@@ -51,172 +41,81 @@ export interface GarbageReport {
   readonly freedBytes: number
 }
 
-interface Review {
-  readonly now: number
-  /** Reviews and leases that end until then are over. */
-  readonly dueBefore: number
-  readonly limit: number
-  readonly deleteAfter: number
-  readonly safeUntil: number
+/** Of a run that did nothing yet. */
+export const nothingCollected: GarbageReport = { manifests: 0, links: 0, blobs: 0, keys: 0, freedBytes: 0 }
+
+/** Until which time reviews, leases and notes are over. */
+export function dueBeforeOf(registry: Registry, { immediately }: Pick<GarbageCollection, 'immediately'>): number {
+  return immediately === true ? Number.MAX_SAFE_INTEGER : registry.context.ports.clock.now()
 }
-
-const forever = Number.MAX_SAFE_INTEGER
-
-const queue = transaction(
-  import.meta.url,
-  'collect-garbage/queue-forgotten',
-  (tx, input: { readonly kind: ReviewKind; readonly afterId: number; readonly limit: number; readonly reviewAfter: number }) =>
-    queueForgotten(tx, input.kind, input),
-)
-
-/** `seen` 0: the queue is empty. */
-const reviewBlobs = transaction(import.meta.url, 'collect-garbage/review-blobs', async (tx, input: Review) => {
-  const due = await dueReviews(tx, 'blob', input.dueBefore, input.limit)
-  const blobs = new Map(
-    (
-      await reviewedBlobs(
-        tx,
-        due.map(({ targetId }) => targetId),
-      )
-    ).map((blob) => [blob.blobId, blob]),
-  )
-  await deleteReviews(
-    tx,
-    due.map(({ reviewId }) => reviewId),
-  )
-  let removed = 0
-  for (const { targetId } of due) {
-    const blob = blobs.get(targetId)
-    if (blob === undefined || blob.referenced) continue
-    if (blob.leaseUntil > input.dueBefore) {
-      await review(tx, 'blob', targetId, blob.leaseUntil)
-      continue
-    }
-    await condemn(tx, blob, input.deleteAfter)
-    removed++
-  }
-  return { seen: due.length, removed }
-})
-
-/** From this commit on the blob is missing for everyone. */
-async function condemn(tx: Transactor, { blobId, store, key, sizeBytes }: ReviewedBlob, deleteAfter: number): Promise<void> {
-  await tx.deleteFrom('blobs').where('id', '=', blobId).execute()
-  if (!(await keyInUse(tx, store, key))) await scheduleDeletion(tx, { store, key, sizeBytes, deleteAfter })
-}
-
-const reviewManifests = transaction(import.meta.url, 'collect-garbage/review-manifests', async (tx, input: Review) => {
-  const due = await dueReviews(tx, 'manifest', input.dueBefore, input.limit)
-  const manifests = await reviewedManifests(
-    tx,
-    due.map(({ targetId }) => targetId),
-  )
-  await deleteReviews(
-    tx,
-    due.map(({ reviewId }) => reviewId),
-  )
-  const { now, safeUntil } = input
-  let removed = 0
-  for (const manifest of manifests) {
-    if (manifest.kept) continue
-    await removeManifest(tx, { ...manifest, actor: '', now, safeUntil })
-    const repository = parseRepositoryName(manifest.repository)
-    if (repository !== undefined)
-      await recordEvent(tx, { action: 'manifest.deleted', repository, digest: manifest.digest, at: now, actor: '', requestId: '' })
-    removed++
-  }
-  return { seen: due.length, removed }
-})
-
-const forgetKeys = transaction(import.meta.url, 'collect-garbage/forget-keys', (tx, input: { readonly ids: readonly number[] }) =>
-  deleteDeletions(tx, input.ids),
-)
 
 /** Everything that is due. Safe to run at any time and on any number of processes; ends early when the signal aborts. */
 export async function collectGarbage(registry: Registry, collection: GarbageCollection): Promise<GarbageReport> {
-  if (collection.dryRun === true) return countGarbage(registry, collection)
+  if (collection.dryRun === true) return countGarbage(registry, { ...collection, dueBefore: dueBeforeOf(registry, collection) })
+  let report = nothingCollected
+  const add = async (more: Partial<GarbageReport>) => {
+    const sums = Object.keys(report).map((member) => [
+      member,
+      report[member as keyof GarbageReport] + (more[member as keyof GarbageReport] ?? 0),
+    ])
+    report = Object.fromEntries(sums) as unknown as GarbageReport
+    await collection.onProgress?.(report)
+  }
   await finishDeletions(registry, collection.signal)
-  if (collection.sweep === true) await sweep(registry, collection)
-  const manifests = collection.deleteUntagged === true ? await untilEmpty(registry, collection, reviewManifests) : 0
-  const blobs = await untilEmpty(registry, collection, reviewBlobs)
-  return { manifests, blobs, ...(await deleteKeys(registry, collection)) }
+  await sweep(registry, collection)
+  await untilEmpty(registry, collection, { step: reviewManifests, limit: batchRows.manifests, add: (manifests) => add({ manifests }) })
+  await untilEmpty(registry, collection, { step: reviewLinks, limit: batchRows.links, add: (links) => add({ links }) })
+  await untilEmpty(registry, collection, { step: reviewBlobs, limit: batchRows.blobs, add: (blobs) => add({ blobs }) })
+  await deleteDueKeys(registry, { dueBefore: dueBeforeOf(registry, collection), signal: collection.signal, onFreed: add })
+  return report
 }
 
-async function sweep(registry: Registry, { signal }: GarbageCollection): Promise<void> {
+/** Untagged manifests that were kept until now are on no queue, so who wants them gone has all manifests looked at. */
+async function sweep(registry: Registry, collection: GarbageCollection): Promise<void> {
   const reviewAfter = registry.context.ports.clock.now()
-  for (const kind of ['manifest', 'blob'] as const) {
-    let afterId: number | undefined = 0
-    while (afterId !== undefined) {
-      signal.throwIfAborted()
-      afterId = await registry.metadata.write(queue, { kind, afterId, limit: batchRows, reviewAfter })
+  const kinds = [
+    ...(collection.deleteUntagged === true ? (['manifest'] as const) : []),
+    ...(collection.sweep === true ? (['link', 'blob'] as const) : []),
+  ]
+  for (const kind of kinds) {
+    for (let afterId: number | undefined = 0; afterId !== undefined;) {
+      collection.signal.throwIfAborted()
+      afterId = await registry.metadata.write(queueSweep, { kind, afterId, limit: batchRows.sweep, reviewAfter })
     }
   }
 }
 
-async function untilEmpty(registry: Registry, collection: GarbageCollection, step: typeof reviewBlobs): Promise<number> {
-  for (let removed = 0; ;) {
-    collection.signal.throwIfAborted()
-    const batch = await registry.metadata.write(step, reviewOf(registry, collection))
-    removed += batch.removed
-    // What was put back has a later time, so an empty batch comes.
-    if (batch.seen === 0) return removed
+interface Step {
+  readonly step: typeof reviewBlobs
+  readonly limit: number
+  readonly add: (removed: number) => Promise<void>
+}
+
+/** Goes through all that is due, and again as long as that queued more: the children of an index that went. */
+async function untilEmpty(registry: Registry, collection: GarbageCollection, { step, limit, add }: Step): Promise<void> {
+  for (let removedInPass = -1; removedInPass !== 0;) {
+    removedInPass = 0
+    let after: ReviewBatch['after']
+    do {
+      collection.signal.throwIfAborted()
+      const batch: BatchOutcome = await registry.metadata.write(step, { ...batchOf(registry, collection), limit, after })
+      removedInPass += batch.removed
+      after = batch.last
+      if (batch.last !== undefined) await add(batch.removed)
+    } while (after !== undefined)
   }
 }
 
-function reviewOf(registry: Registry, { immediately }: GarbageCollection): Review {
-  const now = registry.context.ports.clock.now()
-  if (immediately === true) return { now, dueBefore: forever, limit: batchRows, deleteAfter: now, safeUntil: now }
-  return { now, dueBefore: now, limit: batchRows, deleteAfter: now + keyOutlivesRowMs, safeUntil: now + registry.options.garbageDelayMs }
-}
-
-/** Bytes first, then the note of them: a crash between the two deletes once more what is gone already. */
-async function deleteKeys(
-  registry: Registry,
-  { signal, immediately }: GarbageCollection,
-): Promise<{ readonly keys: number; readonly freedBytes: number }> {
-  const { metadata, store, context } = registry
-  const dueBefore = immediately === true ? forever : context.ports.clock.now()
-  let [keys, freedBytes, afterId] = [0, 0, 0]
-  for (;;) {
-    signal.throwIfAborted()
-    const due = await dueDeletions(metadata.reader, store.name, { dueBefore, afterId, limit: batchRows })
-    if (due.length === 0) return { keys, freedBytes }
-    const gone = await deleteBytes(
-      registry,
-      due.filter(({ inUse }) => !inUse),
-    )
-    const done = [...gone, ...due.filter(({ inUse }) => inUse)]
-    await metadata.write(forgetKeys, { ids: done.map(({ deletionId }) => deletionId) })
-    keys += gone.length
-    freedBytes += gone.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-    afterId = due.at(-1)?.deletionId ?? afterId
+function batchOf(registry: Registry, collection: GarbageCollection): Omit<ReviewBatch, 'limit' | 'after'> {
+  const { options, context } = registry
+  const now = context.ports.clock.now()
+  const isPatient = collection.immediately !== true
+  return {
+    now,
+    dueBefore: dueBeforeOf(registry, collection),
+    deleteAfter: isPatient ? now + options.readersDelayMs : now,
+    safeUntil: isPatient ? now + options.garbageDelayMs : now,
+    trashUntil: trashUntil(registry, now),
+    deleteUntagged: collection.deleteUntagged === true,
   }
-}
-
-/** What was deleted. A key that cannot be (a bad sector) does not keep the others; the next collection tries it again. */
-async function deleteBytes({ store, context }: Registry, due: readonly DueDeletion[]): Promise<readonly DueDeletion[]> {
-  try {
-    await store.delete(due.map(({ key }) => key as BlobKey))
-    return due
-  } catch {
-    const gone: DueDeletion[] = []
-    for (const deletion of due) {
-      try {
-        await store.delete([deletion.key as BlobKey])
-        gone.push(deletion)
-      } catch (error) {
-        context.log.warn({ err: error, key: deletion.key }, 'bytes could not be deleted: the next collection tries again')
-      }
-    }
-    return gone
-  }
-}
-
-/** What is due now; what would become due by the collection itself (the layers of an untagged manifest) is not counted. */
-async function countGarbage(registry: Registry, collection: GarbageCollection): Promise<GarbageReport> {
-  const { reader } = registry.metadata
-  const { dueBefore } = reviewOf(registry, collection)
-  const manifests = collection.deleteUntagged === true ? await countUnkeptManifests(reader, dueBefore) : 0
-  const { blobs, sizeBytes } = await countUnreferencedBlobs(reader, dueBefore)
-  const deletions = await countDueDeletions(reader, registry.store.name, dueBefore)
-  return { manifests, blobs, keys: deletions.keys + blobs, freedBytes: deletions.sizeBytes + sizeBytes }
 }

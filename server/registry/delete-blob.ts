@@ -4,6 +4,7 @@ import { blobsOfRepository } from '#metadata/blobs.ts'
 import { review } from '#metadata/garbage.ts'
 import { manifestsWithBlob } from '#metadata/manifests.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
+import { linkLeft } from '#metadata/usage.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -29,6 +30,7 @@ const unlink = transaction(import.meta.url, 'delete-blob/unlink', async (tx, { r
   if (blobId === undefined) throw new RegistryError('BLOB_UNKNOWN', { digest })
   const manifests = await manifestsWithBlob(tx, repositoryId, blobId, namedManifests)
   if (manifests.length > 0) throw new RegistryError('BLOB_IN_USE', { manifests })
+  await linkLeft(tx, { repositoryId, blobId })
   await tx.deleteFrom('repository_blobs').where('repository_id', '=', repositoryId).where('blob_id', '=', blobId).execute()
   // The lease still holds: garbage collection looks now, and again when it is over.
   await review(tx, 'blob', blobId, now)

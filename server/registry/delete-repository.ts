@@ -2,24 +2,30 @@
  * Deleting a repository with everything in it.
  *
  * A repository may hold a million manifests, and one commit that removes them would hold every other write. So the first commit takes it out of
- * sight (its row gets a name that nobody can ask for, the name is free again), and batches empty it afterwards; garbage collection ends what a
- * crash interrupts.
+ * sight (its row gets a name that nobody can ask for, the name is free again). Where there is a trash it stays so until its time there is over; where
+ * there is none, batches empty it at once. Garbage collection ends what a crash interrupts.
  */
 import { recordEvent } from '#events/record.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { deleteRedirectsTo, formerNames } from '#metadata/name-redirects.ts'
-import { buriedRepositories, buryRepository, deleteRepositoryRow, repositoryIdIn } from '#metadata/repositories.ts'
+import { buriedRepositories, buryRepository, hideRepository } from '#metadata/hidden-repositories.ts'
+import { deleteRepositoryRow, repositoryIdIn } from '#metadata/repositories.ts'
+import { insertTrash, type TrashReason } from '#metadata/trash.ts'
+import { repositoryLeft } from '#metadata/usage.ts'
+import { repositoryBytes } from '#metadata/trashed-manifests.ts'
 import { releaseLinks } from '#metadata/garbage.ts'
 import { someManifests } from '#metadata/manifests.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { uploadsOfRepository } from '#metadata/uploads.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
+import { requireUnchanged, scanForImmutable, type ContentScan } from '#projects/immutable-content.ts'
 import { circumstancesOf, plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
-import { removeManifest } from './remove-manifest.ts'
+import { purgeManifest } from './remove-manifest.ts'
 import { requireDeletes } from './require.ts'
+import { trashPlace, trashUntil } from './trash-place.ts'
 import { dropBytes } from './upload-session.ts'
 
 /** Each manifest takes a handful of statements; a batch holds the writer for some 20 ms. */
@@ -28,15 +34,43 @@ const batchRows = 100
 interface Burial {
   readonly repository: RepositoryName
   readonly actor: Actor
+  readonly reason: TrashReason
   readonly now: number
+  readonly trashUntil: number | undefined
+  /** That nothing in it is immutable. */
+  readonly scan: ContentScan
 }
 
-async function buryIn(tx: Transactor, { repository, actor, now }: Burial): Promise<number> {
+/** Gives its id if it is to be emptied now; undefined: it is in the trash. */
+async function buryIn(tx: Transactor, burial: Burial): Promise<number | undefined> {
+  const { repository, actor, now } = burial
   const repositoryId = await repositoryIdIn(tx, repository)
   if (repositoryId === undefined) throw new RegistryError('NAME_UNKNOWN', { name: repository })
-  await buryRepository(tx, repositoryId)
+  await requireUnchanged(tx, { kind: 'repository', name: repository }, burial.scan)
   await recordEvent(tx, { action: 'repository.deleted', repository, ...circumstancesOf(actor, now) })
-  return repositoryId
+  await repositoryLeft(tx, repositoryId)
+  if (burial.trashUntil === undefined) {
+    await buryRepository(tx, repositoryId)
+    return repositoryId
+  }
+  await trashRepository(tx, repositoryId, { ...burial, trashUntil: burial.trashUntil })
+  return undefined
+}
+
+async function trashRepository(tx: Transactor, repositoryId: number, burial: Burial & { readonly trashUntil: number }): Promise<void> {
+  await insertTrash(tx, {
+    kind: 'repository',
+    ...(await trashPlace(tx, repositoryId)),
+    manifestId: null,
+    digest: undefined,
+    tags: [],
+    sizeBytes: await repositoryBytes(tx, [repositoryId]),
+    reason: burial.reason,
+    deletedBy: burial.actor.name,
+    deletedAt: burial.now,
+    expiresAt: burial.trashUntil,
+  })
+  await hideRepository(tx, repositoryId)
 }
 
 const bury = transaction(import.meta.url, 'delete-repository/bury', buryIn)
@@ -56,7 +90,7 @@ interface Batch {
 /** True when there is nothing left to empty. */
 const emptyBatch = transaction(import.meta.url, 'delete-repository/empty', async (tx, { repositoryId, now, safeUntil }: Batch) => {
   const manifests = await someManifests(tx, repositoryId, batchRows)
-  for (const manifest of manifests) await removeManifest(tx, { repositoryId, ...manifest, actor: '', now, safeUntil })
+  for (const manifest of manifests) await purgeManifest(tx, { repositoryId, ...manifest, actor: '', now, safeUntil })
   if (manifests.length > 0) return false
   return (await releaseLinks(tx, repositoryId, { limit: batchRows, reviewAfter: now })) === 0
 })
@@ -72,29 +106,36 @@ const removeRow = transaction(
   },
 )
 
-/** Throws `NAME_UNKNOWN`. When it resolves the repository is gone; its blobs go with garbage collection. */
+/** Throws `NAME_UNKNOWN`, `TAG_IMMUTABLE` when a rule keeps a tag of it. When it resolves the repository is in the trash; where there is none it is gone, and its blobs go with garbage collection. */
 export async function deleteRepository(registry: Registry, repository: RepositoryName, actor: Actor): Promise<void> {
   requireDeletes(registry)
   const now = registry.context.ports.clock.now()
+  const scan = await scanForImmutable(registry.metadata.reader, { kind: 'repository', name: repository })
   const isRedirectedTo = (await formerNames(registry.metadata.reader, 'repository', repository, 1)).length > 0
   const repositoryId = await registry.metadata.write(isRedirectedTo ? buryWithRedirects : bury, {
     repository,
     actor: plainActor(actor),
+    reason: 'request',
     now,
+    trashUntil: trashUntil(registry, now),
+    scan,
   })
-  await emptyRepository(registry, repositoryId)
+  if (repositoryId !== undefined) await emptyRepository(registry, repositoryId)
 }
 
-/** Goes on with deletions that a crash interrupted. */
+/** Goes on with deletions that a crash interrupted, or that a purge of the trash began. */
 export async function finishDeletions(registry: Registry, signal: AbortSignal): Promise<void> {
-  for (const repositoryId of await buriedRepositories(registry.metadata.reader, batchRows)) {
-    signal.throwIfAborted()
-    await emptyRepository(registry, repositoryId)
+  for (;;) {
+    const buried = await buriedRepositories(registry.metadata.reader, batchRows)
+    if (buried.length === 0) return
+    for (const repositoryId of buried) await emptyRepository(registry, repositoryId, signal)
   }
 }
 
-async function emptyRepository(registry: Registry, repositoryId: number): Promise<void> {
+/** Empties one that was buried, batch by batch, and ends its row. What is interrupted goes on with {@link finishDeletions}. */
+export async function emptyRepository(registry: Registry, repositoryId: number, signal?: AbortSignal): Promise<void> {
   for (let isEmpty = false; !isEmpty;) {
+    signal?.throwIfAborted()
     const now = registry.context.ports.clock.now()
     isEmpty = await registry.metadata.write(emptyBatch, { repositoryId, now, safeUntil: now + registry.options.garbageDelayMs })
   }

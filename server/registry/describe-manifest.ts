@@ -8,6 +8,7 @@ import { contentSize, type ContentSize } from '#metadata/content-size.ts'
 import { labelsOfManifests, type LabelRecord } from '#metadata/labels.ts'
 import { findManifestRow, type ManifestRow } from '#metadata/manifest-rows.ts'
 import { manifestPayload, manifestsOfRepository } from '#metadata/manifests.ts'
+import { manifestPullsOf, type PullCount } from '#metadata/tag-pulls.ts'
 import { tagsOfManifest } from '#metadata/tag-rows.ts'
 import type { Descriptor } from '#oci/descriptor.ts'
 import { digestAlgorithm, digestOf, type Digest } from '#oci/digest.ts'
@@ -17,9 +18,8 @@ import type { Manifest } from '#oci/manifest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { listReferrers } from './list-referrers.ts'
 import { requireRepositoryId } from './list-tag-rows.ts'
-import { pullBlob } from './pull-blob.ts'
-import { readOpenBlob } from './read-open-blob.ts'
-import type { Actor, BlobContent, Registry } from './registry.ts'
+import { readImageConfig } from './read-image-config.ts'
+import type { Actor, Registry } from './registry.ts'
 
 /** A layer with the step that made it, where the config tells. */
 export interface DescribedLayer extends Descriptor {
@@ -51,6 +51,8 @@ export interface ManifestDescription extends ManifestRow {
   readonly hasMoreReferrers: boolean
   /** Of the document and all that it needs, each blob once. */
   readonly total: ContentSize
+  /** How often it was pulled, by whatever reference, and when last; a minute behind. Undefined: never. */
+  readonly pulled: PullCount | undefined
   /** Layers, children or annotations were left out: there are more than are told. */
   readonly isTruncated: boolean
 }
@@ -61,14 +63,6 @@ const shownTags = 100
 const shownReferrers = 100
 /** Characters of annotations: a hostile document has 4 MiB of them, thrice. */
 const shownAnnotations = 256 * 1024
-
-/** A larger config is told as unreadable: those of real images have some 10 KiB. */
-const configBytesMax = 1024 * 1024
-
-const imageConfigs: ReadonlySet<string> = new Set([
-  'application/vnd.oci.image.config.v1+json',
-  'application/vnd.docker.container.image.v1+json',
-])
 
 /** Throws `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`. */
 export async function describeManifest(
@@ -83,7 +77,7 @@ export async function describeManifest(
   const bytes = row && (registry.memory.contents.get(digest) ?? (await provenPayload(registry, row)))
   if (row === undefined || bytes === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { digest })
   const manifest = await registry.context.parser.parse(bytes, row.mediaType)
-  const read = await readConfig(registry, repository, { descriptor: manifest.config, actor })
+  const read = await readImageConfig(registry, repository, { descriptor: manifest.config, actor })
   const history = historyByLayer(read.config?.history ?? [], manifest.layers.length)
   const children = manifest.children.slice(0, shownDescriptors)
   const annotations = new AnnotationBudget(shownAnnotations)
@@ -113,6 +107,7 @@ export async function describeManifest(
     referrers: referrers.descriptors.slice(0, shownReferrers).map(shown),
     hasMoreReferrers: referrers.descriptors.length > shownReferrers || referrers.next !== undefined,
     total: await contentSize(reader, row),
+    pulled: (await manifestPullsOf(reader, [row.id])).get(row.id),
     isTruncated: annotations.isSpent || manifest.layers.length > shownDescriptors || manifest.children.length > shownDescriptors,
   }
 }
@@ -145,55 +140,4 @@ class AnnotationBudget {
 async function provenPayload(registry: Registry, { id, digest }: ManifestRow): Promise<Uint8Array | undefined> {
   const bytes = await manifestPayload(registry.metadata.reader, id)
   return bytes !== undefined && digestOf(bytes, digestAlgorithm(digest)) === digest ? bytes : undefined
-}
-
-interface ReadConfig {
-  readonly config?: ImageConfig | undefined
-  readonly problem?: string | undefined
-}
-
-async function readConfig(
-  registry: Registry,
-  repository: RepositoryName,
-  { descriptor, actor }: { readonly descriptor: Descriptor | undefined; readonly actor: Actor },
-): Promise<ReadConfig> {
-  if (descriptor === undefined || !imageConfigs.has(descriptor.mediaType)) return {}
-  if (descriptor.size > configBytesMax) return { problem: `it is larger than ${configBytesMax} bytes` }
-  try {
-    // Looking at it fetches nothing from elsewhere.
-    const here = { ...registry, hooks: { ...registry.hooks, missingContent: [] } }
-    const content = await pullBlob(here, repository, descriptor.digest, actor)
-    const bytes = await readContent(content)
-    return bytes === undefined
-      ? { problem: `it is larger than ${configBytesMax} bytes, or not to be read here` }
-      : { config: await registry.context.parser.parseConfig(bytes) }
-  } catch (error) {
-    if (error instanceof RegistryError && error.status < 500) return { problem: reasonOf(error) }
-    throw error
-  }
-}
-
-function reasonOf({ code, detail, message }: RegistryError): string {
-  if (code === 'BLOB_UNKNOWN') return 'it is not here'
-  return typeof detail === 'string' ? detail : message
-}
-
-/** All bytes of a small blob; undefined for one that is larger than it was said to be, or that the store only redirects to. */
-async function readContent(content: BlobContent): Promise<Uint8Array | undefined> {
-  const { body, sizeBytes } = content
-  if (body.kind === 'bytes') return body.bytes
-  if (sizeBytes > configBytesMax || body.kind === 'redirect') {
-    await content.close()
-    return undefined
-  }
-  const open = body.kind === 'file' ? { kind: 'file' as const, handle: body.handle, sizeBytes } : { ...body, sizeBytes }
-  const pieces: Uint8Array[] = []
-  try {
-    // Each piece is valid until the next is asked for.
-    for await (const piece of readOpenBlob(open, new AbortController().signal)) pieces.push(Buffer.from(piece))
-  } catch (error) {
-    await content.readFailed(error)
-    throw error
-  }
-  return Buffer.concat(pieces)
 }

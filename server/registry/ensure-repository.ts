@@ -3,6 +3,7 @@ import { recordEvent } from '#events/record.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { resolveRepositoryName } from '#metadata/name-redirects.ts'
 import { insertRepository, repositoryIdIn } from '#metadata/repositories.ts'
+import { repositoryMade } from '#metadata/usage.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { projectOf } from '#projects/find-project.ts'
 import { circumstancesOf } from './actor.ts'
@@ -14,7 +15,10 @@ interface FirstPush {
   readonly now: number
 }
 
-/** Gives the repository's row id. When it makes the row, it records `repository.created` in the same transaction. `now` is in milliseconds. */
+/**
+ * Gives the repository's row id. When it makes the row, it counts it, for which a quota may throw DENIED, and records `repository.created`, in the same
+ * transaction. `now` is in milliseconds.
+ */
 export async function ensureRepository(tx: Transactor, { repository, actor, now }: FirstPush): Promise<number> {
   const found = await repositoryIdIn(tx, repository)
   if (found !== undefined) return found
@@ -22,7 +26,9 @@ export async function ensureRepository(tx: Transactor, { repository, actor, now 
   const name = await resolveRepositoryName(tx, repository)
   const moved = name === repository ? undefined : await repositoryIdIn(tx, name)
   if (moved !== undefined) return moved
-  const id = await insertRepository(tx, { name, projectId: await projectOf(tx, name), now })
+  const { id, isNew } = await insertRepository(tx, { name, projectId: await projectOf(tx, name), now })
+  if (!isNew) return id
+  await repositoryMade(tx, id)
   await recordEvent(tx, { action: 'repository.created', repository: name, ...circumstancesOf(actor, now) })
   return id
 }

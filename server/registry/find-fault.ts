@@ -12,14 +12,14 @@ export async function findFault(
   blob: BlobPlace & { readonly digest: Digest },
   { signal, onPiece }: { readonly signal: AbortSignal; readonly onPiece?: (piece: Uint8Array) => Promise<void> },
 ): Promise<QuarantineReason | undefined> {
-  const open = await store.open(blob.key as BlobKey, { direct: true })
-  if (open === undefined) return 'missing'
-  if (openBlobSize(open) !== blob.sizeBytes) {
-    // The size decides: the bytes need not be read.
-    await closeOpenBlob(open)
-    return 'wrong size'
-  }
   try {
+    const open = await store.open(blob.key as BlobKey, { direct: true })
+    if (open === undefined) return 'missing'
+    if (openBlobSize(open) !== blob.sizeBytes) {
+      // The size decides: the bytes need not be read.
+      await closeOpenBlob(open)
+      return 'wrong size'
+    }
     return (await digestOfOpen(open, { algorithm: digestAlgorithm(blob.digest), signal, onPiece })) === blob.digest
       ? undefined
       : 'wrong digest'

@@ -18,6 +18,7 @@ import { transaction } from '#metadata/transaction.ts'
 import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
+import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { ownerOf } from '#projects/find-project.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
@@ -58,9 +59,9 @@ const remove = transaction(import.meta.url, 'label-manifest/remove', async (tx, 
 
 async function manifestIn(tx: Transactor, { repository, digest }: ManifestLabel): Promise<number> {
   const repositoryId = await repositoryIdIn(tx, repository)
-  if (repositoryId === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (repositoryId === undefined) throw resourceUnknown('repository', repository)
   const manifestId = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
-  if (manifestId === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (manifestId === undefined) throw resourceUnknown('manifest', digest)
   return manifestId
 }
 
@@ -94,6 +95,6 @@ export async function labelsOfManifest(
   digest: Digest,
 ): Promise<readonly LabelRecord[]> {
   const found = await findManifest(reader, repository, { kind: 'digest', digest })
-  if (found === undefined || found === 'no-repository') throw new RegistryError('RESOURCE_UNKNOWN')
+  if (found === undefined || found === 'no-repository') throw resourceUnknown('manifest', digest)
   return (await labelsOfManifests(reader, [found.manifestId])).get(found.manifestId) ?? []
 }

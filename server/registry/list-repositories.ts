@@ -1,5 +1,5 @@
 /** The catalog: repositories that the caller may see and that have a manifest, in byte order, page by page. */
-import { repositoryNames } from '#metadata/repositories.ts'
+import { repositoryNames } from '#metadata/repository-names.ts'
 import type { Visibility } from '#metadata/visibility.ts'
 import type { Registry } from './registry.ts'
 

@@ -1,7 +1,7 @@
 /** Mounting: a blob that the caller may pull somewhere becomes a blob of this repository without an upload (distribution-spec "Mounting a blob"). */
 import { recordEvent } from '#events/record.ts'
 import { extendLease, findVisibleBlob, linkBlob } from '#metadata/blobs.ts'
-import { review } from '#metadata/garbage.ts'
+import { reviewLink } from '#metadata/garbage.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { Visibility } from '#metadata/visibility.ts'
 import type { Digest } from '#oci/digest.ts'
@@ -35,8 +35,8 @@ const linkVisible = transaction(import.meta.url, 'mount-blob/mount', async (tx, 
   if (blob?.key !== input.key) return false
   const repositoryId = await ensureRepository(tx, input)
   await extendLease(tx, blob.blobId, leaseUntil)
-  await linkBlob(tx, { repositoryId, blobId: blob.blobId, digest, now })
-  await review(tx, 'blob', blob.blobId, leaseUntil)
+  await linkBlob(tx, { repositoryId, blobId: blob.blobId, digest, sizeBytes: blob.sizeBytes, now })
+  await reviewLink(tx, { repositoryId, blobId: blob.blobId, reviewAfter: leaseUntil })
   await recordEvent(tx, {
     action: 'blob.mounted',
     repository,
@@ -55,7 +55,7 @@ export async function mountBlob(registry: Registry, mount: Mount): Promise<boole
   if (blob === undefined || !(await isWhole(registry, { ...blob, digest }))) return false
   const now = registry.context.ports.clock.now()
   const leaseUntil = now + registry.options.garbageDelayMs
-  return registry.metadata.write(linkVisible, {
+  const linked = await registry.metadata.write(linkVisible, {
     repository,
     digest,
     from,
@@ -65,4 +65,6 @@ export async function mountBlob(registry: Registry, mount: Mount): Promise<boole
     now,
     leaseUntil,
   })
+  if (linked) registry.memory.quotas.changed(repository)
+  return linked
 }

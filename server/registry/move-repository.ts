@@ -9,9 +9,12 @@ import { deleteForeignLabels } from '#metadata/labels.ts'
 import { deleteRedirect, putRedirect, resolveRepositoryPlace, retargetRedirects } from '#metadata/name-redirects.ts'
 import { placeRepository } from '#metadata/projects.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
+import { moveUsage, without } from '#metadata/usage-moves.ts'
+import { placeOfRepository } from '#metadata/usage-place.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ownerOf } from '#projects/find-project.ts'
+import { reviewUntagged } from '#projects/review-untagged.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
 
@@ -39,11 +42,17 @@ const move = accessTransaction(import.meta.url, 'move-repository/move', async (t
   const [owner, before] = [await ownerOf(tx, to), await ownerOf(tx, from)]
   // A project was made or renamed since the caller's right was checked.
   if (owner.id !== input.projectId || (await resolveRepositoryPlace(tx, to)) !== to) throw notFree()
+  const { projects: countedIn } = await placeOfRepository(tx, repositoryId)
   if ((await placeRepository(tx, repositoryId, { name: to, projectId: owner.id, at: now })) === 'taken') throw notFree()
+  const { projects: countsIn } = await placeOfRepository(tx, repositoryId)
+  await moveUsage(tx, { repositoryIds: [repositoryId], lost: without(countedIn, countsIn), gained: without(countsIn, countedIn) })
   await retargetRedirects(tx, 'repository', { from, to })
   await deleteRedirect(tx, 'repository', to)
   if (input.leavesRedirect) await putRedirect(tx, { kind: 'repository', oldName: from, name: to, now })
-  if (owner.id !== before.id) await deleteForeignLabels(tx, { repositoryId })
+  if (owner.id !== before.id) {
+    await deleteForeignLabels(tx, { repositoryId })
+    await reviewUntagged(tx, owner.id, now)
+  }
   await recordEvent(tx, { action: 'repository.moved', repository: to, detail: { from }, at: now, ...who })
 })
 
@@ -60,7 +69,7 @@ export async function placeForRepository(
   return { repository, project: await ownerOf(reader, repository) }
 }
 
-/** Throws RESOURCE_UNKNOWN, or CONFLICT when the name is not free. */
+/** Throws RESOURCE_UNKNOWN, CONFLICT when the name is not free, or DENIED when it does not fit the quota of the project that it comes to. */
 export async function moveRepository(registry: Registry, { from, to, projectId, leavesRedirect }: RepositoryMove, who: Who): Promise<void> {
   requireWritable(registry)
   await registry.metadata.write(move, { from, to, projectId, leavesRedirect, who, now: registry.context.ports.clock.now() })

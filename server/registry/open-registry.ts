@@ -3,6 +3,7 @@ import { createManifestParser, type ManifestParser } from '#oci/manifest-parser.
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
 import { ContentCache } from './content-cache.ts'
+import { QuotaBook } from './quota-book.ts'
 import type { Registry } from './registry.ts'
 import { SpaceGauge } from './space-gauge.ts'
 import { UploadTable } from './upload-table.ts'
@@ -24,11 +25,13 @@ export function openRegistry(parts: RegistryParts): Registry {
     contents: new ContentCache(parts.cacheBytes),
     uploads: new UploadTable(ports.clock),
     space: new SpaceGauge(store, ports.clock),
+    quotas: new QuotaBook({ metadata, ports, log }),
   }
   return { metadata, store, options, hooks, memory, context: { ports, log, parser: parts.parser ?? createManifestParser() } }
 }
 
-/** Ends the parser's threads. */
+/** Ends the parser's threads and what waits for its time. */
 export async function closeRegistry(registry: Registry): Promise<void> {
+  registry.memory.quotas[Symbol.dispose]()
   await registry.context.parser[Symbol.asyncDispose]()
 }

@@ -8,12 +8,14 @@
 import { newBlobKey, type BlobKey } from '#blobs/blob-store.ts'
 import { extendLease, findLiveBlob, insertBlob, linkBlob, type BlobPlace } from '#metadata/blobs.ts'
 import { cancelDeletion, keyInUse, scheduleDeletion, type KeyDeletion } from '#metadata/blob-deletions.ts'
-import { review } from '#metadata/garbage.ts'
+import { reviewLink } from '#metadata/garbage.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { deleteUpload } from '#metadata/uploads.ts'
+import { blobEntered, blobResized } from '#metadata/usage.ts'
 import { digestToBytes, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { quotaFactsOf } from '#oci/quota-exceeded.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ensureRepository } from './ensure-repository.ts'
 import { plainActor } from './actor.ts'
@@ -36,6 +38,8 @@ export interface ProvenUpload {
 export interface ReservedKey {
   readonly key: BlobKey
   readonly noted: Promise<number>
+  /** By the monotonic clock, in milliseconds. */
+  readonly notedAt: number
 }
 
 interface BlobPush extends ProvenUpload {
@@ -75,7 +79,9 @@ const commitBlob = transaction(import.meta.url, 'publish-blob/commit', async (tx
     .where('digest', '=', digestToBytes(input.digest))
     .executeTakeFirst()
   if (existing === undefined) {
-    await finish(tx, await insertBlob(tx, input), input)
+    const blobId = await insertBlob(tx, input)
+    await blobEntered(tx, input.sizeBytes)
+    await finish(tx, blobId, input)
     return 'stored'
   }
   if (existing.state === 'live' && existing.key !== input.suspectKey) {
@@ -89,6 +95,7 @@ const commitBlob = transaction(import.meta.url, 'publish-blob/commit', async (tx
     .set({ ...place, state: 'live' })
     .where('id', '=', existing.id)
     .execute()
+  await blobResized(tx, existing.id, input.sizeBytes - existing.size_bytes)
   if (!(await keyInUse(tx, existing.store, existing.key))) {
     const { store, key, size_bytes: sizeBytes } = existing
     await scheduleDeletion(tx, { store, key, sizeBytes, deleteAfter: input.now + keyOutlivesRowMs })
@@ -100,8 +107,8 @@ const commitBlob = transaction(import.meta.url, 'publish-blob/commit', async (tx
 async function finish(tx: Transactor, blobId: number, push: BlobPush): Promise<void> {
   const repositoryId = await ensureRepository(tx, push)
   await extendLease(tx, blobId, push.leaseUntil)
-  await linkBlob(tx, { repositoryId, blobId, digest: push.digest, now: push.now })
-  await review(tx, 'blob', blobId, push.leaseUntil)
+  await linkBlob(tx, { repositoryId, blobId, digest: push.digest, sizeBytes: push.sizeBytes, now: push.now })
+  await reviewLink(tx, { repositoryId, blobId, reviewAfter: push.leaseUntil })
   await deleteUpload(tx, push.uploadId)
 }
 
@@ -113,22 +120,39 @@ export function reserveKey(registry: Registry, digest: Digest, sizeBytes: number
   const noted = registry.metadata.write(noteKey, { store: registry.store.name, key, sizeBytes, deleteAfter })
   // Who fails before it is asked for must not leave a rejection that nobody handles.
   noted.catch(() => undefined)
-  return { key, noted }
+  return { key, noted, notedAt: ports.clock.monotonic() }
 }
 
 /** Gives the upload's bytes to the repository as a blob. Afterwards the upload is gone. */
 export async function publishBlob(registry: Registry, upload: ProvenUpload, reserved?: ReservedKey): Promise<void> {
   const existing = await findLiveBlob(registry.metadata.reader, upload.digest)
-  if (existing !== undefined && (await linkIfWhole(registry, upload, existing))) return dropBytes(registry, upload.uploadId)
-  const key = reserved ?? reserveKey(registry, upload.digest, upload.sizeBytes)
+  if (existing !== undefined && (await linkedOrRefused(registry, upload, existing))) return dropBytes(registry, upload.uploadId)
+  const key = isFresh(registry, reserved) ? reserved : reserveKey(registry, upload.digest, upload.sizeBytes)
   await commit(registry, upload, { reserved: key, suspectKey: existing?.key })
+}
+
+/** A body may take longer than its note lasts; the bytes then go to a key that is noted now, and the old note comes to nothing. */
+function isFresh({ context }: Registry, reserved: ReservedKey | undefined): reserved is ReservedKey {
+  return reserved !== undefined && context.ports.clock.monotonic() - reserved.notedAt < keyOutlivesRowMs / 2
+}
+
+/** {@link linkIfWhole}; who is refused for a quota leaves no bytes. */
+async function linkedOrRefused(registry: Registry, upload: ProvenUpload, existing: BlobPlace): Promise<boolean> {
+  try {
+    return await linkIfWhole(registry, upload, existing)
+  } catch (error) {
+    if (quotaFactsOf(error) !== undefined) await dropBytes(registry, upload.uploadId)
+    throw error
+  }
 }
 
 /** Links the repository to bytes that are here already. False when the store does not have them whole, or they went meanwhile. */
 export async function linkIfWhole(registry: Registry, upload: ProvenUpload, existing: BlobPlace): Promise<boolean> {
   const found = await registry.store.stat(existing.key as BlobKey)
   if (found?.sizeBytes !== upload.sizeBytes) return false
-  return registry.metadata.write(linkToExisting, { ...pushOf(registry, upload), key: existing.key })
+  const linked = await registry.metadata.write(linkToExisting, { ...pushOf(registry, upload), key: existing.key })
+  registry.memory.quotas.changed(upload.repository)
+  return linked
 }
 
 async function commit(
@@ -145,6 +169,7 @@ async function commit(
       await removeUnused(registry, key)
       throw error
     })
+  registry.memory.quotas.changed(upload.repository)
   if (outcome === 'exists') await removeBytes(registry, key)
 }
 

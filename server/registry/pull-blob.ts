@@ -2,18 +2,19 @@
  * Pulling a blob: is it in this repository (one indexed read, every time), then its bytes, from memory if it is small.
  *
  * A blob whose bytes are missing or of another size than its row says is treated as missing, and so heals by the next push; a GET never starts to
- * send what it cannot finish. No write on a GET. A HEAD, which lets a client skip an upload, extends the lease of a blob that nothing references.
+ * send what it cannot finish. No write on a GET. A HEAD, which lets a client skip an upload, extends the lease of a blob that no manifest of the repository needs.
  */
 import type { BlobKey, OpenBlob } from '#blobs/blob-store.ts'
 import { isUnreadable } from '#blobs/storage-error.ts'
 import { ShortReadError } from '#lib/pooled-read.ts'
-import { extendLease, findBlob, findLeasedBlob, type BlobPlace, type LeasedBlobPlace } from '#metadata/blobs.ts'
+import { extendLinkLease, findBlob, findLeasedBlob, type BlobPlace, type LeasedBlobPlace } from '#metadata/blobs.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { digestAlgorithm, digestOf, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { cachedBlobBytes } from './content-cache.ts'
-import { isWhole, quarantineBlob } from './quarantine-blob.ts'
+import { DamagedBlobError } from './damaged-blob.ts'
+import { isWhole, quarantineBlob, type QuarantineReason } from './quarantine-blob.ts'
 import { closeOpenBlob, openBlobSize, readOpenBlob } from './read-open-blob.ts'
 import type { Actor, BlobContent, Registry } from './registry.ts'
 
@@ -23,7 +24,7 @@ type Absence = 'NAME_UNKNOWN' | 'BLOB_UNKNOWN'
 const extend = transaction(
   import.meta.url,
   'pull-blob/extend-lease',
-  (tx, input: { readonly blobId: number; readonly leaseUntil: number }) => extendLease(tx, input.blobId, input.leaseUntil),
+  (tx, input: { readonly linkId: number; readonly blobId: number; readonly leaseUntil: number }) => extendLinkLease(tx, input),
 )
 
 /** end-2 (GET). Who gets the content closes it. Throws `NAME_UNKNOWN` or `BLOB_UNKNOWN`. */
@@ -69,7 +70,7 @@ async function keepForClient(registry: Registry, blob: LeasedBlobPlace): Promise
   const now = registry.context.ports.clock.now()
   // Half a lease is long enough for the push that follows, and so most HEADs of unreferenced blobs need no write either.
   if (blob.referenced || garbageDelayMs === 0 || blob.leaseUntil - now >= garbageDelayMs / 2) return true
-  return registry.metadata.write(extend, { blobId: blob.blobId, leaseUntil: now + garbageDelayMs })
+  return registry.metadata.write(extend, { linkId: blob.linkId, blobId: blob.blobId, leaseUntil: now + garbageDelayMs })
 }
 
 async function lookForContent(registry: Registry, [repository, digest]: Wanted): Promise<BlobContent | Absence> {
@@ -129,10 +130,16 @@ function contentOf(registry: Registry, blob: BlobPlace & { readonly digest: Dige
     body: open,
     close: () => closeOpenBlob(open),
     readFailed: async (error) => {
-      const reason = error instanceof ShortReadError ? 'wrong size' : isUnreadable(error) ? 'unreadable' : undefined
+      const reason = faultBehind(error)
       if (reason !== undefined) await quarantineBlob(registry, blob, reason)
     },
   }
+}
+
+function faultBehind(error: unknown): QuarantineReason | undefined {
+  if (error instanceof ShortReadError) return 'wrong size'
+  if (error instanceof DamagedBlobError) return 'wrong digest'
+  return isUnreadable(error) ? 'unreadable' : undefined
 }
 
 async function reportUnreadable(registry: Registry, blob: BlobPlace & { readonly digest: Digest }, error: unknown): Promise<undefined> {

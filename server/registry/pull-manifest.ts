@@ -17,6 +17,8 @@ export interface ManifestStatus {
 
 /** A manifest as it was pushed. `bytes` may be those of the cache: do not change them. */
 export interface PulledManifest {
+  /** Of its row. */
+  readonly manifestId: number
   readonly digest: Digest
   readonly mediaType: string
   readonly bytes: Uint8Array
@@ -31,10 +33,10 @@ export async function pullManifest(
 ): Promise<PulledManifest> {
   const facts = await find(registry, repository, reference)
   await admit(registry, repository, { facts, reference, actor })
-  const { digest, mediaType } = facts
+  const { manifestId, digest, mediaType } = facts
   const bytes = registry.memory.contents.get(digest) ?? (await readPayload(registry, facts))
   if (bytes === undefined) throw unknown(reference)
-  return { digest, mediaType, bytes }
+  return { manifestId, digest, mediaType, bytes }
 }
 
 /** end-3 (HEAD). Throws as {@link pullManifest}. */

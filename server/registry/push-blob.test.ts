@@ -5,7 +5,7 @@ import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { checkInvariants } from '../../test/invariants.ts'
 import { statBlob } from './pull-blob.ts'
-import { appendUpload, cancelUpload, finishUpload, pushWholeBlob, startUpload, statUpload } from './push-blob.ts'
+import { abandonUpload, appendUpload, finishUpload, pushWholeBlob, startUpload, statUpload } from './push-blob.ts'
 import type { Actor, Registry } from './registry.ts'
 import {
   alice,
@@ -143,7 +143,7 @@ for (const on of ['memory', 'disk'] as const) {
       const first = appendUpload(registry, target, slow(), { signal })
       await new Promise((resolve) => setImmediate(resolve))
       await assert.rejects(appendUpload(registry, target, bodyOf('other'), { signal }), failsWith('BLOB_UPLOAD_BUSY'))
-      await assert.rejects(cancelUpload(registry, target), failsWith('BLOB_UPLOAD_BUSY'))
+      await assert.rejects(abandonUpload(registry, target), failsWith('BLOB_UPLOAD_BUSY'))
       await assert.rejects(appendUpload(registry, { ...target, actor: bob }, bodyOf('other'), { signal }), failsWith('BLOB_UPLOAD_UNKNOWN'))
       assert.equal((await statUpload(registry, target)).offsetBytes, 0)
       open()
@@ -163,11 +163,11 @@ for (const on of ['memory', 'disk'] as const) {
       ]) {
         await assert.rejects(statUpload(registry, foreign), failsWith('BLOB_UPLOAD_UNKNOWN'))
         await assert.rejects(appendUpload(registry, foreign, bodyOf('x'), { signal }), failsWith('BLOB_UPLOAD_UNKNOWN'))
-        await assert.rejects(cancelUpload(registry, foreign), failsWith('BLOB_UPLOAD_UNKNOWN'))
+        await assert.rejects(abandonUpload(registry, foreign), failsWith('BLOB_UPLOAD_UNKNOWN'))
         const put = { digest: digestOf(Buffer.from('x')), body: bodyOf('x'), signal }
         await assert.rejects(finishUpload(registry, foreign, put), failsWith('BLOB_UPLOAD_UNKNOWN'))
       }
-      await cancelUpload(registry, target)
+      await abandonUpload(registry, target)
       await assert.rejects(statUpload(registry, target), failsWith('BLOB_UPLOAD_UNKNOWN'))
       assert.deepEqual(await checkInvariants(place.parts), [])
     })
@@ -191,7 +191,7 @@ for (const on of ['memory', 'disk'] as const) {
       await start(registry)
       await assert.rejects(startUpload(registry, repositoryB, alice), failsWith('TOOMANYREQUESTS'))
       await start(registry, bob)
-      await cancelUpload(registry, first)
+      await abandonUpload(registry, first)
       await start(registry)
       assert.equal((await registry.metadata.reader.selectFrom('repositories').select('id').execute()).length, 1)
     })

@@ -9,6 +9,7 @@ import { transaction } from '#metadata/transaction.ts'
 import { hasUploads, insertUpload, type UploadSession } from '#metadata/uploads.ts'
 import { createDigestHash, digestAlgorithm, digestOfHash, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { quotaFactsOf } from '#oci/quota-exceeded.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ensureRepository } from './ensure-repository.ts'
 import { linkIfWhole, publishBlob, reserveKey } from './publish-blob.ts'
@@ -17,6 +18,7 @@ import { checkRange, receiveBody, saveProgress, type Received, type UploadBody }
 import { bufferSmall, streamUpload, writeUpload, type WholeBody } from './receive-whole.ts'
 import { plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
+import { requireAllowed, requireAnyRoom, type Allowance } from './quota-book.ts'
 import { requireSpace, requireWritable } from './require.ts'
 import { claimUpload, discardUpload, findSession, rehash, resumeUpload, type OpenUpload, type UploadTarget } from './upload-session.ts'
 
@@ -59,6 +61,7 @@ export async function startUpload(
 ): Promise<UploadStatus> {
   requireWritable(registry)
   await requireSpace(registry)
+  requireAnyRoom(await registry.memory.quotas.allowanceFor(repository))
   const { ports } = registry.context
   const { uploadsPerActor } = registry.options
   const algorithm = options.algorithm ?? 'sha256'
@@ -81,7 +84,9 @@ export async function appendUpload(
   using claim = await claimUpload(registry, target)
   const upload = await resumeUpload(registry, await requireSession(registry, target))
   checkRange(registry, upload, input)
-  const received = await receiveBody(registry, upload, { ...input, body, claim })
+  const allowance = await registry.memory.quotas.allowanceFor(target.repository)
+  await requireRoom(registry, upload, { allowance, contentLength: input.contentLength })
+  const received = await receiveBody(registry, upload, { ...input, body, claim, allowance })
   await saveProgress(registry, upload, received)
   return statusOf({ ...upload.session, offsetBytes: received.offsetBytes })
 }
@@ -99,8 +104,8 @@ export async function statUpload(registry: Registry, target: UploadTarget): Prom
   return statusOf(upload.session)
 }
 
-/** end-14: ends the upload and forgets its bytes. */
-export async function cancelUpload(registry: Registry, target: UploadTarget): Promise<void> {
+/** end-14: its sender ends the upload, and its bytes are forgotten. Administrators end one by cancel-upload.ts. */
+export async function abandonUpload(registry: Registry, target: UploadTarget): Promise<void> {
   requireWritable(registry)
   using _claim = await claimUpload(registry, target)
   await discardUpload(registry, await requireSession(registry, target))
@@ -118,10 +123,12 @@ export async function finishUpload(
   if (session === undefined) return acceptReplay(registry, target, input.digest)
   const upload = await resumeUpload(registry, session)
   checkRange(registry, upload, input)
+  const allowance = await registry.memory.quotas.allowanceFor(target.repository, input.digest)
+  await requireRoom(registry, upload, { allowance, contentLength: input.contentLength })
   // Where the blob is not here yet, which is nearly always, its key is noted while the body still comes.
   const isHere = (await findLiveBlob(registry.metadata.reader, input.digest)) !== undefined
   const reserved = isHere ? undefined : reserveKey(registry, input.digest, upload.session.offsetBytes + (input.contentLength ?? 0))
-  const received = await receiveBody(registry, upload, { ...input, claim })
+  const received = await receiveBody(registry, upload, { ...input, claim, allowance })
   if ((await digestOfUpload(registry, upload, { ...input, received })) !== input.digest) {
     await discardUpload(registry, session)
     throw new RegistryError('DIGEST_INVALID', { digest: input.digest })
@@ -130,7 +137,28 @@ export async function finishUpload(
   const { repository, actor, uploadId } = target
   // Without a byte there was no writer, and nothing to give a key to.
   if (received.offsetBytes === 0) await writeUpload(registry, uploadId, new Uint8Array(0))
-  await publishBlob(registry, { repository, digest: input.digest, sizeBytes: received.offsetBytes, uploadId, actor }, reserved)
+  const proven = { repository, digest: input.digest, sizeBytes: received.offsetBytes, uploadId, actor }
+  try {
+    await publishBlob(registry, proven, reserved)
+  } catch (error) {
+    // It will not fit when it is sent again either, and its bytes may be gone.
+    if (quotaFactsOf(error) !== undefined) await discardUpload(registry, session)
+    throw error
+  }
+}
+
+/** Throws DENIED, and ends the upload, when what is announced does not fit a quota. */
+async function requireRoom(
+  registry: Registry,
+  { session }: OpenUpload,
+  { allowance, contentLength = 0 }: { readonly allowance: Allowance | undefined; readonly contentLength: number | undefined },
+): Promise<void> {
+  try {
+    requireAllowed(allowance, session.offsetBytes + contentLength)
+  } catch (error) {
+    await discardUpload(registry, session)
+    throw error
+  }
 }
 
 /** end-4b: the whole blob in the body of one request; no session. */
@@ -138,12 +166,14 @@ export async function pushWholeBlob(registry: Registry, repository: RepositoryNa
   requireWritable(registry)
   await requireSpace(registry)
   const { digest } = input
+  const allowance = await registry.memory.quotas.allowanceFor(repository, digest)
+  requireAllowed(allowance, input.contentLength ?? 0)
   const uploadId = registry.context.ports.random.uuid()
   const existing = await findLiveBlob(registry.metadata.reader, digest)
   const reserved = existing === undefined ? reserveKey(registry, digest, input.contentLength ?? 0) : undefined
   const bytes = await bufferSmall(input)
   if (bytes === undefined) {
-    const sizeBytes = await streamUpload(registry, uploadId, input)
+    const sizeBytes = await streamUpload(registry, uploadId, { ...input, allowance })
     return publishBlob(registry, { repository, digest, sizeBytes, uploadId, actor }, reserved)
   }
   const upload = { repository, digest, sizeBytes: bytes.length, uploadId, actor }

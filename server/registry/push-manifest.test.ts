@@ -41,7 +41,7 @@ suite('pushing and pulling a manifest', () => {
     const pushed = await putManifest(registry, repositoryA, bytes, 'v1', 'latest', 'v1')
     assert.deepEqual(pushed, { digest: digestOf(bytes), subject: undefined, tags: ['v1', 'latest'] })
     for (const reference of [byTag('v1'), byTag('latest'), byDigest(digestOf(bytes))]) {
-      const pulled = await pullManifest(registry, repositoryA, reference, alice)
+      const { manifestId: _row, ...pulled } = await pullManifest(registry, repositoryA, reference, alice)
       assert.deepEqual({ ...pulled, bytes: Buffer.from(pulled.bytes) }, { digest: digestOf(bytes), mediaType: ociManifest, bytes })
       const { sizeBytes, digest } = await statManifest(registry, repositoryA, reference, alice)
       assert.deepEqual({ sizeBytes, digest }, { sizeBytes: bytes.length, digest: digestOf(bytes) })

@@ -90,4 +90,5 @@ async function store(registry: Registry, { manifest, bytes, ...rest }: Admitted)
     now,
     reviewAfter: now + registry.options.garbageDelayMs,
   })
+  registry.memory.quotas.changed(rest.repository)
 }

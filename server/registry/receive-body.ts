@@ -8,6 +8,7 @@ import { digestOfHash } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { ByteRange } from '#oci/range.ts'
 import type { Registry } from './registry.ts'
+import { requireAllowed, type Allowance } from './quota-book.ts'
 import { requireReserve } from './require.ts'
 import type { UploadClaim } from './upload-table.ts'
 import { discardUpload, moveOffset, rehash, type OpenUpload } from './upload-session.ts'
@@ -20,6 +21,8 @@ export interface UploadBody {
   readonly signal: AbortSignal
   /** Of the upload: it is told what came, and tells when somebody ends the upload. */
   readonly claim?: UploadClaim | undefined
+  /** The upload ends when it grows beyond. */
+  readonly allowance?: Allowance | undefined
 }
 
 /** What an upload is after a body: all of it durable. */
@@ -84,6 +87,7 @@ async function append(registry: Registry, upload: OpenUpload, input: UploadBody 
     for await (const chunk of untilCut(input)) {
       hash ??= await rehash(registry, session, { algorithm: session.algorithm, sizeBytes: session.offsetBytes, signal: input.signal })
       writer ??= await registry.store.openUpload(session.uploadId, session.offsetBytes)
+      requireAllowed(input.allowance, offsetBytes + chunk.length)
       await requireReserve(registry, chunk.length)
       hash.update(chunk)
       offsetBytes += chunk.length

@@ -17,6 +17,7 @@ import type { ManifestParser } from '#oci/manifest-parser.ts'
 import type { Manifest } from '#oci/manifest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import type { ContentCache } from './content-cache.ts'
+import type { QuotaBook } from './quota-book.ts'
 import type { SpaceGauge } from './space-gauge.ts'
 import type { UploadTable } from './upload-table.ts'
 
@@ -77,6 +78,10 @@ export interface RegistryOptions {
   readonly readOnly: boolean
   readonly minimumFreeBytes: number
   readonly garbageDelayMs: number
+  /** How long the bytes of a blob stay after its row went, for those who are reading them. */
+  readonly readersDelayMs: number
+  /** How long what is deleted can be restored; 0: there is no trash. */
+  readonly trashWindowMs: number
   readonly manifestBytes: number
   readonly uploadsPerActor: number
   readonly indexPlatforms: 'all' | 'none' | readonly { readonly os: string; readonly architecture: string }[]
@@ -89,7 +94,12 @@ export interface Registry {
   readonly store: BlobStore
   readonly options: RegistryOptions
   readonly hooks: { readonly admission: readonly AdmissionCheck[]; readonly missingContent: readonly MissingContent[] }
-  /** What this process remembers: immutable bytes by digest, the uploads it is receiving, free space. Losing it loses nothing. */
-  readonly memory: { readonly contents: ContentCache; readonly uploads: UploadTable; readonly space: SpaceGauge }
+  /** What this process remembers: immutable bytes by digest, the uploads it is receiving, free space, limits of projects. Losing it loses nothing. */
+  readonly memory: {
+    readonly contents: ContentCache
+    readonly uploads: UploadTable
+    readonly space: SpaceGauge
+    readonly quotas: QuotaBook
+  }
   readonly context: { readonly ports: Ports; readonly log: Logger; readonly parser: ManifestParser }
 }

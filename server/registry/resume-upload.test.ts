@@ -9,7 +9,7 @@ import { checkInvariants } from '../../test/invariants.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { statBlob } from './pull-blob.ts'
 import { purgeUploads } from './purge-uploads.ts'
-import { appendUpload, cancelUpload, finishUpload, pushWholeBlob, startUpload, statUpload } from './push-blob.ts'
+import { abandonUpload, appendUpload, finishUpload, pushWholeBlob, startUpload, statUpload } from './push-blob.ts'
 import type { Actor, Registry } from './registry.ts'
 import {
   alice,
@@ -193,7 +193,7 @@ suite('settings of the operator', () => {
     await assert.rejects(startUpload(registry, repositoryA, alice), failsWith('UNSUPPORTED'))
     await assert.rejects(appendUpload(registry, target, bodyOf('x'), { signal }), failsWith('UNSUPPORTED'))
     await assert.rejects(finishUpload(registry, target, put), failsWith('UNSUPPORTED'))
-    await assert.rejects(cancelUpload(registry, target), failsWith('UNSUPPORTED'))
+    await assert.rejects(abandonUpload(registry, target), failsWith('UNSUPPORTED'))
     await assert.rejects(pushWholeBlob(registry, repositoryA, alice, put), failsWith('UNSUPPORTED'))
   })
 })

@@ -4,15 +4,18 @@
  */
 import { recordEvent } from '#events/record.ts'
 import { blobsOfRepository } from '#metadata/blobs.ts'
-import { review } from '#metadata/garbage.ts'
+import { reviewManifest } from '#metadata/garbage.ts'
 import { childrenOf, insertManifest, insertReferences, manifestsOfRepository } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { touchRepository } from '#metadata/repository-rows.ts'
 import { pointTag } from '#metadata/tags.ts'
 import { transaction } from '#metadata/transaction.ts'
+import { manifestEntered, manifestRepeated, tagsChanged } from '#metadata/usage.ts'
+import { sumBlobSizes } from '#metadata/usage-blobs.ts'
 import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { requireMutable } from '#projects/immutable-tags.ts'
 import { ensureRepository } from './ensure-repository.ts'
 import type { ManifestReferenceTo } from './manifest-references.ts'
 import { circumstancesOf } from './actor.ts'
@@ -43,15 +46,22 @@ export interface StoreManifest {
 }
 
 /**
- * Makes the repository if need be, stores manifest and references, points the tags and records the events. Writes nothing and throws
- * MANIFEST_BLOB_UNKNOWN with all digests that are missing, or MANIFEST_INVALID when indexes are nested too deep.
+ * Makes the repository if need be, stores manifest and references, counts them, points the tags and records the events. Writes nothing and throws
+ * MANIFEST_BLOB_UNKNOWN with all digests that are missing, MANIFEST_INVALID when indexes are nested too deep, DENIED when it does not fit a quota,
+ * or TAG_IMMUTABLE when a tag would move that a rule keeps.
  */
 export const storeManifest = transaction(import.meta.url, 'store-manifest/store', async (tx, input: StoreManifest): Promise<void> => {
   const repositoryId = await ensureRepository(tx, input)
   const { blobIds, childIds, digests } = await resolveReferences(tx, repositoryId, input.references)
   await checkNesting(tx, childIds)
-  const { manifestId } = await insertManifest(tx, { ...input, repositoryId })
-  await insertReferences(tx, manifestId, { blobIds, digests })
+  const { manifestId, isNew, grownBytes } = await insertManifest(tx, { ...input, repositoryId })
+  const manifest = { repositoryId, manifestId }
+  const needed = await insertReferences(tx, manifest, { blobIds, digests })
+  if (isNew) await manifestEntered(tx, manifest)
+  else {
+    const logicalBytes = grownBytes + (await sumBlobSizes(tx, needed))
+    await manifestRepeated(tx, manifest, { bytes: grownBytes, manifestBytes: grownBytes, logicalBytes })
+  }
   const circumstances = circumstancesOf(input.actor, input.now)
   const { repository, digest, mediaType } = input
   await recordEvent(tx, {
@@ -63,7 +73,7 @@ export const storeManifest = transaction(import.meta.url, 'store-manifest/store'
   })
   await pointTags(tx, input, { repositoryId, manifestId })
   await touchRepository(tx, repositoryId, input.now)
-  if (input.tags.length === 0) await review(tx, 'manifest', manifestId, input.reviewAfter)
+  if (input.tags.length === 0) await reviewManifest(tx, manifestId, { since: input.now, reviewAfter: input.reviewAfter })
 })
 
 const refusals = {
@@ -77,6 +87,7 @@ async function pointTags(
   ids: { readonly repositoryId: number; readonly manifestId: number },
 ): Promise<void> {
   const { repository, digest, now, actor } = input
+  let created = 0
   for (const tag of input.tags) {
     const previous = await pointTag(
       tx,
@@ -87,10 +98,15 @@ async function pointTags(
     // Nothing is written when this is thrown.
     if (!(previous === 'new' ? input.mayCreateTags : input.mayMoveTags))
       throw new RegistryError('DENIED', { tag }, refusals[previous === 'new' ? 'create' : 'move'])
-    if (previous !== 'new') await review(tx, 'manifest', previous.manifestId, input.reviewAfter)
+    if (previous === 'new') created++
+    else {
+      await requireMutable(tx, { repository, tags: [tag], act: 'move' })
+      await reviewManifest(tx, previous.manifestId, { since: now, reviewAfter: input.reviewAfter })
+    }
     const detail = previous === 'new' ? {} : { previousDigest: previous.digest }
     await recordEvent(tx, { action: 'tag.moved', repository, tag, digest, detail, ...circumstancesOf(actor, now) })
   }
+  await tagsChanged(tx, ids.repositoryId, created)
 }
 
 interface Resolved {

@@ -1,5 +1,6 @@
 /** Transactions of the tests, in a module of their own: the writer thread loads it, and a test file there would run its tests again. */
 import { transaction } from '#metadata/transaction.ts'
+import { blobEntered, linkEntered } from '#metadata/usage.ts'
 import { digestToBytes, type Digest } from '#oci/digest.ts'
 
 /** Forgets what garbage collection was to look at. */
@@ -20,7 +21,9 @@ export const addAlias = transaction(
     const alias = { ...row, digest: digestToBytes(input.alias) }
     const { id } = await tx.insertInto('blobs').values(alias).returning('id').executeTakeFirstOrThrow()
     const { repository_id } = await tx.selectFrom('repository_blobs').select('repository_id').executeTakeFirstOrThrow()
-    await tx.insertInto('repository_blobs').values({ repository_id, blob_id: id, created_at: 0 }).execute()
+    await blobEntered(tx, row.size_bytes)
+    await tx.insertInto('repository_blobs').values({ repository_id, blob_id: id, created_at: 0, is_counted: 0 }).execute()
+    await linkEntered(tx, { repositoryId: repository_id, blobId: id })
   },
 )
 

@@ -7,10 +7,10 @@
 import type { Hash } from 'node:crypto'
 import { transaction } from '#metadata/transaction.ts'
 import { advanceUpload, deleteUpload, findUpload, type UploadAdvance, type UploadSession } from '#metadata/uploads.ts'
-import { deleteUnusedRepository } from '#metadata/repositories.ts'
 import { createDigestHash, digestOfHash, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
+import { dropUnusedRepository } from './drop-unused-repository.ts'
 import type { Actor, Registry } from './registry.ts'
 import type { UploadClaim } from './upload-table.ts'
 
@@ -42,7 +42,7 @@ interface Removal {
 /** Ends a session; the repository that was made for it goes too if nothing else ever came. */
 export const removeSession = transaction(import.meta.url, 'upload-session/remove', async (tx, input: Removal) => {
   const removed = await deleteUpload(tx, input.uploadId, input.unchangedSince)
-  if (removed) await deleteUnusedRepository(tx, input.repositoryId)
+  if (removed) await dropUnusedRepository(tx, input.repositoryId)
   return removed
 })
 

@@ -278,6 +278,49 @@ test('what a person may do in a project is told to who sees its members', async 
   assert.equal((await ask('carol', 'GET /projects/team/permissions?user=carol')).status, 404)
 })
 
+test('what a robot may do, and what anybody may do on one repository, is told; of robots elsewhere nothing is', async () => {
+  await using scene = await place()
+  const { ask } = scene
+  for (const name of ['alice', 'bob']) await ask('root', 'POST /users', { name, password })
+  for (const name of ['team', 'team/sub', 'other']) await ask('root', 'POST /projects', { name })
+  await ask('root', 'POST /grants', { subject: { kind: 'user', name: 'alice' }, role: 'project-admin', project: 'team' })
+  await ask('root', 'POST /grants', { subject: { kind: 'user', name: 'bob' }, role: 'developer', repositories: 'team/web-*' })
+  const made = await ask('root', 'POST /projects/team/robots', { name: 'ci', grants: [{ role: 'developer', repositories: 'team/ci/**' }] })
+  await ask('root', 'POST /projects/other/robots', { name: 'ci' })
+  await ask('root', 'POST /robots', { name: 'sys', grants: [{ role: 'guest', project: 'team' }] })
+  const told = async (query: string) => {
+    const { status, body } = await ask('alice', `GET /projects/team/permissions?${query}`)
+    return { status, body, permissions: (body['permissions'] ?? []) as string[] }
+  }
+  const { id } = made.body['robot'] as { id: number }
+  const robot = await told('robot=robot-ci@team')
+  assert.deepEqual(
+    [robot.status, robot.body['robot'], robot.body['user']],
+    [200, { id, name: 'robot-ci@team', isDisabled: false }, undefined],
+  )
+  assert.deepEqual([robot.permissions, (robot.body['repositories'] as object[]).length], [[], 1])
+  assert.ok((await told('robot=robot-ci@team&repository=team/ci/app')).permissions.includes('repository:push'))
+  assert.deepEqual((await told('robot=robot-ci@team&repository=team/web')).permissions, [])
+  assert.ok((await told('robot=robot-sys')).permissions.includes('repository:pull'))
+  const web = await told('user=bob&repository=team/web-a')
+  assert.ok(web.permissions.includes('repository:push') && !web.permissions.includes('grant:create' as never))
+  assert.deepEqual(web.body['repositories'], [])
+  assert.deepEqual((await told('user=bob&repository=team/sub/x')).permissions, [])
+  assert.ok((await told('user=alice&repository=team/sub/x')).permissions.includes('repository:delete'), 'the nested project inherits')
+  const plain = ({ status, body }: { status: number; body: object }, name: string) =>
+    JSON.stringify({ status, ...body, requestId: '' }).replaceAll(name, 'NAME')
+  assert.equal(plain(await told('robot=robot-ci@other'), 'robot-ci@other'), plain(await told('robot=robot-ci@nowhere'), 'robot-ci@nowhere'))
+  for (const query of [
+    'robot=robot-ci@other',
+    'robot=ci',
+    'user=bob&robot=robot-sys',
+    'repository=team/x',
+    'user=bob&repository=other/x',
+    'user=bob&repository=TEAM',
+  ])
+    assert.equal((await told(query)).status, 400, query)
+})
+
 test('whoever gives roles in a project finds people and groups by the beginning of a name, some at a time', async () => {
   await using scene = await place()
   const { ask } = scene

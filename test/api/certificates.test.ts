@@ -43,6 +43,8 @@ suite('client certificates', () => {
     ])
     client['bob'] = await makeClientCertificate(directory, 'bob', '/CN=bob', [])
     client['dave'] = await makeClientCertificate(directory, 'dave', '/CN=dave', ['email:dave@corp.example'])
+    client['ci'] = await makeClientCertificate(directory, 'ci', '/CN=ci', ['URI:spiffe://corp/robot-ci@fleet'])
+    client['gone'] = await makeClientCertificate(directory, 'gone', '/CN=gone', ['URI:spiffe://corp/robot-gone@fleet'])
     client['twice'] = await makeClientCertificate(directory, 'twice', '/CN=twice', ['email:a@corp.example', 'email:b@corp.example'])
     client['evil'] = await makeClientCertificate(directory, 'evil', '/CN=root', ['email:root@corp.example'])
     const elsewhere = join(directory, 'elsewhere')
@@ -181,6 +183,37 @@ suite('client certificates', () => {
     assert.equal(read(facts, stored), 'robot-ci')
     assert.equal(read(facts, { ...stored, issuer: 'CN=b' }), undefined)
     assert.equal(read({ ...facts, names: ['URI:spiffe://example/'] }, stored), undefined)
+  })
+
+  test('a robot opens /v2 and the API by its certificate, under the former name of its project too, and until it is disabled', async () => {
+    const settings = { source: 'uri', prefix: 'spiffe://corp/', target: 'robot' }
+    await createProvider(people.rooms.accounts, { name: 'fleet', kind: 'certificate', title: 'f', isEnabled: true, settings }, { who })
+    const ask = async (method: string, path: string, body?: unknown) => {
+      const headers = { authorization: basicAuthorization('root', password) }
+      const answer = await send(`api/v1${path}`, undefined, { method, headers, ...(body !== undefined && { body }) })
+      assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`)
+      return answer.body
+    }
+    assert.deepEqual(await nameOf(client['ci']), [undefined, 'none'], 'there is no such robot yet')
+    await ask('POST', '/projects', { name: 'fleet' })
+    const made = await ask('POST', '/projects/fleet/robots', { name: 'ci', hasSecret: false, grants: [{ role: 'developer' }] })
+    const { id } = made['robot'] as { id: number }
+    const startsUpload = async (project: string) =>
+      (await send(`v2/${project}/app/blobs/uploads/`, client['ci'], { method: 'POST' })).status
+    assert.deepEqual(await nameOf(client['ci']), ['robot-ci@fleet', 'certificate'])
+    assert.deepEqual([await startsUpload('fleet'), await startsUpload('library')], [202, 403])
+    assert.equal((await send('api/v1/projects/fleet', client['ci'])).status, 200)
+    assert.equal((await send('api/v1/users', client['ci'])).status, 403)
+    assert.deepEqual(await nameOf(client['gone']), [undefined, 'none'])
+    await ask('POST', '/projects/fleet/rename', { name: 'navy' })
+    assert.deepEqual(await nameOf(client['ci']), ['robot-ci@navy', 'certificate'])
+    assert.deepEqual([await startsUpload('fleet'), await startsUpload('navy')], [202, 202])
+    await ask('PATCH', `/projects/navy/robots/${id}`, { isDisabled: true })
+    for (const path of ['v2/', 'api/v1/session']) assert.equal((await send(path, client['ci'])).status, 401, path)
+    await ask('PATCH', `/projects/navy/robots/${id}`, { isDisabled: false })
+    assert.equal((await send('v2/', client['ci'])).status, 200)
+    await ask('DELETE', `/projects/navy/robots/${id}`)
+    assert.equal((await send('v2/', client['ci'])).status, 401)
   })
 
   test('a revoked certificate is turned away once the list is there, on connections that are open too', async () => {

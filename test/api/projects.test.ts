@@ -87,7 +87,8 @@ suite('projects over the API', () => {
       const there = await alice.call(method, `/projects/secret${rest}`, body)
       const absent = await alice.call(method, `/projects/absent${rest}`, body)
       assert.deepEqual([there.status, there.body['code']], [404, 'RESOURCE_UNKNOWN'], `${method} ${rest}`)
-      assert.deepEqual(refusalOf(there), refusalOf(absent))
+      const plain = (reply: ApiReply, name: string) => JSON.stringify(refusalOf(reply)).replaceAll(name, 'NAME')
+      assert.equal(plain(there, 'secret'), plain(absent, 'absent'))
       assert.equal((await people.stranger.call(method, `/projects/secret${rest}`, body)).status, 401)
     }
     assert.ok(!names(await alice.call('GET', '/projects?limit=1000'))?.includes('secret'))

@@ -71,9 +71,8 @@ suite('repositories over the API', () => {
       for (const method of ['GET', 'DELETE'] as const) {
         const [hidden, absent] = [await person.call(method, at('team/app')), await person.call(method, at('team/none'))]
         assert.equal(hidden.status, status)
-        const { requestId: _one, ...first } = hidden.body
-        const { requestId: _two, ...second } = absent.body
-        assert.deepEqual(first, second)
+        const refusalOf = (body: object, name: string) => JSON.stringify({ ...body, requestId: '' }).replaceAll(name, 'NAME')
+        assert.equal(refusalOf(hidden.body, 'team/app'), refusalOf(absent.body, 'team/none'))
       }
       assert.equal((await person.call('PATCH', at('team/app'), { description: 'x' })).status, status)
     }

@@ -171,9 +171,21 @@ suite('sessions of browsers', () => {
       assert.equal((await browser().call('GET', '/session', undefined, crossSite)).status, 200)
     })
 
-    test('Authorization needs none of that', async () => {
+    test('a password that the browser adds by itself is judged like a cookie; programs, which say nothing, need none of that', async () => {
       const authorization = basicAuthorization('alice', password)
-      const headers = { authorization, 'sec-fetch-site': 'cross-site' }
+      const end = async (more: Readonly<Record<string, string>>) => {
+        const headers = { authorization, ...more }
+        return (await sendRequest(`${people.rooms.url}api/v1/sessions`, { method: 'DELETE', headers })).status
+      }
+      assert.equal(await end({ 'sec-fetch-site': 'cross-site' }), 403)
+      assert.equal(await end({ origin: 'https://evil.example' }), 403)
+      assert.equal(await end({ 'sec-fetch-site': 'same-origin' }), 204)
+      assert.equal(await end({}), 204)
+    })
+
+    test('a token, which no browser adds by itself, needs none of that', async () => {
+      const { body } = await (await signedIn('alice')).call('POST', '/tokens', { name: 'elsewhere' })
+      const headers = { authorization: `Bearer ${String(body['secret'])}`, 'sec-fetch-site': 'cross-site' }
       assert.equal((await sendRequest(`${people.rooms.url}api/v1/sessions`, { method: 'DELETE', headers })).status, 204)
     })
 

@@ -110,6 +110,26 @@ suite('tags over the API', () => {
     assert.equal(await drop('*'), 404)
   })
 
+  test('are moved only as long as they point at what was read, where the caller says so', async () => {
+    const [old, next] = [first.descriptor.digest, second.descriptor.digest]
+    const point = async (name: string, digest: string, ifMatch: string) =>
+      (await developer.call('POST', path, { name, digest }, { 'if-match': ifMatch })).status
+    for (const ifMatch of [`"${old}"`, '*', '"1"', 'x']) assert.equal(await point('careful', old, ifMatch), 412, `${ifMatch}: none yet`)
+    assert.equal((await guest.call('GET', `${path}/careful`)).status, 404)
+    assert.equal((await developer.call('POST', path, { name: 'careful', digest: old })).status, 201)
+    assert.equal(await point('careful', next, `"${next}"`), 412)
+    assert.equal(await point('careful', old, `"${next}"`), 412, 'it points there already, but not at what was read')
+    assert.equal(await developer.registry.digestOf('team/app', 'careful'), old)
+    assert.equal(await point('careful', next, `"${next}", "${old}"`), 201)
+    assert.equal(await point('careful', next, `"${next}"`), 201)
+    assert.equal(await point('careful', old, '*'), 201)
+    const racing = await Promise.all([next, next, next].map((digest) => point('careful', digest, `"${old}"`)))
+    assert.deepEqual(
+      racing.toSorted((a, b) => a - b),
+      [201, 412, 412],
+    )
+  })
+
   test('that are malformed are refused, or are not there', async () => {
     const { digest } = first.descriptor
     const bodies = [

@@ -37,7 +37,7 @@ test('commands work on the data beside the server', async () => {
 })
 
 test('garbage collection says what waits, takes nothing that a push may rely on, and takes it when asked while no server runs', async () => {
-  await using berth = await startBerth()
+  await using berth = await startBerth({ config: { storage: { trash: { window: '0s' } } } })
   const client = registryClient(berth.url)
   const { descriptor } = await pushImage(client, 'waits/app', 'v1')
   assert.equal((await client.send(`/v2/waits/app/manifests/${descriptor.digest}`, { method: 'DELETE' })).status, 202)
@@ -48,4 +48,16 @@ test('garbage collection says what waits, takes nothing that a push may rely on,
   assert.match((await runBerth('garbage-collect', '--now', berth.configFile)).stdout, /deleted 0 manifests and 2 blobs/)
   assert.match((await runBerth('garbage-collect', berth.configFile)).stdout, /nothing else waits/)
   await berth.restart()
+})
+
+test('garbage collection beside a server says what the trash holds, and takes nothing of it', async () => {
+  await using berth = await startBerth({ config: { storage: { garbagedelay: '0s', readersdelay: '0s' } } })
+  const client = registryClient(berth.url)
+  const image = await pushImage(client, 'trash/app', 'v1')
+  assert.equal((await client.send(`/v2/trash/app/manifests/${image.descriptor.digest}`, { method: 'DELETE' })).status, 202)
+  const { stdout } = await runBerth('garbage-collect', '-m', berth.configFile)
+  assert.match(stdout, /deleted 0 manifests and 0 blobs \(2 blobs left a repository that did not need them\)\n/)
+  assert.match(stdout, /nothing else waits.*\nthe trash holds 1 deletion of up to .*storage\.trash\.window/)
+  assert.equal((await runBerth('garbage-collect', '-q', berth.configFile)).stdout, '')
+  assert.deepEqual(await violationsOf(berth), [])
 })

@@ -49,6 +49,7 @@ const words = {
     push: /denied: requested access to the resource is denied/u,
     anonymous: /pull access denied for \S+, repository does not exist or may require 'docker login'/u,
     anonymousPush: /denied: requested access to the resource is denied/u,
+    immutable: /the tag \S+ of team\/docker is immutable: rule \d+ of project team/u,
   },
   podman: {
     login: /invalid username\/password/u,
@@ -56,6 +57,7 @@ const words = {
     push: /denied: requested access to the resource is denied/u,
     anonymous: /unauthorized: authentication required/u,
     anonymousPush: /unauthorized: authentication required/u,
+    immutable: /the tag \S+ of team\/podman is immutable: rule \d+ of project team/u,
   },
   skopeo: {
     login: /invalid username\/password/u,
@@ -63,6 +65,7 @@ const words = {
     push: /denied: requested access to the resource is denied/u,
     anonymous: /unauthorized: authentication required/u,
     anonymousPush: /unauthorized: authentication required/u,
+    immutable: /the tag \S+ of team\/skopeo is immutable: rule \d+ of project team/u,
   },
   containerd: {
     login: /failed to fetch oauth token: unexpected status: 401 Unauthorized/u,
@@ -70,6 +73,7 @@ const words = {
     push: /403 Forbidden/u,
     anonymous: /pull access denied, repository does not exist or may require authorization/u,
     anonymousPush: /authorization failed/u,
+    immutable: /409 Conflict/u,
   },
   Helm: {
     login: /401: unauthorized: bad credentials: incorrect user name or password, or a token that has ended/u,
@@ -77,6 +81,7 @@ const words = {
     push: /403: denied: requested access to the resource is denied/u,
     anonymous: /401: unauthorized: authentication required/u,
     anonymousPush: /401: unauthorized: authentication required/u,
+    immutable: /409: tag immutable: the tag \S+ of team\/helm is immutable/u,
   },
 } as const satisfies Record<ClientName, Readonly<Record<string, RegExp>>>
 
@@ -138,6 +143,15 @@ for (const [name, open] of clientsByName) {
       assert.equal(pushed.digest, undefined, pushed.output)
       assert.match(pushed.output, words[name].push)
       assert.ok(pulled.digest !== undefined, pulled.output)
+    })
+
+    test('of a tag that is immutable', async () => {
+      await server.admin('immutable', 'add', 'team', '**', '--repositories', mine('team'))
+      assert.equal((await client.login(developer)).status, 0)
+      const pushed = await client.push(mine('team'))
+      await client.logout()
+      assert.equal(pushed.digest, undefined, pushed.output)
+      assert.match(pushed.output, words[name].immutable)
     })
 
     test('of a private project without a login', async () => {

@@ -10,6 +10,7 @@ import { systemPorts } from '#lib/ports.ts'
 import { parseDigest, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { hostileIds, hostileKeys } from './hostile-names.ts'
+import { listClauses } from './list-clauses.ts'
 import { assertNoLeftovers, bytesOf, keyOf, put, upload, uploadBytes, uploadIds, type OpenStore } from './store-fixture.ts'
 
 const withCode = (code: string) => (error: unknown) => error instanceof RegistryError && error.code === code
@@ -33,6 +34,7 @@ export function blobStoreSuite(name: string, open: () => Promise<OpenStore>): vo
     uploadClauses(check)
     commitClauses(check)
     blobClauses(check)
+    listClauses(check)
     hostileClauses(check)
 
     test('the check for leftovers fails when an upload is left over', async () => {
@@ -44,7 +46,8 @@ export function blobStoreSuite(name: string, open: () => Promise<OpenStore>): vo
   })
 }
 
-type Check = (behaviour: string, run: (store: BlobStore, opened: OpenStore) => Promise<void>) => void
+/** Runs one test against a fresh store. */
+export type Check = (behaviour: string, run: (store: BlobStore, opened: OpenStore) => Promise<void>) => void
 
 function uploadClauses(check: Check): void {
   check('keeps chunks of every size in the order they were written, without waiting between them', async (store) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import { suite, test } from 'node:test'
@@ -50,6 +50,29 @@ suite('the filesystem store', () => {
       'docker/registry/v2',
       'docker/registry/v2/blobs',
     ])
+    await opened.cleanup()
+  })
+
+  test('lists adopted keys behind its own, follows no link, and tells a renamed file by the time of its name', async () => {
+    const opened = await openFilesystem()
+    const own = await put(opened.store, Buffer.from('own'))
+    const adopted = `docker/registry/v2/blobs/sha256/ab/${'ab'.repeat(32)}/data`
+    for (const file of [adopted, 'docker/registry/v2/repositories/a/_layers/link', 'berth.db']) {
+      await mkdir(join(opened.root, file, '..'), { recursive: true })
+      await writeFile(join(opened.root, file), 'adopted')
+    }
+    await symlink(opened.root, join(opened.root, 'blobs', 'loop'))
+    await symlink(join(opened.root, 'berth.db'), join(opened.root, 'blobs', 'link'))
+    await writeFile(join(opened.root, 'blobs', 'no\\key'), 'x')
+    await utimes(join(opened.root, own), 1, 1)
+    const { keys, next } = await opened.store.list({ limit: 100 })
+    assert.deepEqual([keys.map(({ key }) => key), next], [[own, adopted], undefined])
+    assert.ok((keys[0]?.modifiedAt ?? 0) > Date.now() - 60_000)
+    const first = await opened.store.list({ after: own, limit: 100 })
+    assert.deepEqual(
+      first.keys.map(({ key }) => key),
+      [adopted],
+    )
     await opened.cleanup()
   })
 

@@ -91,6 +91,39 @@ suite('the token of a CI job', () => {
     assert.equal(offline.json['refresh_token'], undefined)
   })
 
+  test('goes on opening the robot when its project was renamed, under the former and the present name', async () => {
+    const { root } = people
+    assert.equal((await root.call('POST', '/projects', { name: 'before' })).status, 201)
+    const image = await pushImage(root.registry, 'before/app', 'v1')
+    const made = await root.call('POST', '/projects/before/robots', { name: 'job', hasSecret: false, grants: [{ role: 'developer' }] })
+    const { id } = made.body['robot'] as { readonly id: number }
+    const trust = { provider: 'gitlab', audience, claims: { project_path: 'group/*', ref: 'renamed' } }
+    assert.equal((await root.call('POST', `/projects/before/robots/${id}/trusts`, trust)).status, 201)
+    for (const present of ['after', 'group/last']) {
+      const old = present === 'after' ? 'before' : 'after'
+      assert.equal((await root.call('POST', `/projects/${old}/rename`, { name: present })).status, 200)
+      const token = await jobToken({ ref: 'renamed' })
+      for (const project of ['before', old, present]) {
+        const name = `robot-job@${project}`
+        const client = registryClient(people.rooms.url, { authorization: basicAuthorization(name, token) })
+        assert.equal((await client.send('/v2/')).status, 200, name)
+        assert.equal(await client.digestOf(`${project}/app`, 'v1'), image.descriptor.digest)
+        const pushed = await pushImage(client, `${project}/built`, 'v1', { files: { project } })
+        assert.equal(await root.registry.digestOf(`${present}/built`, 'v1'), pushed.descriptor.digest)
+        const exchanged = await exchange({ subject_token: token, client_id: name, scope: `repository:${project}/app:pull` })
+        assert.equal(exchanged.status, 200, name)
+        assert.equal((await bearer(exchanged.json).send(`/v2/${project}/app/manifests/v1`)).status, 200)
+        const foreign = registryClient(people.rooms.url, { authorization: basicAuthorization(name, await jobToken()) })
+        assert.equal((await foreign.send('/v2/')).status, 401, 'a job that is not trusted stays out')
+      }
+    }
+    assert.equal((await root.call('POST', '/projects', { name: 'elsewhere' })).status, 201)
+    const wrong = registryClient(people.rooms.url, {
+      authorization: basicAuthorization('robot-job@elsewhere', await jobToken({ ref: 'renamed' })),
+    })
+    assert.equal((await wrong.send('/v2/')).status, 401)
+  })
+
   test('of another project, branch or audience is 401 everywhere', async () => {
     for (const claims of [
       { project_path: 'evil/web' },

@@ -21,11 +21,11 @@ export function ask({ url, headers, agent }: Asked): Promise<number> {
   })
 }
 
-/** What to send: from one address, or from as many as there are requests. */
+/** What to send: from that one address, or (undefined) from as many as there are requests. */
 export interface FloodOrder {
   readonly url: string
   readonly connections: number
-  readonly spread: boolean
+  readonly address: string | undefined
 }
 
 export interface FloodReport {
@@ -34,16 +34,16 @@ export interface FloodReport {
 }
 
 /** Names that are there and names that are not. */
-async function send({ url, connections, spread }: FloodOrder, signal: AbortSignal): Promise<FloodReport> {
+async function send({ url, connections, address }: FloodOrder, signal: AbortSignal): Promise<FloodReport> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
   const statuses: Record<string, number> = {}
   let sent = 0
   const one = async () => {
     while (!signal.aborted) {
       const number = sent++
-      const address = spread ? `198.${18 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}` : '198.18.0.1'
+      const sender = address ?? `198.${18 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`
       const name = number % 2 === 0 ? 'admin' : `user-${number}`
-      const headers = { authorization: basicAuthorization(name, `wrong-${number}`), 'x-forwarded-for': address }
+      const headers = { authorization: basicAuthorization(name, `wrong-${number}`), 'x-forwarded-for': sender }
       const status = await ask({ url, headers, agent })
       statuses[status] = (statuses[status] ?? 0) + 1
       // An attacker's machine is not this one: what it would take of the cores is left to the server.

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { Agent } from 'node:http'
 import { once } from 'node:events'
+import { Agent } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -45,6 +45,32 @@ async function flood(data: FloodOrder): Promise<{ stop(): Promise<FloodReport> }
   }
 }
 
+/** So many pairs of a calm and a flooded stretch, one right after the other: what else the machine does meets both alike. */
+const rounds = 7
+const stretch = { forMs: 2_500, intervalMs: 5 }
+
+interface Round {
+  readonly calm: ReturnType<typeof percentilesOf>
+  readonly flooded: ReturnType<typeof percentilesOf>
+  readonly report: FloodReport
+}
+
+async function measure(asked: Asked, order: FloodOrder): Promise<Round> {
+  const calm = await pulls(asked, stretch)
+  const flooding = await flood(order)
+  await sleep(500)
+  const flooded = await pulls(asked, stretch)
+  const report = await flooding.stop()
+  await sleep(500)
+  return { calm, flooded, report }
+}
+
+/** Hundreds of pulls make a p99, so a single stretch says little; half of the pairs must do as well as the middle one, or better. */
+function medianRatio(measured: readonly Round[]): number {
+  const ratios = measured.map(({ calm, flooded }) => flooded.p99 / calm.p99).toSorted((one, other) => one - other)
+  return ratios[Math.floor(ratios.length / 2)] ?? Number.NaN
+}
+
 for (const spread of [false, true]) {
   test(
     `wrong passwords ${spread ? 'from ever new addresses' : 'from one address'} double the p99 of a pull at most`,
@@ -57,17 +83,20 @@ for (const spread of [false, true]) {
       const agent = new Agent({ keepAlive: true, maxSockets: 1 })
       const asked = { url: `${berth.url}/v2/flooded/app/manifests/v1`, headers: { authorization }, agent }
       await pulls(asked, { forMs: 3_000, intervalMs: 2 })
-      const calm = await pulls(asked, { forMs: 10_000, intervalMs: 5 })
-      const flooding = await flood({ url: asked.url, connections: 32, spread })
-      await sleep(1_000)
-      const flooded = await pulls(asked, { forMs: 10_000, intervalMs: 5 })
-      const { sent, statuses } = await flooding.stop()
+      const measured: Round[] = []
+      for (let round = 0; round < rounds; round++) {
+        // Another one each time: who is shut out already costs no hash.
+        const address = spread ? undefined : `198.18.0.${round}`
+        const found = await measure(asked, { url: asked.url, connections: 32, address })
+        measured.push(found)
+        const { calm, flooded, report } = found
+        t.diagnostic(`ms of a pull, calm ${JSON.stringify(calm)}, flooded ${JSON.stringify(flooded)}; flood ${JSON.stringify(report)}`)
+        assert.deepEqual(Object.keys(report.statuses).toSorted(), ['401', '429'], 'wrong passwords are refused, and nothing breaks')
+      }
       agent.destroy()
-      t.diagnostic(
-        `ms of a pull, calm ${JSON.stringify(calm)}, flooded ${JSON.stringify(flooded)}; ${sent} wrong passwords: ${JSON.stringify(statuses)}`,
-      )
-      // Below a few milliseconds it is the machine that is measured.
-      assert.ok(flooded.p99 <= Math.max(2 * calm.p99, 5), `p99 was ${calm.p99} ms and is ${flooded.p99} ms`)
+      const ratio = medianRatio(measured)
+      t.diagnostic(`the p99 in the flood is ${ratio.toFixed(2)} times the calm one (median of ${rounds} pairs)`)
+      assert.ok(ratio <= 2, `the p99 of a pull is ${ratio.toFixed(2)} times what it is without the flood`)
     },
   )
 }

@@ -37,6 +37,9 @@ const below: Readonly<Record<string, Fill>> = {
   grant: (_scene, { things }) => things.grant,
   robot: (_scene, { things }) => things.robot,
   label: (_scene, { things }) => things.label,
+  rule: async (scene, { things }) => await ruleOf(scene, things.name),
+  policy: async (scene, { things }) => await policyOf(scene, things.name),
+  run: async (scene, { things }) => await runOf(scene, things.name),
   digest: (_scene, { things }) => things.digest,
   tag: () => 'latest',
   secret: (scene, { things }) => partOf(scene, things.robot, 'secrets'),
@@ -54,6 +57,9 @@ const everywhere: Readonly<Record<string, Fill>> = {
   provider: () => 'spare',
   secret: (scene) => partOf(scene, scene.spare.robot, 'secrets'),
   trust: (scene) => partOf(scene, scene.spare.robot, 'trusts'),
+  // Of a kind that nobody runs.
+  job: async ({ rooms }) => (await rooms.jobs.enqueue({ kind: 'victim', createdBy: 'scene' })).jobId,
+  schedule: (scene) => scheduleOf(scene),
   key: async (scene) => {
     const keys = await call<{ readonly items: readonly { readonly id?: string; readonly keyId?: string }[] }>(scene, {
       method: 'GET',
@@ -97,6 +103,13 @@ const fresh: Readonly<Record<string, Readonly<Record<string, Fill>>>> = {
       return things.label
     },
   },
+  'POST /jobs/{job}/retry': {
+    job: async ({ rooms: { jobs } }) => {
+      const { jobId } = await jobs.enqueue({ kind: 'victim', createdBy: 'scene' })
+      await jobs.stop(jobId, { actor: 'scene', requestId: 'scene' })
+      return jobId
+    },
+  },
   'DELETE /users/{user}/tokens/{token}': { token: (scene) => tokenOf(scene, scene.spare.authorization) },
   'DELETE /groups/{group}/members/{user}': {
     user: async (scene) => {
@@ -106,12 +119,22 @@ const fresh: Readonly<Record<string, Readonly<Record<string, Fill>>>> = {
   },
 }
 
-/** Ids of what people have of their own. Nobody of the scene has a session, a second factor or a linked identity: 1 is an id that nothing has. */
+/** Ids of what people have of their own, and of what nobody has. Nobody of the scene has a session, a second factor or a linked identity: 1 is an id that nothing has. */
 const own: Readonly<Record<string, Fill>> = {
   session: () => 1,
   factor: () => 1,
   identity: () => 1,
+  trash: () => 999_999,
   token: async (scene, _aim, actor) => await tokenOf(scene, actor.ownerAuthorization ?? actor.authorization),
+}
+
+const scheduled = new WeakSet<Scene>()
+
+/** The schedules are written down by the first start of jobs. */
+async function scheduleOf(scene: Scene): Promise<string> {
+  if (!scheduled.has(scene)) await scene.rooms.jobs.start()[Symbol.asyncDispose]()
+  scheduled.add(scene)
+  return 'prune-jobs'
 }
 
 /** A token of the caller, made when there is none; an id that nothing has where they may not make one. */
@@ -145,11 +168,48 @@ async function partOf(scene: Scene, robot: number, part: 'secrets' | 'trusts'): 
   return await partOf(scene, robot, part)
 }
 
+/** An immutable tag rule of the project, about no tag that the scene has; made when the last one was destroyed. */
+async function ruleOf(scene: Scene, project: string): Promise<number> {
+  const path = `/projects/${encodeURIComponent(project)}/immutable-tag-rules`
+  const { adminAuthorization: authorization } = scene
+  const kept = await call<{ readonly items: readonly { readonly id: number }[] }>(scene, { method: 'GET', path, authorization })
+  const [first] = kept.items
+  if (first !== undefined) return first.id
+  return (await call<{ readonly id: number }>(scene, { method: 'POST', path, authorization, body: { tags: 'no-such-tag' } })).id
+}
+
+/** A retention policy of the project, under a name that no other project has one of. */
+async function policyOf(scene: Scene, project: string): Promise<string> {
+  const name = `keeps-${project.replaceAll('/', '-')}`
+  const path = `/projects/${encodeURIComponent(project)}/retention-policies`
+  const { adminAuthorization: authorization } = scene
+  await call(scene, { method: 'POST', path, authorization, body: { name, rules: [{ keep: { always: true } }] } })
+  return name
+}
+
+/** A run of that policy. */
+async function runOf(scene: Scene, project: string): Promise<number> {
+  const path = `/projects/${encodeURIComponent(project)}/retention-policies/${await policyOf(scene, project)}/runs`
+  const { adminAuthorization: authorization } = scene
+  const kept = await call<{ readonly items: readonly { readonly id: number }[] }>(scene, { method: 'GET', path, authorization })
+  const [first] = kept.items
+  if (first !== undefined) return first.id
+  return (await call<{ readonly id: number }>(scene, { method: 'POST', path, authorization, body: {} })).id
+}
+
+const keepAll = [{ keep: { always: true } }]
 const trust = { provider: 'spare', audience: 'registry', claims: { sub: 'somebody' } }
 
 /** For bodies whose schema does not say all: what `Value.Create` cannot make. */
 const bodies: Readonly<Record<string, unknown>> = {
   'PATCH /projects/{project}/labels/{label}': { description: 'tried' },
+  'PATCH /projects/{project}/immutable-tag-rules/{rule}': { description: 'tried' },
+  'POST /projects/{project}/immutable-tag-rules': { tags: 'no-such-tag' },
+  'PATCH /repositories/{repository}/tags/{tag}': { expiresAt: null },
+  'PATCH /schedules/{schedule}': { isEnabled: true },
+  'POST /projects/{project}/retention-policies': { name: 'tried', rules: keepAll },
+  'POST /projects/{project}/retention-policies/preview': { repository: 'nowhere', rules: keepAll },
+  'PATCH /projects/{project}/retention-policies/{policy}': { description: 'tried' },
   'PATCH /projects/{project}/robots/{robot}': { description: 'tried' },
   'POST /projects/{project}/robots/{robot}/secrets': { name: 'tried' },
   'POST /projects/{project}/robots/{robot}/trusts': trust,

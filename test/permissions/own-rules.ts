@@ -23,6 +23,8 @@ const noneOf =
   }
 /** A token for one thing alone ends nothing of its owner's. */
 const unscoped: Rule = ({ rights }, usual) => (rights.limit === undefined ? usual : 403)
+/** What is not there is not there for anybody; who shows no credential learns not even that. */
+const nothingThere: Rule = ({ rights }) => (rights.isAnonymous === true ? 401 : 404)
 const anyone: Rule = (_actor, usual) => usual
 
 /** By method and path. */
@@ -46,6 +48,10 @@ export const ownRules: Readonly<Record<string, Rule>> = {
   'GET /tokens': people,
   'GET /tokens/{token}': people,
   'DELETE /tokens/{token}': wholePeople,
+  // Who may what of the trash: test/api/trash.test.ts.
+  'POST /trash/{trash}/restore': nothingThere,
+  // A token must name the permission.
+  'DELETE /trash/{trash}': (actor, usual) => (actor.rights.limit === undefined ? nothingThere(actor, usual) : 403),
 }
 
 /** All routes that ask for no permission, or show what may be seen. One that is not here has forgotten its demand. */
@@ -56,6 +62,7 @@ export const withoutPermission: readonly string[] = [
   'POST /session/second-factor',
   'POST /session/challenge',
   'POST /session/name',
+  'POST /session/terminal',
   'POST /session/elevation',
   'POST /session/elevation/provider',
   'GET /sessions',
@@ -82,6 +89,9 @@ export const withoutPermission: readonly string[] = [
   'GET /permissions',
   'GET /repositories',
   'GET /uploads',
+  'GET /trash',
+  'POST /trash/{trash}/restore',
+  'DELETE /trash/{trash}',
   'GET /projects',
   'POST /projects',
   'GET /labels',

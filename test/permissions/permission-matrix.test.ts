@@ -124,7 +124,7 @@ function hasThing(route: RouteContract): boolean {
   return (
     isBelow(route) &&
     keyOf(route) !== listsReferrers &&
-    parametersOf(route).some((name) => ['grant', 'robot', 'label', 'digest', 'upload', 'secret', 'trust'].includes(name))
+    parametersOf(route).some((name) => ['grant', 'robot', 'label', 'digest', 'upload', 'secret', 'trust', 'policy', 'run'].includes(name))
   )
 }
 

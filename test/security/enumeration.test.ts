@@ -128,6 +128,84 @@ suite('a project that the caller may not see answers as one that is not there', 
   })
 })
 
+suite('what is not there, or not the caller’s to see, is named by its kind and as the caller named it', () => {
+  const absent = 99_999_999
+  const digest = `sha256:${'0'.repeat(64)}`
+  let robotId = 0
+  let grantId = 0
+  let labelId = 0
+
+  before(async () => {
+    const { root } = people
+    const made = async (path: string, body: object) => (await root.call('POST', path, body)).body
+    robotId = ((await made('/projects/hidden/robots', { name: 'own' }))['robot'] as { id: number }).id
+    grantId = Number((await made('/projects/hidden/grants', { subject: { kind: 'signed-in' }, role: 'project-creator' }))['id'])
+    labelId = Number((await made('/projects/hidden/labels', { name: 'own' }))['id'])
+    await pushImage(root.registry, 'seen/app', 'v1')
+  })
+
+  async function told(person: Person, method: string, path: string, body?: object) {
+    const answer = await person.call(method, path, body)
+    return { status: answer.status, code: answer.body['code'], facts: answer.body['facts'], detail: answer.body['detail'] }
+  }
+
+  test('projects and repositories, whether hidden, renamed or missing', async () => {
+    for (const [path, kind, name] of [
+      ['/projects/NAME', 'project', 'NAME'],
+      ['/projects/NAME/robots/1/secrets', 'project', 'NAME'],
+      ['/repositories/NAME%2Fapp', 'repository', 'NAME/app'],
+      ['/repositories/NAME%2Fapp/tags/v1', 'repository', 'NAME/app'],
+    ] as const) {
+      for (const given of ['hidden', 'former', 'renamed', 'nowhere']) {
+        const facts = { kind, name: name.replace('NAME', given) }
+        const detail = `there is no ${kind} ${facts.name}, or you may not see it`
+        const right = { status: 404, code: 'RESOURCE_UNKNOWN', facts, detail }
+        assert.deepEqual(await told(nobody, 'GET', path.replace('NAME', given)), right, path)
+      }
+    }
+  })
+
+  test('robots, grants and labels of another project answer as those that are nowhere', async () => {
+    const things = { robot: robotId, grant: grantId, label: labelId }
+    for (const [kind, id] of Object.entries(things)) {
+      for (const method of ['GET', 'DELETE']) {
+        const answers = []
+        for (const name of [String(id), String(absent)]) {
+          const answer = await member.registry.send(`/api/v1/projects/seen/${kind}s/${name}`, { method })
+          assert.deepEqual((JSON.parse(answer.body.toString()) as { facts: unknown }).facts, { kind, name }, `${method} ${kind}`)
+          answers.push(plain(answer, [`"${name}"`, ` ${name},`]))
+        }
+        assert.equal(answers[0], answers[1], `${method} ${kind}`)
+      }
+    }
+  })
+
+  test('of several things in one path the one that is missing', async () => {
+    const { root } = people
+    const group = Number((await root.call('POST', '/groups', { name: 'staff' })).body['id'])
+    for (const [method, path, kind, name] of [
+      ['DELETE', `/robots/${robotId}/secrets/${absent}`, 'secret', absent],
+      ['DELETE', `/robots/${absent}/secrets/1`, 'robot', absent],
+      ['DELETE', `/robots/${robotId}/trusts/${absent}`, 'trust', absent],
+      ['PUT', `/groups/${absent}/members/${nobody.id}`, 'group', absent],
+      ['PUT', `/groups/${group}/members/${absent}`, 'user', absent],
+      ['DELETE', `/groups/${group}/members/${nobody.id}`, 'member', nobody.id],
+      ['DELETE', `/users/${absent}/tokens/1`, 'user', absent],
+      ['DELETE', `/users/${nobody.id}/tokens/${absent}`, 'token', absent],
+      ['GET', '/roles/none', 'role', 'none'],
+      ['GET', '/providers/none', 'provider', 'none'],
+      ['DELETE', '/keys/none', 'key', 'none'],
+      ['DELETE', `/sessions/${absent}`, 'session', absent],
+      ['PUT', `/repositories/seen%2Fapp/manifests/${digest}/labels/1`, 'manifest', digest],
+      ['PUT', `/repositories/seen%2Fapp/manifests/nothing/labels/1`, 'manifest', 'nothing'],
+      ['PUT', `/repositories/seen%2Fapp/manifests/${await root.registry.digestOf('seen/app', 'v1')}/labels/${labelId}`, 'label', labelId],
+    ] as const) {
+      const { status, facts } = await told(root, method, path)
+      assert.deepEqual([status, facts], [404, { kind, name: String(name) }], `${method} ${path}`)
+    }
+  })
+})
+
 suite('an account', () => {
   test('that is there and one that is not refuse a wrong password in the same words', async () => {
     const tries = [

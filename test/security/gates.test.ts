@@ -5,7 +5,7 @@ import type { RouteContract } from '#api/contract.ts'
 import { allRouteContracts } from '#api/routes/all.ts'
 import { openPeople, password, type People, type Person } from '../api/people.ts'
 import { basicAuthorization } from '../support/http-client.ts'
-import { pushImage, type PushedImage } from '../support/registry-client.ts'
+import { pushImage, registryClient, type PushedImage, type RegistryClient } from '../support/registry-client.ts'
 import { startUpload } from '../support/upload.ts'
 
 /** The path with something that is there for each parameter, or with 1. */
@@ -167,6 +167,54 @@ suite('a project that lets in some addresses only', () => {
       (await alice.registry.send(`/v2/open/app/blobs/uploads/?mount=${blob}&from=team/app`, { method: 'POST', body: '' })).status,
       201,
     )
+  })
+
+  test('is left out of lists where it cannot be used, with what is below it, for whoever asks', async () => {
+    const { root } = scene.people
+    const token = await alice.call('POST', '/tokens', { name: 'lists' })
+    const secret = registryClient(scene.people.rooms.url, { authorization: `Bearer ${String(token.body['secret'])}` })
+    await root.call('POST', '/projects', { name: 'team/below' })
+    await root.call('POST', '/projects', { name: 'shown', isPublic: true })
+    for (const name of ['team/below/app', 'shown/app', 'open/app2']) await pushImage(root.registry, name, 'v1')
+    const lists = async (client: RegistryClient, headers: Record<string, string>) => {
+      const read = async (path: string) => (await client.send(path, { headers })).body.toString()
+      const namesOf = (text: string) => (JSON.parse(text) as { items: { name: string }[] }).items.map(({ name }) => name)
+      const { repositories: catalog } = JSON.parse(await read('/v2/_catalog')) as { repositories: string[] }
+      return {
+        catalog,
+        repositories: namesOf(await read('/api/v1/repositories?limit=1000')),
+        projects: namesOf(await read('/api/v1/projects?limit=1000')),
+      }
+    }
+    for (const client of [root.registry, alice.registry, secret]) {
+      const here = await lists(client, {})
+      for (const name of ['team/app', 'team/below/app', 'shown/app']) assert.ok(here.repositories.includes(name), name)
+      assert.ok(here.catalog.includes('team/app'))
+      const there = await lists(client, elsewhere)
+      const isOut = (name: string) => name !== 'team' && !name.startsWith('team/')
+      assert.deepEqual(there.repositories, here.repositories.filter(isOut))
+      assert.deepEqual(
+        there.catalog,
+        here.catalog.filter((name) => isOut(name)),
+      )
+      assert.deepEqual(there.projects, here.projects.filter(isOut))
+      assert.ok(there.projects.includes('shown'))
+    }
+  })
+
+  test('is listed again as soon as its networks say so', async () => {
+    const { root } = scene.people
+    const names = async () => {
+      const { body } = await root.registry
+        .send('/api/v1/projects?name=team', { headers: elsewhere })
+        .then((answer) => ({ body: answer.body.toString() }))
+      return (JSON.parse(body) as { items: { name: string }[] }).items.map(({ name }) => name)
+    }
+    assert.deepEqual(await names(), [])
+    assert.equal((await root.call('PUT', '/projects/team/networks', { allow: [], deny: [] })).status, 200)
+    assert.deepEqual(await names(), ['team', 'team/below'])
+    assert.equal((await root.call('PUT', '/projects/team/networks', { allow: ['127.0.0.0/8'], deny: [] })).status, 200)
+    assert.deepEqual(await names(), [])
   })
 
   test('believes what the proxy says last, not what the client says before it or in another header', async () => {

@@ -130,6 +130,8 @@ async function furnish(people: People): Promise<(name: string) => readonly unkno
     robot: [1, 2],
     grant: [1, 2, 3],
     token: [1, 2],
+    job: [1, 2],
+    schedule: ['collect-garbage', 'none'],
   }
   return (name) => (Object.hasOwn(values, name) ? values[name] : undefined)
 }

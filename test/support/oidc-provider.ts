@@ -18,7 +18,7 @@ export interface OidcServer extends AsyncDisposable {
 /** A real OpenID Connect provider on loopback: any login name with any password is let in, with the claims of `people`. */
 export async function startOidcProvider(
   redirectUris: readonly string[],
-  options: { readonly postLogout?: readonly string[] } = {},
+  options: { readonly postLogout?: readonly string[]; readonly tellsTime?: boolean } = {},
 ): Promise<OidcServer> {
   const people = new Map<string, Claims>()
   const requests: string[] = []
@@ -29,7 +29,14 @@ export async function startOidcProvider(
   const clientSecret = 'canary-client-secret-of-the-test'
   const provider = new Provider(
     issuer,
-    configuration({ clientId, clientSecret, redirectUris, people, postLogout: options.postLogout ?? [] }),
+    configuration({
+      clientId,
+      clientSecret,
+      redirectUris,
+      people,
+      postLogout: options.postLogout ?? [],
+      tellsTime: options.tellsTime ?? true,
+    }),
   )
   const callback = provider.callback()
   server.on('request', (request, response) => {
@@ -44,10 +51,12 @@ interface Wanted {
   readonly clientSecret: string
   readonly redirectUris: readonly string[]
   readonly postLogout: readonly string[]
+  /** Whether ID tokens say when somebody signed in. */
+  readonly tellsTime: boolean
   readonly people: ReadonlyMap<string, Claims>
 }
 
-function configuration({ clientId, clientSecret, redirectUris, postLogout, people }: Wanted): Configuration {
+function configuration({ clientId, clientSecret, redirectUris, postLogout, people, tellsTime }: Wanted): Configuration {
   return {
     clients: [
       {
@@ -61,7 +70,17 @@ function configuration({ clientId, clientSecret, redirectUris, postLogout, peopl
       },
     ],
     claims: {
-      openid: ['sub', 'sid', 'preferred_username', 'name', 'email', 'email_verified', 'groups', 'realm_access', 'auth_time'],
+      openid: [
+        'sub',
+        'sid',
+        'preferred_username',
+        'name',
+        'email',
+        'email_verified',
+        'groups',
+        'realm_access',
+        ...(tellsTime ? ['auth_time'] : []),
+      ],
     },
     conformIdTokenClaims: false,
     scopes: ['openid', 'profile', 'email'],

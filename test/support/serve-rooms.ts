@@ -9,10 +9,14 @@ import { createMemoryStore } from '#blobs/memory.ts'
 import type { Config } from '#config/config.ts'
 import { loadConfig } from '#config/load.ts'
 import { createAudit } from '#features/audit.ts'
+import { createPullStatistics, type PullStatistics } from '#features/pull-statistics.ts'
 import { createSystemRules } from '#features/system-rules.ts'
 import type { HealthCheck } from '#http/health.ts'
 import { createHttpServer, type HttpServer } from '#http/server.ts'
+import { jobKindsOf } from '../../server/job-kinds.ts'
 import { openAccess } from '../../server/open-access.ts'
+import { createJobs } from '#jobs/create-jobs.ts'
+import type { JobKind, Jobs } from '#jobs/jobs.ts'
 import { createLogger } from '#lib/logging.ts'
 import { createMetrics } from '#lib/metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
@@ -25,15 +29,29 @@ export interface ServedRooms extends AsyncDisposable {
   readonly port: number
   readonly server: HttpServer
   readonly registry: Registry
+  /** Nothing works until a test starts it. */
+  readonly jobs: Jobs
   readonly access: Access
   /** What the verbs of accounts, rights and projects take. */
   readonly accounts: Directory
+  readonly pullStatistics: PullStatistics
   readonly directory: string
   /** Every line that was logged, access log included. */
   readonly lines: readonly string[]
 }
 
 type Sections = { readonly [Section in keyof Config]?: Partial<Config[Section]> }
+
+/** A kind of job for tests: says something, and fails when it is asked to. */
+const talk: JobKind<{ readonly fails?: boolean }> = {
+  name: 'test-talk',
+  title: 'Talk',
+  async run({ log, report }, { fails }) {
+    log('info', 'half way')
+    report({ done: 1, total: 2, unit: 'steps' })
+    if (fails === true) throw new Error('it was asked to')
+  },
+}
 
 /** The rooms of one process, wired as main.ts does, listening on port 0: fast, and with a configuration that no file could say. Open, unless it says otherwise. */
 export async function serveRooms(
@@ -70,9 +88,14 @@ export async function serveRooms(
   stack.use(passwords)
   stack.use(issuers)
   const audit = stack.use(createAudit({ metadata, ports, log }))
+  const pullStatistics = stack.use(createPullStatistics({ metadata, ports, log }))
   const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
+  const jobs = createJobs({ metadata, ports, log, kinds: [...jobKindsOf(registry, merged), talk] })
   const server = stack.use(
-    createHttpServer({ config: merged, registry, access, directory: accounts, tokens, metrics, log, ports, audit, system }, options.checks),
+    createHttpServer(
+      { config: merged, registry, access, directory: accounts, tokens, metrics, log, ports, audit, pullStatistics, system, jobs },
+      options.checks,
+    ),
   )
   await server.listen()
   const { url } = server
@@ -82,8 +105,10 @@ export async function serveRooms(
     port: Number(url.startsWith('unix:') ? 0 : new URL(url).port),
     server,
     registry,
+    jobs,
     access,
     accounts,
+    pullStatistics,
     directory,
     lines,
     [Symbol.asyncDispose]: () => running.disposeAsync(),

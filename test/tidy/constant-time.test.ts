@@ -17,6 +17,7 @@ const harmless: readonly string[] = [
   'http/server.ts: found === stamp',
   // Of content, which is what its digest says or is not.
   'features/export-blobs.ts: digestOfHash(algorithm, hash) !== digest',
+  'registry/damaged-blob.ts: digestOfHash(algorithm, hash) !== digest',
 ]
 
 function isHarmless(file: string, line: string): boolean {

@@ -8,15 +8,22 @@ import { userContracts } from './users.ts'
 import { manifestContracts } from './manifests.ts'
 import { repositoryContracts } from './repositories.ts'
 import { tagContracts } from './tags.ts'
+import { trashContracts } from './trash.ts'
 import { uploadContracts } from './uploads.ts'
 import { projectContracts } from './projects.ts'
+import { quotaContracts } from './quotas.ts'
 import { labelContracts } from './labels.ts'
+import { immutableRuleContracts } from './immutable-rules.ts'
+import { retentionContracts } from './retention.ts'
 import { systemContracts } from './system.ts'
 import { auditContracts } from './audit.ts'
 import { providerContracts } from './providers.ts'
 import { tokenContracts } from './tokens.ts'
 import { robotContracts } from './robots.ts'
 import { keyContracts } from './keys.ts'
+import { garbageContracts } from './garbage.ts'
+import { jobContracts } from './jobs.ts'
+import { scrubContracts } from './scrub.ts'
 
 /** In the order of the documentation. */
 export const allRouteContracts: readonly RouteContract[] = [
@@ -29,12 +36,19 @@ export const allRouteContracts: readonly RouteContract[] = [
   ...tagContracts,
   ...manifestContracts,
   ...uploadContracts,
+  ...trashContracts,
   ...projectContracts,
+  ...quotaContracts,
   ...labelContracts,
+  ...immutableRuleContracts,
+  ...retentionContracts,
   ...systemContracts,
   ...auditContracts,
   ...providerContracts,
   ...tokenContracts,
   ...robotContracts,
   ...keyContracts,
+  ...jobContracts,
+  ...garbageContracts,
+  ...scrubContracts,
 ]

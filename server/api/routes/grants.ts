@@ -225,20 +225,32 @@ export const readPermissionsThere = defineRoute({
   method: 'GET',
   path: '/projects/{project}/permissions',
   tag: 'grants',
-  summary: 'Tell what a person may do in a project, by all grants of theirs and of their groups, and by what is public.',
+  summary:
+    'Tell what a person or robot may do in a project or on one repository of it, by all grants, those of groups too, and by what is public.',
   demand: { permission: 'grant:create', on: 'project' },
   params: projectParams,
-  query: strictObject({ user: Type.String({ minLength: 1, maxLength: 255, description: 'Name of an account.' }) }),
+  query: strictObject({
+    user: Type.Optional(Type.String({ minLength: 1, maxLength: 255, description: 'Name of an account: this or `robot`.' })),
+    robot: Type.Optional(Type.String({ minLength: 1, maxLength: 400, description: 'Login name of a robot.' })),
+    repository: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 255, description: 'Whole name of a repository in the project: what is permitted on it.' }),
+    ),
+  }),
   response: strictObject({
-    user: strictObject({
-      id,
-      name: Type.String(),
-      isAdministrator: Type.Boolean({ description: 'Of the system: may do everything.' }),
-      isDisabled: Type.Boolean({ description: 'Can do nothing, whatever the permissions are.' }),
+    user: Type.Optional(
+      strictObject({
+        id,
+        name: Type.String(),
+        isAdministrator: Type.Boolean({ description: 'Of the system: may do everything.' }),
+        isDisabled: Type.Boolean({ description: 'Can do nothing, whatever the permissions are.' }),
+      }),
+    ),
+    robot: Type.Optional(strictObject({ id, name: Type.String({ description: 'That it logs in with.' }), isDisabled: Type.Boolean() })),
+    permissions: Type.Array(Type.Enum([...allPermissions]), {
+      description: 'On the project and everything in it; on the repository, where one was asked about.',
     }),
-    permissions: Type.Array(Type.Enum([...allPermissions]), { description: 'On the project and everything in it.' }),
     repositories: Type.Array(strictObject({ repositories: globText, permissions, expiresAt: end }), {
-      description: 'On some of its repositories besides, by globs.',
+      description: 'On some of its repositories besides, by globs; empty where one was asked about.',
     }),
   }),
 })

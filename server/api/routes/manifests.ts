@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
 import { inRepository, searchText } from './repositories.ts'
-import { attachedLabel, totalSize } from './tags.ts'
+import { attachedLabel, pullFacts, totalSize } from './tags.ts'
 
 const text = Type.String()
 const optionalText = Type.Optional(text)
@@ -20,6 +20,7 @@ const facts = {
   tags: Type.Array(text),
   hasMoreTags: Type.Boolean(),
   labels: Type.Array(attachedLabel),
+  ...pullFacts,
 }
 
 /** A manifest in a list, with the first of its tags. */

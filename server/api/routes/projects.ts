@@ -9,6 +9,12 @@ const name = Type.String({
   description: 'The prefix of its repositories’ names: path components between slashes. 200 characters at most.',
 })
 
+const untaggedAfterDays = Type.Union([Type.Integer({ minimum: 0, maximum: 36_500 }), Type.Null()], {
+  description:
+    'For how many days its repositories keep manifests that no tag points at, no index lists and whose subject is not here. Null: always. ' +
+    'What goes lies in the trash first. Projects below it decide for themselves.',
+})
+
 const members = {
   id: Type.Integer(),
   name,
@@ -21,6 +27,7 @@ const members = {
     description: 'Null before the first change of a project that was there from the start.',
   }),
   version: Type.Integer(),
+  untaggedAfterDays,
 }
 
 /** A project in a list. */
@@ -76,16 +83,20 @@ export const readProject = defineRoute({
   hasEtag: true,
 })
 
-/** Change what a project says of itself, and who sees it. */
+/** Change what a project says of itself, who sees it, and for how long it keeps what has no tag. */
 export const updateProject = defineRoute({
   method: 'PATCH',
   path: '/projects/{project}',
   tag: 'projects',
-  summary: 'Change what a project says of itself, and who sees it.',
+  summary: 'Change what a project says of itself, who sees it, and for how long it keeps what has no tag.',
   demand: { permission: 'project:update', on: 'project' },
   params,
   body: Type.Object(
-    { description: Type.Optional(description), isPublic: Type.Optional(Type.Boolean()) },
+    {
+      description: Type.Optional(description),
+      isPublic: Type.Optional(Type.Boolean()),
+      untaggedAfterDays: Type.Optional(untaggedAfterDays),
+    },
     { additionalProperties: false, minProperties: 1 },
   ),
   response: projectDetails,

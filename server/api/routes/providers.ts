@@ -5,14 +5,20 @@ import { providerKinds, settingsChangeSchemas, settingsInputSchemas, settingsVie
 
 const params = strictObject({ provider: Type.String({ minLength: 1, maxLength: 64 }) })
 const title = Type.String({ minLength: 1, maxLength: 200, description: 'For people, on the sign-in page.' })
-const kind = Type.Enum(['ldap', 'oidc', 'workload', 'certificate'])
+const kind = Type.Enum(['ldap', 'oidc', 'workload', 'certificate', 'htpasswd'])
 
-const { local, ldap, oidc, workload, certificate } = settingsInputSchemas
-const settingsInput = Type.Union([ldap, oidc, workload, certificate, local], {
+const { local, ldap, oidc, workload, certificate, htpasswd } = settingsInputSchemas
+const settingsInput = Type.Union([ldap, oidc, workload, certificate, htpasswd, local], {
   description: 'By kind. Secrets are taken and never given back.',
 })
 const settingsChange = Type.Union(
-  [settingsChangeSchemas.ldap, settingsChangeSchemas.oidc, settingsChangeSchemas.workload, settingsChangeSchemas.certificate],
+  [
+    settingsChangeSchemas.ldap,
+    settingsChangeSchemas.oidc,
+    settingsChangeSchemas.workload,
+    settingsChangeSchemas.certificate,
+    settingsChangeSchemas.htpasswd,
+  ],
   {
     description:
       'The settings that change; others stay. A secret that would go to another server, or no longer protected, is forgotten unless it is given again.',
@@ -23,6 +29,7 @@ const settingsView = Type.Union([
   settingsViewSchemas.oidc,
   settingsViewSchemas.workload,
   settingsViewSchemas.certificate,
+  settingsViewSchemas.htpasswd,
   settingsViewSchemas.local,
 ])
 
@@ -41,9 +48,9 @@ export const provider = strictObject({
 })
 
 const testInput = {
-  name: Type.Optional(Type.String({ maxLength: 256, description: 'LDAP: whom to look for.' })),
+  name: Type.Optional(Type.String({ maxLength: 256, description: 'LDAP and htpasswd: whom to look for.' })),
   password: Type.Optional(
-    Type.String({ maxLength: 1024, description: 'LDAP: signs in as them, instead of looking them up. Kept nowhere.' }),
+    Type.String({ maxLength: 1024, description: 'LDAP and htpasswd: signs in as them, instead of looking them up. Kept nowhere.' }),
   ),
 }
 

@@ -35,7 +35,8 @@ export const listRepositories = defineRoute({
   method: 'GET',
   path: '/repositories',
   tag: 'repositories',
-  summary: 'List the repositories that the caller may see, empty ones too.',
+  summary:
+    'List the repositories that the caller may see, empty ones too. A page that is narrowed by `q`, or of somebody who sees by globs that begin with a wildcard, may be short although there is more: `next` tells.',
   demand: { who: 'anyone', permission: 'repository:list', on: 'visible' },
   query: strictObject({
     ...pageQuery(['name', 'updatedAt']),

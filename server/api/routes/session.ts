@@ -33,7 +33,7 @@ export const session = strictObject({
     strictObject({
       id: Type.Optional(id),
       name: Type.String(),
-      kind: Type.Enum(['user', 'robot', 'htpasswd', 'external']),
+      kind: Type.Enum(['user', 'robot', 'external']),
       isAdministrator: Type.Boolean(),
     }),
   ),

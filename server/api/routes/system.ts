@@ -1,6 +1,7 @@
 /** What the registry is, how it is configured, and what administrators decide while it runs. */
 import { Type } from 'typebox'
 import { defineRoute, instant, strictObject, type RouteContract } from '#api/contract.ts'
+import { limitsForNew } from './quotas.ts'
 
 const ranges = Type.Array(Type.String({ minLength: 2, maxLength: 64 }), {
   maxItems: 1000,
@@ -31,6 +32,7 @@ const settings = {
   projectCreation: Type.Enum(['everyone', 'administrators'], { description: '`everyone`: all who are signed in may make projects.' }),
   autoCreateProjects: Type.Boolean({ description: 'A push to a name without a project makes one, for those who may make projects.' }),
   networks,
+  defaultQuota: nullOr(limitsForNew),
   rateLimits: strictObject({ perAddress: nullOr(rateLimit), perCredential: nullOr(rateLimit) }),
 }
 
@@ -94,6 +96,24 @@ export const readSystemInformation = defineRoute({
       openUploads: Type.Integer(),
     }),
     audit: strictObject({ pending: Type.Integer(), flushFailures: Type.Integer() }),
+  }),
+})
+
+/** Looks at what the server stands on. */
+export const readSystemDoctor = defineRoute({
+  method: 'GET',
+  path: '/system/doctor',
+  tag: 'system',
+  summary: 'Look at what the server stands on: store, free space, files, certificate, leftovers. Each look says what to do.',
+  demand: { permission: 'system:read', on: 'system' },
+  response: strictObject({
+    diagnoses: Type.Array(
+      strictObject({
+        check: Type.String({ examples: ['free space'] }),
+        verdict: Type.Enum(['ok', 'warning', 'problem']),
+        message: Type.String(),
+      }),
+    ),
   }),
 })
 
@@ -171,6 +191,7 @@ export const replaceProjectNetworks = defineRoute({
 export const systemContracts: readonly RouteContract[] = [
   readSystem,
   readSystemInformation,
+  readSystemDoctor,
   readSystemSettings,
   updateSystemSettings,
   readSystemConfiguration,

@@ -14,6 +14,12 @@ export const totalSize = {
   totalSizeIsExact: Type.Boolean({ description: 'False: there is more of it than was counted.' }),
 }
 
+/** How often something was pulled. */
+export const pullFacts = {
+  pulls: Type.Integer({ description: 'GETs of a manifest that were answered with it, by this tag or of this manifest; a minute behind.' }),
+  lastPulledAt: Type.Optional({ ...instant, description: 'Absent: never since pulls are counted.' }),
+}
+
 /** The only form in which a digest is taken. */
 export const digestText = Type.String({ maxLength: 135, pattern: '^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$' })
 
@@ -30,6 +36,9 @@ export const tag = strictObject({
   createdAt: instant,
   updatedAt: Type.String({ format: 'date-time', description: 'When it was last pointed somewhere else.' }),
   labels: Type.Array(attachedLabel),
+  ...pullFacts,
+  isImmutable: Type.Boolean({ description: 'An immutable tag rule keeps it as it is.' }),
+  expiresAt: Type.Optional({ ...instant, description: 'When it is deleted by itself; absent: never.' }),
 })
 
 const oneTag = strictObject({ ...inRepository, tag: Type.String({ maxLength: 255 }) })
@@ -55,7 +64,8 @@ export const createTag = defineRoute({
   method: 'POST',
   path: '/repositories/{repository}/tags',
   tag: 'tags',
-  summary: 'Point a tag at a manifest that is here. Moving a tag that is there takes tag:update.',
+  summary:
+    'Point a tag at a manifest that is here. Moving a tag that is there takes tag:update; If-Match binds that to the digest that it points at.',
   demand: { permission: 'tag:create', on: 'repository' },
   params: strictObject(inRepository),
   body: strictObject({ name: tagText, digest: digestText }),
@@ -71,6 +81,23 @@ export const readTag = defineRoute({
   summary: 'Read a tag.',
   demand: { permission: 'tag:list', on: 'repository' },
   params: oneTag,
+  response: tag,
+  hasEtag: 'digest',
+})
+
+export const updateTag = defineRoute({
+  method: 'PATCH',
+  path: '/repositories/{repository}/tags/{tag}',
+  tag: 'tags',
+  summary: 'Set when a tag expires. Pointing it somewhere else ends that.',
+  demand: { permission: 'tag:update', on: 'repository' },
+  params: oneTag,
+  body: strictObject({
+    expiresAt: Type.Union([instant, Type.Null()], {
+      description: 'When it is deleted by itself: later than now; null: never.',
+      examples: ['2030-01-01T00:00:00Z'],
+    }),
+  }),
   response: tag,
   hasEtag: 'digest',
 })
@@ -95,13 +122,45 @@ export const listTagHistory = defineRoute({
   query: strictObject({ ...pageQuery([]), sort: Type.Optional(Type.Enum(['-at', 'at'])) }),
   response: pageOf(
     strictObject({
+      id: Type.Integer({ description: 'By which the tag can be restored to what it was.' }),
+      action: Type.Enum(['pushed', 'moved', 'deleted', 'restored'], {
+        description: '`pushed`: it was not there before, and was pushed or pointed at a manifest that was here.',
+      }),
       digest: Type.Optional(Type.String({ description: 'Absent: it was deleted.' })),
       previousDigest: Type.Optional(Type.String({ description: 'Absent: it was not there.' })),
+      state: Type.Enum(['here', 'trash', 'gone'], {
+        description: 'Where the manifest is now that it pointed at after the change; of a deletion, before it.',
+      }),
       at: instant,
       actor: Type.String({ description: 'By name; empty for anonymous.' }),
+      reason: Type.Optional(
+        Type.String({ description: 'Why it was deleted, where nobody asked for it: `retention`, `expiry`, `untagged`.' }),
+      ),
     }),
   ),
 })
 
+export const restoreTag = defineRoute({
+  method: 'POST',
+  path: '/repositories/{repository}/tags/{tag}/restore',
+  tag: 'tags',
+  summary:
+    'Point a tag at what it was before it was deleted or last moved, or at another value of its history. Moving a tag that is there takes tag:update, a manifest that is in the trash trash:restore.',
+  demand: { permission: 'tag:create', on: 'repository' },
+  params: oneTag,
+  body: strictObject({
+    digest: Type.Optional({ ...digestText, description: 'Of a manifest that is here or in the trash.' }),
+    change: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'Id of an entry of the history: what the tag pointed at after it; of a deletion, before it.',
+      }),
+    ),
+  }),
+  response: tag,
+  hasEtag: 'digest',
+})
+
 /** In the order of the documentation. */
-export const tagContracts: readonly RouteContract[] = [listTags, createTag, readTag, deleteTag, listTagHistory]
+export const tagContracts: readonly RouteContract[] = [listTags, createTag, readTag, updateTag, deleteTag, listTagHistory, restoreTag]

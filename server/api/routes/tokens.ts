@@ -67,6 +67,24 @@ export const createToken = defineRoute({
   status: 201,
 })
 
+const codeText = Type.String({ minLength: 1, maxLength: 128 })
+
+/** The last step of a login of the command line by browser; the steps before are pages below `/sign-in`. */
+export const exchangeTerminalCode = defineRoute({
+  method: 'POST',
+  path: '/session/terminal',
+  tag: 'tokens',
+  summary: 'Exchange the code of a login that was allowed in the browser for a personal token. A code is good for two minutes and one try.',
+  demand: { who: 'anyone' },
+  body: strictObject({
+    code: codeText,
+    verifier: Type.String({ minLength: 1, maxLength: 128, description: 'Its SHA-256 was `code_challenge` in the link.' }),
+    state: Type.String({ minLength: 1, maxLength: 128, description: 'As it was in the link.' }),
+  }),
+  response: strictObject({ secret: Type.String(), token, user: Type.String({ description: 'Whose it is.' }) }),
+  status: 201,
+})
+
 /** One of one's own. */
 export const readToken = defineRoute({
   method: 'GET',
@@ -111,4 +129,12 @@ export const revokeUserToken = defineRoute({
 })
 
 /** For the list of all. */
-export const tokenContracts: readonly RouteContract[] = [listTokens, createToken, readToken, revokeToken, listUserTokens, revokeUserToken]
+export const tokenContracts: readonly RouteContract[] = [
+  listTokens,
+  createToken,
+  exchangeTerminalCode,
+  readToken,
+  revokeToken,
+  listUserTokens,
+  revokeUserToken,
+]

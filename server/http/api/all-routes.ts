@@ -10,15 +10,22 @@ import type { ServedRoute } from './serve-route.ts'
 import { manifestRoutes } from './manifests.ts'
 import { repositoryRoutes } from './repositories.ts'
 import { tagRoutes } from './tags.ts'
+import { trashRoutes } from './trash.ts'
 import { uploadRoutes } from './uploads.ts'
 import { projectRoutes } from './projects.ts'
+import { quotaRoutes } from './quotas.ts'
 import { labelRoutes } from './labels.ts'
+import { immutableRuleRoutes } from './immutable-rules.ts'
+import { retentionRoutes } from './retention.ts'
 import { systemRoutes } from './system.ts'
 import { auditRoutes } from './audit.ts'
 import { providerRoutes } from './providers.ts'
 import { tokenRoutes } from './tokens.ts'
 import { robotRoutes } from './robots.ts'
 import { keyRoutes } from './keys.ts'
+import { garbageRoutes } from './garbage.ts'
+import { jobRoutes } from './jobs.ts'
+import { scrubRoutes } from './scrub.ts'
 
 /** In the order of the documentation. */
 export const allRoutes: readonly ServedRoute[] = [
@@ -33,12 +40,19 @@ export const allRoutes: readonly ServedRoute[] = [
   ...tagRoutes,
   ...manifestRoutes,
   ...uploadRoutes,
+  ...trashRoutes,
   ...projectRoutes,
+  ...quotaRoutes,
   ...labelRoutes,
+  ...immutableRuleRoutes,
+  ...retentionRoutes,
   ...systemRoutes,
   ...auditRoutes,
   ...providerRoutes,
   ...tokenRoutes,
   ...robotRoutes,
   ...keyRoutes,
+  ...jobRoutes,
+  ...garbageRoutes,
+  ...scrubRoutes,
 ]

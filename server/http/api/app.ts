@@ -22,8 +22,10 @@ import { guard } from './guard.ts'
 import { attemptEach, expectedOf } from './if-match.ts'
 import { finishOpenApi } from './openapi-finish.ts'
 import { openApiDocument, openApiOf } from './openapi.ts'
+import { nameUnknown } from './name-unknown.ts'
 import { noteRefusedCall } from './note-refusal.ts'
 import { writeCursor, pageWanted } from './pages.ts'
+import { problemPage } from './problem-page.ts'
 import { problemBody, registryErrorOf } from './problem.ts'
 import { setStandardHeaders } from './standard-headers.ts'
 import type { ApiCall, PageBody, ServedRoute } from './serve-route.ts'
@@ -122,7 +124,13 @@ function register(app: FastifyInstance, base: string, route: ServedRoute): void 
     method: contract.method,
     url: base + contract.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     schema: openApiOf(contract),
-    handler: (request, reply) => answer(route, request, reply),
+    handler: async (request, reply) => {
+      try {
+        return await answer(route, request, reply)
+      } catch (error) {
+        throw nameUnknown(error, contract, request.params)
+      }
+    },
   })
 }
 
@@ -208,6 +216,8 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unkno
   // What would change something is refused while the registry is read-only.
   if (error.status === 405 && !reply.hasHeader('Allow')) reply.header('Allow', readsOf(request).join(', '))
   if (error.status === 401) reply.header('WWW-Authenticate', 'Basic realm="berth"')
+  const page = problemPage(exchange, reply, { error, route: routeOf(request) })
+  if (page !== undefined) return reply.code(error.status).serializer(String).send(page)
   const body = JSON.stringify(problemBody(error, exchange.requestId))
   return reply.code(error.status).type('application/problem+json; charset=utf-8').serializer(String).send(body)
 }

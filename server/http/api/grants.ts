@@ -1,14 +1,17 @@
 /** Grants: access/grants.ts over HTTP. Below a project a verb is told which, and so finds grants of that project alone. */
 import { findCandidates } from '#access/candidates.ts'
-import { effectivePermissions } from '#access/effective-permissions.ts'
+import type { ProjectFacts } from '#access/decide.ts'
+import { effectivePermissions, type EffectivePlace, type EffectiveSubject } from '#access/effective-permissions.ts'
 import { listGrantsThere } from '#access/grants-there.ts'
 import * as grants from '#access/grants.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import * as contract from '#api/routes/grants.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { parseRepositoryName } from '#oci/reference.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { actingOf } from './acting-of.ts'
 import { instantOf, instantOrNull, pageBody } from './page-body.ts'
+import { givingOf } from './require-elevation-to-give.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 
 type Grant = Awaited<ReturnType<typeof grants.readGrant>>
@@ -85,8 +88,31 @@ async function projectNamed(parts: HttpParts, name: string | null | undefined) {
   if (name === null || name === undefined) return undefined
   const project = await parts.access.project(name)
   if (project !== undefined) return project
-  const message = `there is no project ${name}`
-  throw new RegistryError('REQUEST_INVALID', [{ path: 'body/project', message }], { message })
+  throw wrong('body/project', `there is no project ${name}`)
+}
+
+function subjectOf({ user, robot }: { readonly user?: string; readonly robot?: string }): EffectiveSubject {
+  if (user !== undefined && robot === undefined) return { kind: 'user', name: user }
+  if (robot !== undefined && user === undefined) return { kind: 'robot', name: robot }
+  throw wrong('query/user', 'say whom it is about: user or robot, one of them')
+}
+
+/**
+ * The repository by its present name, with the nearest project that it is in. Names that begin otherwise than the project's are told apart by the name alone,
+ * so that nothing is learnt of projects elsewhere.
+ */
+async function placeOf({ access }: HttpParts, project: ProjectFacts, text: string | undefined): Promise<EffectivePlace> {
+  if (text === undefined) return { project }
+  const name = parseRepositoryName(text)
+  if (name === undefined) throw wrong('query/repository', 'this is no name of a repository')
+  const located = await access.locate(name)
+  if (located.project.lineage.includes(project.id)) return located
+  if (project.isDefault || name.startsWith(`${project.name}/`)) return { project, repository: name }
+  throw wrong('query/repository', `names of repositories in this project begin with ${project.name}/`)
+}
+
+function wrong(path: string, message: string): RegistryError {
+  return new RegistryError('REQUEST_INVALID', [{ path, message }], { message })
 }
 
 const systemRoutes: readonly ServedRoute[] = [
@@ -99,7 +125,7 @@ const systemRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.createGrant, async (call) => {
     const project = await projectNamed(call.parts, call.body.project)
-    const grant = await grants.createGrant(call.parts.directory, { ...newGrant(call.body), project }, actingOf(call))
+    const grant = await grants.createGrant(call.parts.directory, { ...newGrant(call.body), project }, await givingOf(call))
     return made(call.parts, grant, `/grants/${grant.id}`)
   }),
   serve(contract.readGrant, async ({ parts, params }) => {
@@ -109,7 +135,7 @@ const systemRoutes: readonly ServedRoute[] = [
   serve(contract.updateGrant, async (call) => {
     const address = await anywhere(call.parts, call.params.grant)
     const update = { ...address, expectedVersion: call.ifMatch, set: changesOf(call.body) }
-    const grant = await grants.updateGrant(call.parts.directory, update, actingOf(call))
+    const grant = await grants.updateGrant(call.parts.directory, update, await givingOf(call))
     return { body: present(grant, nowOf(call.parts)), version: grant.version }
   }),
   serve(contract.deleteGrant, async (call) => {
@@ -130,7 +156,7 @@ const projectRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.createProjectGrant, async (call) => {
     const { parts, project, body } = call
-    const grant = await grants.createGrant(parts.directory, { ...newGrant(body), project }, actingOf(call))
+    const grant = await grants.createGrant(parts.directory, { ...newGrant(body), project }, await givingOf(call))
     return made(call.parts, grant, `/projects/${encodeURIComponent(project.name)}/grants/${grant.id}`)
   }),
   serve(contract.readProjectGrant, async ({ parts, project, params }) => {
@@ -139,7 +165,7 @@ const projectRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.updateProjectGrant, async (call) => {
     const update = { id: call.params.grant, project: call.project, expectedVersion: call.ifMatch, set: changesOf(call.body) }
-    const grant = await grants.updateGrant(call.parts.directory, update, actingOf(call))
+    const grant = await grants.updateGrant(call.parts.directory, update, await givingOf(call))
     return { body: present(grant, nowOf(call.parts)), version: grant.version }
   }),
   serve(contract.deleteProjectGrant, async (call) => {
@@ -150,13 +176,16 @@ const projectRoutes: readonly ServedRoute[] = [
     body: { items: [...(await findCandidates(parts.directory, { namePrefix: name, limit }))] },
   })),
   serve(contract.readPermissionsThere, async ({ parts, project, query }) => {
-    const { user, permissions, repositories } = await effectivePermissions(parts.directory, project, query.user)
+    const place = await placeOf(parts, project, query.repository)
+    const { subject, permissions, repositories } = await effectivePermissions(parts.directory, place, subjectOf(query))
     const byGlob = repositories.map((some) => ({
       ...some,
       permissions: [...some.permissions],
       expiresAt: instantOrNull(some.expiresAt ?? null),
     }))
-    return { body: { user, permissions: [...permissions], repositories: byGlob } }
+    const { kind, id, name, isAdministrator, isDisabled } = subject
+    const who = kind === 'user' ? { user: { id, name, isAdministrator, isDisabled } } : { robot: { id, name, isDisabled } }
+    return { body: { ...who, permissions: [...permissions], repositories: byGlob } }
   }),
 ]
 

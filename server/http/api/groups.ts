@@ -4,6 +4,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import * as contract from '#api/routes/groups.ts'
 import { actingOf } from './acting-of.ts'
 import { instantOf, pageBody } from './page-body.ts'
+import { givingOf } from './require-elevation-to-give.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 
 type Group = Awaited<ReturnType<typeof groups.readGroup>>
@@ -54,7 +55,7 @@ export const groupRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.addGroupMember, async (call) => {
     const { group: groupId, user: userId } = call.params
-    await groups.addGroupMember(call.parts.directory, { groupId, userId }, actingOf(call))
+    await groups.addGroupMember(call.parts.directory, { groupId, userId }, await givingOf(call))
   }),
   serve(contract.removeGroupMember, async (call) => {
     const { group: groupId, user: userId } = call.params

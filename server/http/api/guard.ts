@@ -10,6 +10,7 @@ import type { Demand } from '#api/contract.ts'
 import type { Permission } from '#api/permissions.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
+import { resourceUnknown } from '#oci/resource-unknown.ts'
 import type { HttpParts } from '#http/exchange.ts'
 
 /** What the demand was about. */
@@ -33,7 +34,7 @@ export async function guard(
   }
   switch (demand.on) {
     case 'system':
-      if (!(await access.may(principal, demand.permission, 'system'))) throw refusal(principal, 'DENIED')
+      if (!(await access.may(principal, demand.permission, 'system'))) throw refusal(principal)
       return nothing
     case 'project':
       return await guardProject(access, principal, { permission: demand.permission, name: String(params['project']) })
@@ -49,20 +50,25 @@ interface Wanted {
 
 async function guardProject(access: HttpParts['access'], principal: Principal, { permission, name }: Wanted): Promise<Guarded> {
   const project = parseRepositoryName(name) === undefined ? undefined : await access.project(name)
-  if (project === undefined) throw refusal(principal, 'RESOURCE_UNKNOWN')
+  if (project === undefined) throw unknown(principal, 'project', name)
   const place = { project: project.name }
   if (await access.may(principal, permission, place)) return { project, repository: undefined }
-  throw refusal(principal, (await access.may(principal, 'project:read', place)) ? 'DENIED' : 'RESOURCE_UNKNOWN')
+  throw (await access.may(principal, 'project:read', place)) ? refusal(principal) : unknown(principal, 'project', name)
 }
 
 async function guardRepository(access: HttpParts['access'], principal: Principal, { permission, name }: Wanted): Promise<Guarded> {
   const parsed = parseRepositoryName(name)
-  if (parsed === undefined) throw refusal(principal, 'RESOURCE_UNKNOWN')
+  if (parsed === undefined) throw unknown(principal, 'repository', name)
   const { repository, project } = await access.locate(parsed)
   if (await access.may(principal, permission, { repository })) return { project, repository }
-  throw refusal(principal, (await access.may(principal, 'repository:read', { repository })) ? 'DENIED' : 'RESOURCE_UNKNOWN')
+  throw (await access.may(principal, 'repository:read', { repository })) ? refusal(principal) : unknown(principal, 'repository', name)
 }
 
-function refusal(principal: Principal, code: 'DENIED' | 'RESOURCE_UNKNOWN'): RegistryError {
-  return new RegistryError(principal.isAnonymous ? 'UNAUTHORIZED' : code)
+function refusal(principal: Principal): RegistryError {
+  return new RegistryError(principal.isAnonymous ? 'UNAUTHORIZED' : 'DENIED')
+}
+
+/** By the name that was given: the present one of what was renamed is for those who see it. */
+function unknown(principal: Principal, kind: 'project' | 'repository', name: string): RegistryError {
+  return principal.isAnonymous ? new RegistryError('UNAUTHORIZED') : resourceUnknown(kind, name)
 }

@@ -2,7 +2,8 @@
  * If-Match (RFC 9110 §13.1.1): a change that is made only when the thing is still what the caller read.
  *
  * The problem: one that is sent and ignored lets a caller overwrite what they meant to protect. The way: where the thing has an ETag, the verb compares
- * inside its transaction; everywhere else an If-Match is refused. `*` asks for nothing but that the thing is there, which every verb sees to itself.
+ * inside its transaction; everywhere else an If-Match is refused. `*` asks for nothing but that the thing is there, which every verb sees to itself. What a POST makes has no state
+ * before, and so takes none; but one that points a tag moves the tag too, so there the header is about the tag.
  */
 import type { RouteContract } from '#api/contract.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -18,6 +19,11 @@ export function tagsOf(header: string | undefined): readonly string[] | undefine
   throw new RegistryError('PRECONDITION_FAILED', undefined, { message: 'If-Match is none of our ETags' })
 }
 
+/** Whether a request to the route may be bound to a state of what it is about. */
+export function comparesIfMatch({ hasEtag, status }: Pick<RouteContract, 'hasEtag' | 'status'>): boolean {
+  return hasEtag === 'digest' || (hasEtag !== undefined && status !== 201)
+}
+
 /** A version that no row has. */
 const noVersion = -1
 
@@ -27,7 +33,7 @@ const noVersion = -1
 export function expectedOf(contract: RouteContract, header: string | undefined): readonly (number | string | undefined)[] {
   const tags = tagsOf(header)
   if (tags === undefined) return [undefined]
-  if (contract.hasEtag === undefined || contract.status === 201)
+  if (!comparesIfMatch(contract))
     throw new RegistryError('PRECONDITION_FAILED', undefined, { message: 'there is no ETag here: send the request without If-Match' })
   if (contract.hasEtag === 'digest') return tags
   return tags.map((tag) => (/^\d{1,15}$/.test(tag) ? Number(tag) : noVersion))

@@ -1,7 +1,7 @@
 /** Serves api/routes/labels.ts. */
 import * as routes from '#api/routes/labels.ts'
 import { parseDigest, type Digest } from '#oci/digest.ts'
-import { RegistryError } from '#oci/errors.ts'
+import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { createLabel, deleteLabel, listLabels, readLabel, updateLabel } from '#projects/labels.ts'
 import { labelManifest, labelsOfManifest, unlabelManifest } from '#registry/label-manifest.ts'
 import { instantOf, pageBody } from './page-body.ts'
@@ -32,7 +32,7 @@ function listed(page: Awaited<ReturnType<typeof listLabels>>) {
 /** What is no digest names nothing that is there. */
 function digestOf(text: string): Digest {
   const digest = parseDigest(text)
-  if (digest === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (digest === undefined) throw resourceUnknown('manifest', text)
   return digest
 }
 

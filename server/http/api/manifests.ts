@@ -2,7 +2,7 @@
 import * as routes from '#api/routes/manifests.ts'
 import type { Descriptor } from '#oci/descriptor.ts'
 import { parseDigest, type Digest } from '#oci/digest.ts'
-import { RegistryError } from '#oci/errors.ts'
+import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { deleteManifest } from '#registry/delete-manifest.ts'
 import { describeManifest, type DescribedChild, type DescribedLayer, type ManifestDescription } from '#registry/describe-manifest.ts'
 import { listManifestRows, type ListedManifest } from '#registry/list-manifest-rows.ts'
@@ -11,7 +11,7 @@ import { actorOf } from '#http/exchange.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
-import { attachedLabels } from './tags.ts'
+import { attachedLabels, pullsBody } from './tags.ts'
 
 const sorts = { createdAt: 'number', sizeBytes: 'number' } as const
 
@@ -29,6 +29,7 @@ function summaryOf(row: Omit<ListedManifest, 'id'>) {
     tags: [...row.tags],
     hasMoreTags: row.hasMoreTags,
     labels: attachedLabels(row.labels),
+    ...pullsBody(row.pulled),
   }
 }
 
@@ -71,7 +72,7 @@ function detailsOf(row: ManifestDescription) {
 /** What is no digest names nothing that is there. */
 function digestOf(text: string): Digest {
   const digest = parseDigest(text)
-  if (digest === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  if (digest === undefined) throw resourceUnknown('manifest', text)
   return digest
 }
 

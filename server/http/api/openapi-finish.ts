@@ -5,6 +5,7 @@
  */
 import type { RouteContract } from '#api/contract.ts'
 import { bodyExamples, pathWords, queryWords, tagWords } from './openapi-words.ts'
+import { comparesIfMatch } from './if-match.ts'
 
 interface Media {
   schema?: unknown
@@ -84,8 +85,7 @@ export function finishOpenApi<Generated>(generated: Generated, base: string, con
 function finishOperation(contract: RouteContract, operation: Operation): void {
   operation.description = whoMay(contract)
   for (const parameter of operation.parameters ?? []) describeParameter(parameter)
-  if (contract.hasEtag !== undefined && contract.status !== 201)
-    operation.parameters = [...(operation.parameters ?? []), { $ref: '#/components/parameters/IfMatch' }]
+  if (comparesIfMatch(contract)) operation.parameters = [...(operation.parameters ?? []), { $ref: '#/components/parameters/IfMatch' }]
   const example = bodyExamples[`${contract.method} ${contract.path}`]
   const body = operation.requestBody?.content?.['application/json']
   if (example !== undefined && body !== undefined) body.example = example
@@ -138,6 +138,8 @@ function whoMay({ demand, needsElevation }: RouteContract): string {
 function whoCalls(demand: RouteContract['demand']): string {
   if (!('who' in demand))
     return `Takes the permission \`${demand.permission}\` on the ${demand.on === 'system' ? 'whole registry' : demand.on}.`
+  if ('permission' in demand && demand.on === 'thing')
+    return `Takes the permission \`${demand.permission}\` on the project that it was in, or on the one above.`
   if ('permission' in demand) return `For everybody: holds what the caller has the permission \`${demand.permission}\` for.`
   return demand.who === 'anyone' ? 'For everybody, without an account too.' : 'For everybody who has an account.'
 }

@@ -11,10 +11,17 @@ export const tagWords: Readonly<Record<string, string>> = {
   tags: 'Tags of a repository and what they pointed at.',
   manifests: 'Images, indexes and artifacts of a repository by digest.',
   uploads: 'Pushes that are under way.',
+  trash: 'What was deleted and can be restored for a while.',
   projects: 'Projects: names above repositories, at which rights are given.',
+  quotas: 'How much is used, and what projects may use.',
   labels: 'Labels on images, for all or of one project.',
+  retention: 'Which tags of a project stay: policies, their runs, and why each tag stays or goes.',
+  'immutable tags': 'Which tags of a project are neither moved nor deleted.',
   system: 'Settings, networks and state of the whole registry.',
   audit: 'What happened, who did it, and whether the record is whole.',
+  jobs: 'Work in the background, and the schedules that begin it.',
+  garbage: 'What nothing needs any more, and the runs that delete it.',
+  scrub: 'What is wrong with what is stored, and the passes that look for it.',
   providers: 'Identity providers: LDAP, OpenID Connect, certificates.',
   tokens: 'Personal access tokens.',
   robots: 'Accounts of programs, their secrets and what they trust.',
@@ -32,7 +39,11 @@ export const pathWords: Readonly<Record<string, string>> = {
   tag: 'Name of the tag.',
   digest: 'Digest of the manifest, such as `sha256:…`.',
   upload: 'Id of the upload, as the list has it.',
+  trash: 'Number of what was deleted, as the list has it.',
   label: 'Id of the label.',
+  rule: 'Id of the immutable tag rule.',
+  policy: 'Name of the retention policy.',
+  run: 'Number of the run of a retention policy.',
   provider: 'Name of the identity provider.',
   identity: 'Id of the link between the account and a provider’s identity.',
   session: 'Id of the session, as the list has it; not what the cookie holds.',
@@ -42,6 +53,8 @@ export const pathWords: Readonly<Record<string, string>> = {
   secret: 'Id of the secret; not the secret itself.',
   trust: 'Id of the trust.',
   key: 'Id (`kid`) of the key.',
+  job: 'Id of the job.',
+  schedule: 'Name of the schedule.',
 }
 
 /** Query parameters without words of their own. */
@@ -58,6 +71,7 @@ export const queryWords: Readonly<Record<string, string>> = {
   format: 'The form of the lines.',
   force: 'True: although something depends on it.',
   kind: 'Only those of this kind.',
+  state: 'Only those in this state.',
 }
 
 /** Bodies that fit, by `METHOD /path`. */
@@ -70,4 +84,6 @@ export const bodyExamples: Readonly<Record<string, unknown>> = {
   'POST /projects/{project}/grants': { subject: { kind: 'group', name: 'builders' }, role: 'guest', expiresAt: '2030-01-01T00:00:00Z' },
   'PATCH /repositories/{repository}': { description: 'The web front end.' },
   'POST /labels': { name: 'approved', color: '#2da44e' },
+  'POST /projects/{project}/immutable-tag-rules': { tags: 'v*', repositories: 'team/web-*', description: 'releases stay' },
+  'PATCH /schedules/{schedule}': { cron: '0 3 * * *', timeZone: 'Europe/Berlin' },
 }

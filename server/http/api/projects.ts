@@ -3,6 +3,7 @@ import { decide } from '#access/decide.ts'
 import type { Principal } from '#access/principal.ts'
 import * as routes from '#api/routes/projects.ts'
 import type { HttpParts } from '#http/exchange.ts'
+import { visibleHere } from '#http/gate.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
 import { createProject, invalidProjectName, type ProjectOwner } from '#projects/create-project.ts'
@@ -16,6 +17,7 @@ import { renameProject } from '#projects/rename-project.ts'
 import { updateProject } from '#projects/update-project.ts'
 import { deleteProjectWithContent } from '#registry/delete-project.ts'
 import { moveRepository, placeForRepository } from '#registry/move-repository.ts'
+import { trashUntil } from '#registry/trash-place.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
@@ -24,7 +26,7 @@ const sortValues = { name: 'text', createdAt: 'number', updatedAt: 'number' } as
 
 type Row = Omit<ProjectDetails, 'repositoryCount' | 'formerNames'>
 
-function summaryOf({ id, name, description, isPublic, isDefault, createdBy, createdAt, updatedAt, version }: Row) {
+function summaryOf({ id, name, description, isPublic, isDefault, createdBy, createdAt, updatedAt, version, untaggedAfterDays }: Row) {
   return {
     id,
     name,
@@ -35,6 +37,7 @@ function summaryOf({ id, name, description, isPublic, isDefault, createdBy, crea
     createdAt: knownInstant(createdAt),
     updatedAt: knownInstant(updatedAt || createdAt),
     version,
+    untaggedAfterDays,
   }
 }
 
@@ -59,7 +62,7 @@ export function ownerOfPrincipal({ kind, id }: Principal): ProjectOwner | undefi
  * Throws DENIED unless the caller may make a project of that name: by `project:create` on the project above it, or on everything where there is none
  * above; at the top also by being signed in as a person, where the settings allow that.
  */
-async function requireCreation({ access, directory, ports }: HttpParts, principal: Principal, name: string): Promise<void> {
+export async function requireCreation({ access, directory, ports }: HttpParts, principal: Principal, name: string): Promise<void> {
   const parent = await readParent(directory, name)
   if (parent.isAbove) {
     if (await access.may(principal, 'project:create', { project: parent.name })) return
@@ -88,7 +91,11 @@ function requireProjectName(name: string): void {
 }
 
 /** Where the repository will be, by its present name, if the caller may make repositories there. Whatever is there, the refusal is the same. */
-async function requirePlace({ access, registry }: HttpParts, principal: Principal, to: RepositoryName) {
+export async function requirePlace(
+  { access, registry }: HttpParts,
+  principal: Principal,
+  to: RepositoryName,
+): ReturnType<typeof placeForRepository> {
   const place = await placeForRepository(registry, to)
   const located = await access.locate(place.repository)
   // A former name of a repository leads elsewhere, but it is here that the repository will be.
@@ -101,8 +108,8 @@ async function requirePlace({ access, registry }: HttpParts, principal: Principa
 
 /** Projects, and moving repositories between them. */
 export const projectRoutes: readonly ServedRoute[] = [
-  serve(routes.listProjects, async ({ parts, principal, query, page }) => {
-    const visibility = await parts.access.visibility(principal, 'project:list')
+  serve(routes.listProjects, async ({ parts, exchange, principal, query, page }) => {
+    const visibility = await visibleHere(exchange, principal, 'project:list')
     const member = query.mine === true ? ownerOfPrincipal(principal) : undefined
     if (query.mine === true && member === undefined) return { body: { items: [] } }
     const filter = { namePrefix: query.name, isPublic: query.public, member }
@@ -131,7 +138,8 @@ export const projectRoutes: readonly ServedRoute[] = [
   }),
   serve(routes.deleteProject, async ({ parts, principal, project, query, ifMatch, who }) => {
     if (query.force !== true) {
-      await deleteProject(parts.directory, { projectId: project.id, expectedVersion: ifMatch }, who)
+      const until = trashUntil(parts.registry, parts.ports.clock.now())
+      await deleteProject(parts.directory, { projectId: project.id, expectedVersion: ifMatch, trashUntil: until }, who)
       return
     }
     if (!(await parts.access.may(principal, 'repository:delete', { project: project.name }))) {

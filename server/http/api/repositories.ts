@@ -1,5 +1,6 @@
 /** Serves api/routes/repositories.ts. */
 import * as routes from '#api/routes/repositories.ts'
+import { visibleHere } from '#http/gate.ts'
 import { deleteRepository } from '#registry/delete-repository.ts'
 import { describeRepository, updateRepository, type RepositoryDescription } from '#registry/describe-repository.ts'
 import { listRepositoryRows, type ListedRepository } from '#registry/list-repository-rows.ts'
@@ -50,10 +51,10 @@ async function wantedProject({ access }: HttpParts, name: string | undefined): P
 
 /** Repositories. */
 export const repositoryRoutes: readonly ServedRoute[] = [
-  serve(routes.listRepositories, async ({ parts, principal, query, page }) => {
+  serve(routes.listRepositories, async ({ parts, exchange, principal, query, page }) => {
     const projectId = await wantedProject(parts, query.project)
     if (projectId === 'none') return { body: { items: [] } }
-    const visibility = await parts.access.visibility(principal, 'repository:list')
+    const visibility = await visibleHere(exchange, principal, 'repository:list')
     const filter = { namePrefix: query.name, nameHas: query.q?.toLowerCase(), projectId }
     return { body: pageBody(await listRepositoryRows(parts.registry, visibility, { filter, page: sortedPage(page, sorts) }), summaryOf) }
   }),

@@ -1,9 +1,18 @@
-/** Step-up for whoever hands out what takes a step-up to do. */
-import { requireElevation } from '#access/elevation.ts'
+/**
+ * Step-up for whoever hands out what takes a step-up to do.
+ *
+ * A session that was left open is asked for a fresh proof before it deletes accounts or changes providers. Whatever it could make without one that then does
+ * the same (a token, a robot or its secret, a trust, a grant, a role, a member of a group) is a way around that, so making it asks as well. What a role
+ * holds is known in the transaction that writes: there access/given-rights.ts compares it.
+ */
+import type { Acting } from '#access/acting.ts'
+import { requireElevation, staleSessionMessage } from '#access/elevation.ts'
 import type { Principal } from '#access/principal.ts'
 import type { Permission } from '#api/permissions.ts'
 import { allRouteContracts } from '#api/routes/all.ts'
 import type { HttpParts } from '#http/exchange.ts'
+import { actingOf } from './acting-of.ts'
+import type { Caller } from './serve-route.ts'
 
 /** What routes ask for that want a fresh proof of the person. */
 const destructive: ReadonlySet<Permission> = new Set(
@@ -20,4 +29,10 @@ export async function requireElevationToGive(
   permissions: readonly Permission[],
 ): Promise<void> {
   for (const permission of new Set(permissions)) if (destructive.has(permission)) await requireElevation(directory, principal, permission)
+}
+
+/** The caller as the verbs want it that give rights away, or the use of them. One read for a session, none for other credentials. */
+export async function givingOf(call: { readonly parts: HttpParts; readonly principal: Principal; readonly who: Caller }): Promise<Acting> {
+  const message = await staleSessionMessage(call.parts.directory, call.principal)
+  return { ...actingOf(call), ...(message !== undefined && { unproved: { permissions: [...destructive], message } }) }
 }

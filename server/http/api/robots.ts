@@ -9,6 +9,7 @@ import * as contract from '#api/routes/robots.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { actingOf } from './acting-of.ts'
 import { instantOf, instantOrNull, pageBody } from './page-body.ts'
+import { givingOf } from './require-elevation-to-give.ts'
 import { serve, type ApiCall, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
 
@@ -100,7 +101,7 @@ async function create(call: Creating, home: ProjectFacts | undefined) {
   const { name, description = '', allowedAddresses = [], expiresAt, hasSecret = true } = call.body
   const grants = await grantsOf(call, call.body.grants, home)
   const wanted = { name, project: home, description, allowedAddresses, expiresAt: endOf(expiresAt) ?? null, grants, hasSecret }
-  const made = await robots.createRobot(call.parts.directory, wanted, actingOf(call))
+  const made = await robots.createRobot(call.parts.directory, wanted, await givingOf(call))
   const { robot, secret = null } = made
   const location = home === undefined ? `/robots/${robot.id}` : `/projects/${encodeURIComponent(home.name)}/robots/${robot.id}`
   return { body: { robot: present(made), secret }, version: robot.version, location, headers: unkept }
@@ -124,7 +125,7 @@ async function update(call: Call<typeof contract.updateRobot> | Call<typeof cont
   const home = robot.project === null ? undefined : await call.parts.access.project(robot.project)
   const given = grants === undefined ? undefined : await grantsOf(call, grants, home)
   const set = { description, isDisabled, allowedAddresses, expiresAt: endOf(expiresAt), grants: given }
-  const changed = await robots.updateRobot(call.parts.directory, { ...at, expectedVersion: call.ifMatch, set }, actingOf(call))
+  const changed = await robots.updateRobot(call.parts.directory, { ...at, expectedVersion: call.ifMatch, set }, await givingOf(call))
   return { body: present(changed), version: changed.robot.version }
 }
 
@@ -133,13 +134,17 @@ async function addSecret(
   at: robots.RobotAddress,
 ) {
   const { name = '', expiresAt } = call.body
-  const made = await addRobotSecret(call.parts.directory, { ...at, name, expiresAt: endOf(expiresAt) ?? null }, actingOf(call))
+  const made = await addRobotSecret(call.parts.directory, { ...at, name, expiresAt: endOf(expiresAt) ?? null }, await givingOf(call))
   return { body: { secret: made.secret, details: presentSecret(made.token) }, headers: unkept }
 }
 
 async function addTrust(call: Call<typeof contract.addRobotTrust> | Call<typeof contract.addProjectRobotTrust>, at: robots.RobotAddress) {
   const { provider, audience, claims, description = '' } = call.body
-  const trust = await addRobotTrust(call.parts.directory, { ...at, trust: { provider, audience, claims, description } }, actingOf(call))
+  const trust = await addRobotTrust(
+    call.parts.directory,
+    { ...at, trust: { provider, audience, claims, description } },
+    await givingOf(call),
+  )
   return { body: presentTrust(trust) }
 }
 

@@ -5,6 +5,7 @@ import { allPermissions, levelOf, resourceOf } from '#api/permissions.ts'
 import * as contract from '#api/routes/roles.ts'
 import { actingOf } from './acting-of.ts'
 import { instantOrNull } from './page-body.ts'
+import { givingOf } from './require-elevation-to-give.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 
 function present(role: roles.Role): ResponseOf<typeof contract.readRole> {
@@ -21,7 +22,7 @@ export const roleRoutes: readonly ServedRoute[] = [
   serve(contract.listRoles, async ({ parts }) => ({ body: { items: (await roles.listRoles(parts.directory)).map(present) } })),
   serve(contract.createRole, async (call) => {
     const { name, title = name, description = '', permissions } = call.body
-    const role = await roles.createRole(call.parts.directory, { name, title, description, permissions }, actingOf(call))
+    const role = await roles.createRole(call.parts.directory, { name, title, description, permissions }, await givingOf(call))
     return { body: present(role), version: role.version, location: location(name) }
   }),
   serve(contract.readRole, async ({ parts, params }) => {
@@ -31,7 +32,7 @@ export const roleRoutes: readonly ServedRoute[] = [
   serve(contract.updateRole, async (call) => {
     const { title, description, permissions } = call.body
     const update = { name: call.params.role, expectedVersion: call.ifMatch, set: { title, description, permissions } }
-    const role = await roles.updateRole(call.parts.directory, update, actingOf(call))
+    const role = await roles.updateRole(call.parts.directory, update, await givingOf(call))
     return { body: present(role), version: role.version }
   }),
   serve(contract.deleteRole, async (call) => {

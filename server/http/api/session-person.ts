@@ -6,6 +6,7 @@ import { relyingParty, type RelyingParty } from '#access/webauthn.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Exchange } from '#http/exchange.ts'
 import { originOf } from '#http/locations.ts'
+import type { Caller } from './serve-route.ts'
 import { readCookie } from './session-cookie.ts'
 
 /** A session whose account is known. */
@@ -32,6 +33,11 @@ export function personOf(session: OpenSession | undefined): PersonSession {
   if (session?.userId === undefined)
     throw new RegistryError('UNAUTHORIZED', undefined, { message: 'no sign-in is under way, or it took too long: start again' })
   return { ...session, userId: session.userId }
+}
+
+/** Names the account in the record of what a sign-in does: its request is still anonymous. */
+export function byPerson(who: Caller, { userId, name }: PersonSession): Caller {
+  return { ...who, actor: name, actorKey: `user:${userId}` }
 }
 
 /** The site as authenticators know it. */

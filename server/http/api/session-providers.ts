@@ -2,30 +2,38 @@
 import { isCertificateProvider, linkCertificate } from '#access/certificates.ts'
 import { listIdentities, unlinkIdentity } from '#access/identities.ts'
 import { endByLogoutToken } from '#access/oidc-logout.ts'
-import { finishOidc, startOidc, type OidcStart } from '#access/oidc-sign-in.ts'
+import { finishOidc, startOidc, type OidcOutcome, type OidcStart } from '#access/oidc-sign-in.ts'
 import { parseReturnPath } from '#access/return-path.ts'
 import { listFactors } from '#access/second-factors.ts'
+import { findOpenSession } from '#access/sessions.ts'
 import { namesOfProviders } from '#access/sign-in-providers.ts'
 import * as contract from '#api/routes/session.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { peerCertificate } from '#http/client-certificate.ts'
-import type { Exchange } from '#http/exchange.ts'
+import type { Exchange, HttpParts } from '#http/exchange.ts'
 import { oidcOf } from './oidc-of.ts'
 import { instantOf } from './page-body.ts'
 import { serve, type Caller, type ServedRoute } from './serve-route.ts'
 import { cookieOf, noCookie, readCookie } from './session-cookie.ts'
 import { requireOrigin, requirePerson } from './session-person.ts'
 
-interface Start extends Pick<OidcStart, 'provider' | 'purpose' | 'sessionId'> {
+/** Where somebody is sent to a provider from. */
+export interface ProviderStart extends Pick<OidcStart, 'provider' | 'purpose' | 'sessionId'> {
   /** As the caller gave it. */
   readonly returnTo: string | undefined
 }
 
+/** Where to send the browser, and what to set in it. */
+export interface ProviderPage {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
 /** The provider's page, and the cookie for the way back. Throws REQUEST_INVALID for a way back that leads to another site. */
-async function start(exchange: Exchange, { returnTo, ...wanted }: Start, who: Caller) {
+export async function startAtProvider(exchange: Exchange, { returnTo, ...wanted }: ProviderStart, who: Caller): Promise<ProviderPage> {
   const { parts } = exchange.site
   const { prefix } = parts.config.http
-  const path = parseReturnPath(returnTo ?? prefix)
+  const path = parseReturnPath(returnTo ?? `${prefix}sign-in`)
   if (path === undefined) {
     throw new RegistryError('REQUEST_INVALID', undefined, { message: 'returnTo is not a path of this site: it begins with one slash' })
   }
@@ -33,6 +41,14 @@ async function start(exchange: Exchange, { returnTo, ...wanted }: Start, who: Ca
   const redirectUri = `${requireOrigin(exchange)}${prefix}api/v1/session/oidc/${encodeURIComponent(wanted.provider)}/callback`
   const { url, cookie } = await startOidc(oidcOf(parts), { ...wanted, redirectUri, returnTo: path }, who)
   return { url, headers: { 'set-cookie': cookieOf(exchange, 'sign-in', cookie.value) } }
+}
+
+/** Where the browser goes now: what the sign-in still misses is asked for by a page first. */
+async function onward({ config, directory }: HttpParts, { returnTo, session }: OidcOutcome): Promise<string> {
+  const found = session === undefined ? undefined : await findOpenSession(directory, session.value)
+  if (found === undefined || found.state === 'active') return returnTo
+  const step = `${config.http.prefix}sign-in`
+  return returnTo === step ? step : `${step}?${new URLSearchParams({ returnTo }).toString()}`
 }
 
 function searchOf({ request }: Exchange): string {
@@ -44,7 +60,11 @@ function searchOf({ request }: Exchange): string {
 /** Served by the app. */
 export const sessionProviderRoutes: readonly ServedRoute[] = [
   serve(contract.startOidc, async ({ exchange, params, query, who }) => {
-    const { url, headers } = await start(exchange, { provider: params.provider, purpose: 'sign-in', returnTo: query.returnTo }, who)
+    const { url, headers } = await startAtProvider(
+      exchange,
+      { provider: params.provider, purpose: 'sign-in', returnTo: query.returnTo },
+      who,
+    )
     return { body: undefined, status: 303, headers: { ...headers, location: url } }
   }),
   serve(contract.finishOidc, async ({ exchange, parts, params, who }) => {
@@ -55,7 +75,7 @@ export const sessionProviderRoutes: readonly ServedRoute[] = [
       noCookie(exchange, 'sign-in'),
       outcome.session === undefined ? undefined : cookieOf(exchange, 'session', outcome.session.value),
     ].filter((each) => each !== undefined)
-    return { body: undefined, status: 303, headers: { location: outcome.returnTo, 'set-cookie': cookies } }
+    return { body: undefined, status: 303, headers: { location: await onward(parts, outcome), 'set-cookie': cookies } }
   }),
   serve(contract.backchannelLogout, async ({ parts, params, body, who }) => {
     await endByLogoutToken(oidcOf(parts), { provider: params.provider, token: body.logout_token }, who)
@@ -68,7 +88,7 @@ export const sessionProviderRoutes: readonly ServedRoute[] = [
     if (provider === undefined) {
       throw new RegistryError('CONFLICT', undefined, { message: 'this session was not opened at an identity provider: give the password' })
     }
-    const { url, headers } = await start(exchange, { provider, purpose: 'elevation', sessionId, returnTo: body.returnTo }, who)
+    const { url, headers } = await startAtProvider(exchange, { provider, purpose: 'elevation', sessionId, returnTo: body.returnTo }, who)
     return { body: { url }, headers }
   }),
   serve(contract.listIdentities, async ({ parts, principal }) => {
@@ -94,7 +114,11 @@ export const sessionProviderRoutes: readonly ServedRoute[] = [
       await linkCertificate(parts.directory, { provider: body.provider, userId, certificate }, who)
       return { body: {} }
     }
-    const { url, headers } = await start(exchange, { provider: body.provider, purpose: 'link', sessionId, returnTo: body.returnTo }, who)
+    const { url, headers } = await startAtProvider(
+      exchange,
+      { provider: body.provider, purpose: 'link', sessionId, returnTo: body.returnTo },
+      who,
+    )
     return { body: { url }, headers }
   }),
   serve(contract.unlinkIdentity, async ({ exchange, parts, principal, params, who }) => {

@@ -1,46 +1,20 @@
 /** Signing in and out, stepping up, one's own sessions: access/sessions.ts and what leads to a session, over HTTP. */
-import { providerLogoutUrl } from '#access/oidc-logout.ts'
 import { chooseName } from '#access/oidc-sign-in.ts'
-import type { Principal } from '#access/principal.ts'
 import { challengeAuthenticator, listFactors } from '#access/second-factors.ts'
 import * as sessions from '#access/sessions.ts'
 import { openByPassword, requireFactor } from '#access/sign-in.ts'
 import * as contract from '#api/routes/session.ts'
-import { errorTable, RegistryError } from '#oci/errors.ts'
+import { RegistryError } from '#oci/errors.ts'
 import { exchangeCaller, type Exchange } from '#http/exchange.ts'
-import { requesterOf } from '#http/requester.ts'
 import { oidcOf } from './oidc-of.ts'
 import { instantOf } from './page-body.ts'
 import { requireWhole } from './require-whole.ts'
-import { serve, type Caller, type ServedRoute } from './serve-route.ts'
-import { cookieOf, noCookie } from './session-cookie.ts'
-import { browserSession, partyOf, personOf, requireOrigin, requirePerson, type PersonSession } from './session-person.ts'
+import { serve, type ServedRoute } from './serve-route.ts'
+import { cookieOf } from './session-cookie.ts'
+import { personOfPassword } from './session-password.ts'
+import { browserSession, byPerson, partyOf, personOf, requirePerson, type PersonSession } from './session-person.ts'
 import { freshAnswer, viewOf } from './session-view.ts'
-
-/** Whose password it is. Throws as Access does, and UNAUTHORIZED for credentials that are not a person's password. */
-async function personOfPassword(
-  exchange: Exchange,
-  { name, password }: { readonly name: string; readonly password: string },
-): Promise<number> {
-  const authorization = `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`
-  const requester = { ...requesterOf(exchange), authorization, certificate: undefined, isSignIn: true }
-  const { kind, id, credential }: Principal = await exchange.site.parts.access.authenticate(requester).catch(explained)
-  if (kind === 'user' && id !== undefined && credential.kind === 'password') return id
-  throw new RegistryError('UNAUTHORIZED', undefined, {
-    message: 'only accounts of people sign in here, by their password: tokens and users of the htpasswd file are for programs',
-  })
-}
-
-/** The same words whether there is such an account or not. */
-function explained(error: unknown): never {
-  if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED' || error.message !== errorTable.UNAUTHORIZED.message) throw error
-  throw new RegistryError('UNAUTHORIZED', undefined, { cause: error, message: 'name or password is wrong' })
-}
-
-/** Names the account in the record of what a sign-in does: its request is still anonymous. */
-function byPerson(who: Caller, { userId, name }: PersonSession): Caller {
-  return { ...who, actor: name, actorKey: `user:${userId}` }
-}
+import { signOut } from './sign-out.ts'
 
 /** Throws CONFLICT where the second factor must be given instead. */
 async function refuseIfFactor(exchange: Exchange, { userId }: PersonSession): Promise<void> {
@@ -76,17 +50,9 @@ const signingIn: readonly ServedRoute[] = [
     if (half === undefined) throw new RegistryError('UNAUTHORIZED', undefined, { message: 'the sign-in took too long: start again' })
     return await freshAnswer(exchange, await chooseName(oidcOf(parts), half, body.name, who))
   }),
-  serve(contract.signOut, async ({ exchange, parts, who }) => {
-    const session = await browserSession(exchange)
-    const cookie = noCookie(exchange, 'session')
-    const headers = cookie === undefined ? {} : { 'set-cookie': cookie }
-    if (session === undefined) return { body: {}, headers }
-    const url = await providerLogoutUrl(oidcOf(parts), session, `${requireOrigin(exchange)}${parts.config.http.prefix}`)
-    if (session.state === 'active') {
-      const person = personOf(session)
-      await sessions.endSession(parts.directory, { id: person.id, userId: person.userId, name: person.name }, byPerson(who, person))
-    } else await sessions.dropSession(parts.directory, session.id)
-    return { body: url === undefined ? {} : { logoutUrl: url }, headers }
+  serve(contract.signOut, async ({ exchange, who }) => {
+    const { headers, logoutUrl } = await signOut(exchange, who)
+    return { body: logoutUrl === undefined ? {} : { logoutUrl }, headers }
   }),
 ]
 

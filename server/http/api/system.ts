@@ -1,6 +1,7 @@
 /** The system: its settings, information and configuration over HTTP. */
 import { hostname } from 'node:os'
 import * as contract from '#api/routes/system.ts'
+import { examineServer } from '#features/doctor.ts'
 import { readSignInChoices, readSystemInformation } from '#features/system-information.ts'
 import {
   readProjectNetworks,
@@ -31,7 +32,8 @@ export const systemRoutes: readonly ServedRoute[] = [
   serve(contract.readSystem, async ({ parts, principal }) => {
     const { settings } = await parts.system.current()
     const { kind } = parts.config.auth
-    const choices = kind === 'accounts' ? await readSignInChoices(parts.directory) : { hasPasswords: kind === 'htpasswd', providers: [] }
+    const hasAccounts = kind === 'accounts' || kind === 'htpasswd'
+    const choices = hasAccounts ? await readSignInChoices(parts.directory) : { hasPasswords: false, providers: [] }
     return {
       body: {
         name: 'Berth',
@@ -43,6 +45,9 @@ export const systemRoutes: readonly ServedRoute[] = [
     }
   }),
   serve(contract.readSystemInformation, async ({ parts }) => ({ body: await information(parts) })),
+  serve(contract.readSystemDoctor, async ({ parts: { config, ports, registry } }) => ({
+    body: { diagnoses: await examineServer({ config, ports }, registry.metadata.reader) },
+  })),
   serve(contract.readSystemSettings, async ({ parts }) => {
     const { settings, version } = await parts.system.current()
     return { body: presentSettings({ settings, version }), version }

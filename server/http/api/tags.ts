@@ -5,6 +5,8 @@ import { RegistryError } from '#oci/errors.ts'
 import { parseTag, type Tag } from '#oci/reference.ts'
 import { deleteTag } from '#registry/delete-manifest.ts'
 import { describeTag, listTagRows, tagHistory, type ListedTag } from '#registry/list-tag-rows.ts'
+import { restoreTag } from '#registry/restore-tag.ts'
+import { expireTag } from '#registry/expire-tag.ts'
 import { tagManifest } from '#registry/tag-manifest.ts'
 import { actorOf } from '#http/exchange.ts'
 import { instantOf, pageBody } from './page-body.ts'
@@ -24,6 +26,14 @@ export function attachedLabels(labels: readonly AttachedLabel[]): AttachedLabel[
   return labels.map(({ id, name, color }) => ({ id, name, color }))
 }
 
+/** How often something was pulled, as it stands on tags and manifests. */
+export function pullsBody(pulled: { readonly pulls: number; readonly lastPulledAt: number } | undefined): {
+  pulls: number
+  lastPulledAt?: string
+} {
+  return pulled === undefined ? { pulls: 0 } : { pulls: pulled.pulls, lastPulledAt: instantOf(pulled.lastPulledAt) }
+}
+
 function tagBody(row: ListedTag) {
   return {
     name: row.name,
@@ -36,6 +46,9 @@ function tagBody(row: ListedTag) {
     createdAt: instantOf(row.createdAt),
     updatedAt: instantOf(row.updatedAt),
     labels: attachedLabels(row.labels),
+    ...pullsBody(row.pulled),
+    isImmutable: row.isImmutable,
+    ...(row.expiresAt !== undefined && { expiresAt: instantOf(row.expiresAt) }),
   }
 }
 
@@ -63,18 +76,28 @@ export const tagRoutes: readonly ServedRoute[] = [
     const filter = { namePrefix: query.q, labelId: query.label }
     return { body: pageBody(await listTagRows(parts.registry, repository, { filter, page: sortedPage(page, sorts) }), tagBody) }
   }),
-  serve(routes.createTag, async ({ parts, principal, repository, body, who }) => {
+  serve(routes.createTag, async ({ parts, principal, repository, body, ifMatch, exchange, who }) => {
     const tag = tagOf(body.name)
     const digest = parseDigest(body.digest)
     if (digest === undefined) throw new RegistryError('DIGEST_INVALID', { digest: body.digest })
     const mayMove = await parts.access.may(principal, 'tag:update', { repository })
-    await tagManifest(parts.registry, { repository, tag, digest, mayMove }, who)
+    // The header is about the tag that the body names; an `*` of it asks for one that is there.
+    const isStar = exchange.request.headers['if-match'] !== undefined
+    const expected = ifMatch === undefined ? (isStar ? 'anywhere' : undefined) : expectedDigest(ifMatch)
+    await tagManifest(parts.registry, { repository, tag, digest, mayMove, expectedDigest: expected }, who)
     const location = `/repositories/${encodeURIComponent(repository)}/tags/${encodeURIComponent(tag)}`
     return { ...answerWith(await describeTag(parts.registry, repository, tag)), location }
   }),
   serve(routes.readTag, async ({ parts, repository, params }) =>
     answerWith(await describeTag(parts.registry, repository, tagOf(params.tag))),
   ),
+  serve(routes.updateTag, async ({ parts, repository, params, body, ifMatch, who }) => {
+    const tag = tagOf(params.tag)
+    const expiresAt = body.expiresAt === null ? undefined : Date.parse(body.expiresAt)
+    const expected = ifMatch === undefined ? undefined : expectedDigest(ifMatch)
+    await expireTag(parts.registry, { repository, tag, expiresAt, expectedDigest: expected }, who)
+    return answerWith(await describeTag(parts.registry, repository, tag))
+  }),
   serve(routes.deleteTag, async ({ parts, repository, params, ifMatch, exchange }) => {
     const name = tagOf(params.tag)
     const wanted = ifMatch === undefined ? name : { name, expectedDigest: expectedDigest(ifMatch) }
@@ -84,12 +107,29 @@ export const tagRoutes: readonly ServedRoute[] = [
     const wanted = { ...sortedPage(page, { at: 'number' }), column: 'id' } as const
     const history = await tagHistory(parts.registry, repository, { name: tagOf(params.tag), page: wanted })
     return {
-      body: pageBody(history, ({ digest, previousDigest, at, actor }) => ({
+      body: pageBody(history, ({ id, action, digest, previousDigest, state, at, actor, reason }) => ({
+        id,
+        action,
         ...(digest !== undefined && { digest }),
         ...(previousDigest !== undefined && { previousDigest }),
+        state,
         at: instantOf(at),
         actor,
+        ...(action === 'deleted' && reason !== '' && { reason }),
       })),
     }
+  }),
+  serve(routes.restoreTag, async ({ parts, principal, repository, project, params, body, ifMatch, who }) => {
+    const tag = tagOf(params.tag)
+    if (body.digest !== undefined && body.change !== undefined)
+      throw new RegistryError('REQUEST_INVALID', { path: 'change' }, { message: 'name a digest or an entry of the history, not both' })
+    const digest = body.digest === undefined ? undefined : parseDigest(body.digest)
+    if (body.digest !== undefined && digest === undefined) throw new RegistryError('DIGEST_INVALID', { digest: body.digest })
+    const mayMove = await parts.access.may(principal, 'tag:update', { repository })
+    const mayTakeFromTrash = await parts.access.may(principal, 'trash:restore', { project: project.name })
+    const expected = ifMatch === undefined ? undefined : expectedDigest(ifMatch)
+    const wanted = { repository, tag, digest, change: body.change, expectedDigest: expected, mayMove, mayTakeFromTrash }
+    await restoreTag(parts.registry, wanted, who)
+    return answerWith(await describeTag(parts.registry, repository, tag))
   }),
 ]

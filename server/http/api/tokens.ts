@@ -10,7 +10,9 @@ import {
   type ShownToken,
 } from '#access/personal-tokens.ts'
 import { requireAdministrator } from '#access/acting.ts'
+import { requireFreshSession } from '#access/elevation.ts'
 import type { Principal } from '#access/principal.ts'
+import { exchangeTerminalCode } from '#access/terminal-login.ts'
 import { readUser } from '#access/users.ts'
 import type { BodyOf, ResponseOf } from '#api/contract.ts'
 import * as contract from '#api/routes/tokens.ts'
@@ -50,7 +52,7 @@ async function present(parts: HttpParts, token: Token): Promise<View> {
   return (await presenter(parts, [token]))(token)
 }
 
-/** Tokens are rows of accounts: users of an htpasswd file and of an outside token server have none. */
+/** Tokens are rows of accounts: users of an outside token server have none. */
 function ownId({ kind, id }: Principal): number {
   if (kind === 'user' && id !== undefined) return id
   throw new RegistryError('DENIED', undefined, { message: 'personal tokens are for accounts of people that are kept here' })
@@ -86,7 +88,14 @@ export const tokenRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.createToken, async ({ parts, principal, who, body }) => {
     const { name, expiresAt = null } = body
-    await requireElevationToGive(parts, principal, body.scopes?.flatMap(({ permissions }) => permissions) ?? [])
+    // Without scopes it may make robots, grants and roles, and is not asked when it does.
+    if (body.scopes === undefined) await requireFreshSession(parts.directory, principal)
+    else
+      await requireElevationToGive(
+        parts,
+        principal,
+        body.scopes.flatMap(({ permissions }) => permissions),
+      )
     const scopes = await scopesOf(parts, principal, body.scopes)
     const wanted = { name, scopes, expiresAt: expiresAt === null ? null : Date.parse(expiresAt) }
     const { secret, token } = await createPersonalToken(parts.directory, wanted, { principal, who })
@@ -95,6 +104,10 @@ export const tokenRoutes: readonly ServedRoute[] = [
       location: `/tokens/${token.id}`,
       headers: { 'Cache-Control': 'no-store' },
     }
+  }),
+  serve(contract.exchangeTerminalCode, async ({ parts, body, who }) => {
+    const { secret, token, name } = await exchangeTerminalCode(parts.directory, body, who)
+    return { body: { secret, token: await present(parts, token), user: name }, location: `/tokens/${token.id}` }
   }),
   serve(contract.readToken, async ({ parts, principal, params }) => ({
     body: await present(parts, await readPersonalToken(parts.directory, ownId(principal), params.token)),

@@ -1,5 +1,6 @@
 /** Serves api/routes/uploads.ts. */
 import * as routes from '#api/routes/uploads.ts'
+import { visibleHere } from '#http/gate.ts'
 import { cancelUpload } from '#registry/cancel-upload.ts'
 import { listUploads, type ListedUpload } from '#registry/list-uploads.ts'
 import { instantOf, pageBody } from './page-body.ts'
@@ -22,8 +23,8 @@ function uploadBody(row: ListedUpload) {
 
 /** Uploads in flight. */
 export const uploadRoutes: readonly ServedRoute[] = [
-  serve(routes.listUploads, async ({ parts, principal, page }) => {
-    const visibility = await parts.access.visibility(principal, 'upload:list')
+  serve(routes.listUploads, async ({ parts, exchange, principal, page }) => {
+    const visibility = await visibleHere(exchange, principal, 'upload:list')
     return { body: pageBody(await listUploads(parts.registry, visibility, { page: sortedPage(page, sorts) }), uploadBody) }
   }),
   serve(routes.listRepositoryUploads, async ({ parts, repository, page }) => {

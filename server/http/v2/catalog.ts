@@ -2,6 +2,7 @@ import type { Principal } from '#access/principal.ts'
 import { refuseAnonymous, refuseScope } from '#http/authenticate.ts'
 import type { Endpoint } from '#http/endpoint.ts'
 import type { TargetedExchange } from '#http/exchange.ts'
+import { visibleHere } from '#http/gate.ts'
 import { nextPage } from '#http/locations.ts'
 import { respondJson } from '#http/respond.ts'
 import type { CatalogRoute } from '#http/router.ts'
@@ -24,13 +25,13 @@ const defaultEntries = 100
 const wanted = { permission: 'visible', repository: undefined } as const
 
 async function getCatalog(exchange: TargetedExchange, _route: CatalogRoute, principal: Principal): Promise<void> {
-  const { registry, config, access } = exchange.site.parts
+  const { registry, config } = exchange.site.parts
   const maximum = config.limits.catalogEntries
   const n = parsePageSize(exchange.target.query) ?? Math.min(defaultEntries, maximum)
   if (n > maximum) throw new RegistryError('PAGINATION_NUMBER_INVALID', { n, maximum })
   const last = parseLast(exchange.target.query)
   if (lacksScope(principal)) throw refuseScope(exchange, wanted)
-  const visibility = await access.visibility(principal, 'repository:list')
+  const visibility = await visibleHere(exchange, principal, 'repository:list')
   const { names, more } = await listRepositories(registry, visibility, last === undefined ? { n } : { n, last })
   // Who has not said who they are is told of what is public, and asked for a credential where nothing is.
   if (names.length === 0 && principal.isAnonymous && config.auth.kind !== 'open') throw refuseAnonymous(exchange, wanted)

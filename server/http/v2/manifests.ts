@@ -33,12 +33,17 @@ export const manifest: Endpoint<ManifestRoute> = {
 
 // NOTE: Accept is not looked at. A client that cannot read the type sees it in Content-Type; registry:2's 404 for a manifest that is there misleads.
 async function getManifest(exchange: Exchange, { repository, reference }: ManifestRoute): Promise<void> {
-  const { digest, mediaType, bytes } = await pullManifest(exchange.site.parts.registry, repository, reference, actorOf(exchange))
+  const { manifestId, digest, mediaType, bytes } = await pullManifest(
+    exchange.site.parts.registry,
+    repository,
+    reference,
+    actorOf(exchange),
+  )
   const headers = manifestHeaders(exchange, reference.kind, digest)
   if (matchesNone(exchange.request.headers['if-none-match'], digest)) respond(exchange, 304, headers)
   else {
     respond(exchange, 200, ['Content-Type', contentType(mediaType), ...headers], bytes)
-    notePull(exchange, { repository, digest, tag: reference.kind === 'tag' ? reference.tag : undefined })
+    notePull(exchange, { repository, manifestId, digest, tag: reference.kind === 'tag' ? reference.tag : undefined })
   }
 }
 

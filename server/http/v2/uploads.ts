@@ -12,7 +12,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { parseContentRange, type ByteRange } from '#oci/range.ts'
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
 import { mountBlob } from '#registry/mount-blob.ts'
-import { appendUpload, cancelUpload, finishUpload, pushWholeBlob, startUpload, statUpload } from '#registry/push-blob.ts'
+import { abandonUpload, appendUpload, finishUpload, pushWholeBlob, startUpload, statUpload } from '#registry/push-blob.ts'
 
 /** `/v2/<name>/blobs/uploads/`: start (end-4a), whole blob in one request (end-4b), another algorithm (end-4c), mount (end-11). */
 export const uploads: Endpoint<UploadsRoute> = {
@@ -107,7 +107,7 @@ async function putUpload(exchange: TargetedExchange, route: UploadRoute): Promis
 }
 
 async function deleteUpload(exchange: Exchange, route: UploadRoute): Promise<void> {
-  await cancelUpload(exchange.site.parts.registry, targetOf(exchange, route))
+  await abandonUpload(exchange.site.parts.registry, targetOf(exchange, route))
   respond(exchange, 204, [])
 }
 

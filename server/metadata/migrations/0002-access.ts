@@ -4,42 +4,7 @@
  * A column that a row of before must have comes with a default, the only defaults of the schema: the program always writes the value.
  */
 import { sql, type Kysely } from 'kysely'
-import { builderFor, type Builder } from './builder.ts'
-
-type Type = 'text' | 'int64' | 'bytes'
-type Columns = Readonly<Record<string, Type | `${Type}?`>>
-/** Column → table whose row it names; `cascade`: it goes with that row. */
-type References = Readonly<Record<string, readonly [table: string, onDelete?: 'cascade']>>
-
-async function create({ types, table, end }: Builder, name: string, columns: Columns, references: References = {}): Promise<void> {
-  let built = table(name)
-  for (const [column, type] of Object.entries(columns)) {
-    const isNullable = type.endsWith('?')
-    built = built.addColumn(column, types[(isNullable ? type.slice(0, -1) : type) as Type], (definition) => {
-      const sized = isNullable ? definition : definition.notNull()
-      const reference = references[column]
-      if (reference === undefined) return sized
-      const referring = sized.references(`${reference[0]}.id`)
-      return reference[1] === undefined ? referring : referring.onDelete('cascade')
-    })
-  }
-  await end(built)
-}
-
-async function widen(
-  db: Kysely<unknown>,
-  { types }: Builder,
-  table: string,
-  columns: Readonly<Record<string, string | number | undefined>>,
-): Promise<void> {
-  for (const [column, initial] of Object.entries(columns)) {
-    const type = typeof initial === 'string' ? types.text : types.int64
-    await db.schema
-      .alterTable(table)
-      .addColumn(column, type, (definition) => (initial === undefined ? definition : definition.notNull().defaultTo(initial)))
-      .execute()
-  }
-}
+import { builderFor, create, widen, type Builder } from './builder.ts'
 
 async function createIdentities(builder: Builder): Promise<void> {
   const { index } = builder

@@ -2,6 +2,7 @@
 import type { Migration } from 'kysely/migration'
 import { createRegistryTables } from './0001-registry.ts'
 import { createAccessTables } from './0002-access.ts'
+import { createLifecycleTables } from './0003-lifecycle.ts'
 
 /** Migrations by name. Kysely runs them in the order of their names and stores each name in the database. */
 export type Migrations = Readonly<Record<string, Migration>>
@@ -10,4 +11,5 @@ export type Migrations = Readonly<Record<string, Migration>>
 export const allMigrations: Migrations = {
   '0001-registry': { up: createRegistryTables },
   '0002-access': { up: createAccessTables },
+  '0003-lifecycle': { up: createLifecycleTables },
 }

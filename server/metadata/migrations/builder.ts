@@ -30,3 +30,40 @@ export function builderFor(db: Kysely<unknown>): Builder {
     },
   }
 }
+
+type Type = 'text' | 'int64' | 'bytes'
+type Columns = Readonly<Record<string, Type | `${Type}?`>>
+/** Column → table whose row it names; `cascade`: it goes with that row. */
+type References = Readonly<Record<string, readonly [table: string, onDelete?: 'cascade']>>
+
+/** Makes a table of these columns; `?` after a type: may be null. */
+export async function create({ types, table, end }: Builder, name: string, columns: Columns, references: References = {}): Promise<void> {
+  let built = table(name)
+  for (const [column, type] of Object.entries(columns)) {
+    const isNullable = type.endsWith('?')
+    built = built.addColumn(column, types[(isNullable ? type.slice(0, -1) : type) as Type], (definition) => {
+      const sized = isNullable ? definition : definition.notNull()
+      const reference = references[column]
+      if (reference === undefined) return sized
+      const referring = sized.references(`${reference[0]}.id`)
+      return reference[1] === undefined ? referring : referring.onDelete('cascade')
+    })
+  }
+  await end(built)
+}
+
+/** Adds columns, each with what rows of before get; undefined: they may be null. */
+export async function widen(
+  db: Kysely<unknown>,
+  { types }: Builder,
+  table: string,
+  columns: Readonly<Record<string, string | number | undefined>>,
+): Promise<void> {
+  for (const [column, initial] of Object.entries(columns)) {
+    const type = typeof initial === 'string' ? types.text : types.int64
+    await db.schema
+      .alterTable(table)
+      .addColumn(column, type, (definition) => (initial === undefined ? definition : definition.notNull().defaultTo(initial)))
+      .execute()
+  }
+}

@@ -1,0 +1,57 @@
+/** `berth garbage-collect` without data of its own: a run on a server, and what there is to free there. */
+import { readGarbage, startGarbageRun } from '#api/routes/garbage.ts'
+import type { ResponseOf } from '#api/contract.ts'
+import { withClient, type ApiFlags } from './api-command.ts'
+import { describeBytes, plural } from './data-command.ts'
+import { followJob, requireDone } from './follow-job.ts'
+import { reportLines, trashLine } from './garbage-collect.ts'
+
+interface RunFlags extends ApiFlags {
+  readonly dryRun?: boolean
+  readonly deleteUntagged?: boolean
+  readonly sweep?: boolean
+  readonly wait?: boolean
+}
+
+type Garbage = ResponseOf<typeof readGarbage>
+
+/** Starts a run; with --wait follows it, and prints what it did. */
+export async function collectOnServer(flags: RunFlags): Promise<void> {
+  const body = {
+    ...(flags.dryRun === true && { dryRun: true }),
+    ...(flags.deleteUntagged === true && { deleteUntagged: true }),
+    ...(flags.sweep === true && { sweep: true }),
+  }
+  const optionNames = ['server', 'ca', 'json', 'dryRun', 'deleteUntagged', 'sweep', 'wait']
+  await withClient({ ...flags, optionNames }, async ({ client, print }) => {
+    const started = await client.call(startGarbageRun, { body })
+    if (flags.wait !== true) {
+      print(started, () =>
+        console.log(`job ${started.job} ${started.isNew ? 'collects' : 'collects already'}: berth job watch ${started.job}`),
+      )
+      return
+    }
+    const ended = await followJob(client, started.job)
+    print(ended, () => undefined)
+    requireDone(ended)
+    if (flags.json === true) return
+    for (const line of reportLines(ended.result as Parameters<typeof reportLines>[0])) console.log(line)
+    for (const line of statusLines(await client.call(readGarbage, {}))) console.log(line)
+  })
+}
+
+/** What waits, and why. */
+export function statusLines({ isExact, reclaimable, leaving, trash }: Garbage): readonly string[] {
+  const least = isExact ? '' : 'at least '
+  const { later } = reclaimable
+  const waiting =
+    later.blobs === 0
+      ? []
+      : [`${least}${plural(later.blobs, 'blob')} of ${describeBytes(later.bytes)} wait for storage.garbagedelay to be over`]
+  const read =
+    leaving.files === 0
+      ? []
+      : [`${least}${describeBytes(leaving.bytes)} in ${plural(leaving.files, 'file')} wait for storage.readersdelay to be over`]
+  const held = trash.items === 0 ? [] : [trashLine({ count: trash.items, bytes: trash.bytes })]
+  return waiting.length + read.length + held.length === 0 ? ['nothing else waits to be deleted'] : [...waiting, ...read, ...held]
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { RegistryError } from '#oci/errors.ts'
+import { Turns, type TurnSeeker } from './turns.ts'
+
+const tooMany = (error: unknown) => error instanceof RegistryError && error.code === 'TOOMANYREQUESTS' && error.retryAfterSeconds === 2
+
+const stranger = (network: string): TurnSeeker => ({ network, isKnown: false })
+const known = (network: string): TurnSeeker => ({ network, isKnown: true })
+
+/** A turn that is taken, so that everybody waits; `order` says who got one, and who had to give way with `!`. */
+async function full() {
+  const turns = new Turns(1)
+  const running = await turns.take(stranger('first'))
+  const order: string[] = []
+  const asked: Promise<void>[] = []
+  return {
+    order,
+    /** Asks for a turn, which is given back at once. */
+    ask(name: string, seeker: TurnSeeker) {
+      const asking = turns.take(seeker).then(
+        (turn) => {
+          order.push(name)
+          turn[Symbol.dispose]()
+        },
+        (error: unknown) => {
+          assert.ok(tooMany(error))
+          order.push(`${name}!`)
+        },
+      )
+      asked.push(asking)
+      return asking
+    },
+    async finish() {
+      running[Symbol.dispose]()
+      await Promise.all(asked)
+      return order
+    },
+  }
+}
+
+suite('turns', () => {
+  test('are as many at once as there are, and none is lost', async () => {
+    const turns = new Turns(2)
+    for (let round = 0; round < 3; round++) {
+      const held = [await turns.take(stranger('a')), await turns.take(stranger('a'))]
+      let isThird = false
+      const third = turns.take(stranger('a')).then((turn) => {
+        isThird = true
+        turn[Symbol.dispose]()
+      })
+      await new Promise(setImmediate)
+      assert.equal(isThird, false)
+      for (const turn of held) turn[Symbol.dispose]()
+      await third
+    }
+  })
+
+  test('go round among networks, in order within each', async () => {
+    const { ask, finish } = await full()
+    for (const name of ['a1', 'a2', 'a3', 'b1', 'b2', 'c1']) void ask(name, stranger(name.slice(0, 1)))
+    assert.deepEqual(await finish(), ['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
+  })
+
+  test('go to who is known before strangers', async () => {
+    const { ask, finish } = await full()
+    void ask('stranger', stranger('a'))
+    void ask('friend', known('a'))
+    void ask('neighbour', known('b'))
+    assert.deepEqual(await finish(), ['friend', 'neighbour', 'stranger'])
+  })
+
+  test('of a flood from one network give way to others, the last first', async () => {
+    const { ask, finish, order } = await full()
+    for (let index = 0; index < 100; index++) void ask(`a${index}`, stranger('a'))
+    await ask('a100', stranger('a'))
+    assert.deepEqual(order, ['a100!'], 'a network does not make room for itself')
+    void ask('b', stranger('b'))
+    const all = await finish()
+    assert.equal(all.length, 102)
+    assert.deepEqual(all.slice(0, 4), ['a100!', 'a99!', 'a0', 'b'])
+  })
+
+  test('of a flood from everywhere are refused to one more stranger and given to who is known', async () => {
+    const { ask, finish, order } = await full()
+    for (let index = 0; index < 100; index++) void ask(`s${index}`, stranger(`network ${index}`))
+    await ask('late', stranger('another'))
+    assert.deepEqual(order, ['late!'])
+    void ask('friend', known('home'))
+    const all = await finish()
+    assert.equal(all[2], 'friend')
+    assert.equal(all.filter((name) => name.endsWith('!')).length, 2)
+    assert.equal(all.length, 102)
+  })
+
+  test('that are all waited for by known ones are shared out among their networks, and refused to strangers', async () => {
+    const { ask, finish, order } = await full()
+    for (let index = 0; index < 100; index++) void ask(`a${index}`, known('a'))
+    await ask('stranger', stranger('c'))
+    await ask('a100', known('a'))
+    assert.deepEqual(order, ['stranger!', 'a100!'])
+    void ask('b', known('b'))
+    assert.deepEqual((await finish()).slice(2, 5), ['a99!', 'a0', 'b'])
+  })
+})

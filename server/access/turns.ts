@@ -1,0 +1,118 @@
+/**
+ * Turns at what is dear: so many run at once, the others wait in a short queue.
+ *
+ * The problem: whoever floods the queue with wrong passwords would keep out those who have the right one. The way: who is known (the account was opened
+ * from there before) goes before strangers; networks take turns, each in its own order; and when the queue is full, whoever has
+ * most in it gives way. So a flood from one place costs others one turn each, and one from everywhere costs nothing to who is known.
+ */
+import { RegistryError } from '#oci/errors.ts'
+
+const waitingMax = 100
+const retryAfterSeconds = 2
+
+/** For whom a turn is. */
+export interface TurnSeeker {
+  /** What stands for one client: see networks.ts. */
+  readonly network: string
+  /** The account was opened from there before. */
+  readonly isKnown: boolean
+}
+
+interface Waiter {
+  readonly go: () => void
+  readonly giveWay: () => void
+}
+
+/** Who waits, by network; the first of the map is the next whose turn it is. */
+class Line {
+  readonly #byNetwork = new Map<string, Waiter[]>()
+
+  countOf(network: string): number {
+    return this.#byNetwork.get(network)?.length ?? 0
+  }
+
+  push(network: string, waiter: Waiter): void {
+    const own = this.#byNetwork.get(network)
+    if (own === undefined) this.#byNetwork.set(network, [waiter])
+    else own.push(waiter)
+  }
+
+  shift(): Waiter | undefined {
+    for (const [network, own] of this.#byNetwork) {
+      const waiter = own.shift()
+      // Behind all others, until it is its turn again.
+      this.#byNetwork.delete(network)
+      if (own.length > 0) this.#byNetwork.set(network, own)
+      return waiter
+    }
+    return undefined
+  }
+
+  /** The network with most waiters, whose last one came last. */
+  longest(): { readonly network: string; readonly count: number } {
+    let longest = { network: '', count: 0 }
+    for (const [network, { length }] of this.#byNetwork) if (length > longest.count) longest = { network, count: length }
+    return longest
+  }
+
+  pop(network: string): Waiter | undefined {
+    const own = this.#byNetwork.get(network)
+    const waiter = own?.pop()
+    if (own?.length === 0) this.#byNetwork.delete(network)
+    return waiter
+  }
+}
+
+/** Gives turns. One per thing that is dear. */
+export class Turns {
+  #free: number
+  #waiting = 0
+  readonly #known = new Line()
+  readonly #strangers = new Line()
+
+  constructor(atOnce: number) {
+    this.#free = atOnce
+  }
+
+  /** A turn that is given back by disposing it. Throws TOOMANYREQUESTS when the queue is full of others with as good a claim. */
+  async take(seeker: TurnSeeker): Promise<Disposable> {
+    if (this.#free > 0) this.#free--
+    else await this.#wait(seeker)
+    return { [Symbol.dispose]: () => this.#pass() }
+  }
+
+  async #wait({ network, isKnown }: TurnSeeker): Promise<void> {
+    if (this.#waiting >= waitingMax) this.#makeRoom(network, isKnown)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const line = isKnown ? this.#known : this.#strangers
+    line.push(network, { go: resolve, giveWay: () => reject(queueFull()) })
+    this.#waiting++
+    await promise
+  }
+
+  #makeRoom(network: string, isKnown: boolean): void {
+    const stranger = this.#strangers.longest()
+    const line = isKnown && stranger.count === 0 ? this.#known : this.#strangers
+    const { network: longest, count } = line === this.#known ? line.longest() : stranger
+    const isBefore = isKnown && line === this.#strangers
+    // Among equals, whoever would have fewer after both moved; else the queue would change for ever and nobody get through.
+    if (!isBefore && line.countOf(network) + 1 >= count) throw queueFull()
+    line.pop(longest)?.giveWay()
+    this.#waiting--
+  }
+
+  /** The turn goes to the next in the queue, so that nobody can slip in between. */
+  #pass(): void {
+    const next = this.#known.shift() ?? this.#strangers.shift()
+    if (next === undefined) {
+      this.#free++
+      return
+    }
+    this.#waiting--
+    next.go()
+  }
+}
+
+function queueFull(): RegistryError {
+  return new RegistryError('TOOMANYREQUESTS', undefined, { message: 'too many sign-ins at once', retryAfterSeconds })
+}

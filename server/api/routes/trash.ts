@@ -1,0 +1,78 @@
+/** The trash: what was deleted and can be restored for a while. */
+import { Type } from 'typebox'
+import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+
+const kind = Type.Enum(['tag', 'manifest', 'repository', 'project'])
+
+/** What was deleted. */
+export const trashItem = strictObject({
+  id: Type.Integer(),
+  kind,
+  project: Type.String({ description: 'That it was in, by its present name; of a project, the name that it had.' }),
+  repository: Type.Optional(Type.String({ description: 'That it was in, by its present name; of a repository, the name that it had.' })),
+  digest: Type.Optional(Type.String({ description: 'Of the manifest, or of what the tag pointed at.' })),
+  tags: Type.Array(Type.String(), { description: 'The tag, or those that went with the manifest.' }),
+  hasMoreTags: Type.Boolean(),
+  sizeBytes: Type.Integer({ description: 'What it stood for. Blobs that are needed elsewhere are counted too; 0 for a tag.' }),
+  reason: Type.Enum(['request', 'retention', 'expiry', 'untagged'], { description: '`request`: somebody deleted it.' }),
+  deletedBy: Type.String({ description: 'By name; empty for anonymous, and where nobody asked for it.' }),
+  deletedAt: instant,
+  expiresAt: Type.String({ format: 'date-time', description: 'Until then it can be restored.' }),
+})
+
+const params = strictObject({ trash: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) })
+const name = Type.String({ minLength: 1, maxLength: 255 })
+
+export const listTrash = defineRoute({
+  method: 'GET',
+  path: '/trash',
+  tag: 'trash',
+  summary:
+    'List what was deleted and can be restored, in projects whose trash the caller may see. What is in a project of the trash is not listed.',
+  demand: { who: 'anyone', permission: 'trash:list', on: 'visible' },
+  query: strictObject({
+    ...pageQuery([]),
+    sort: Type.Optional(Type.Enum(['-deletedAt', 'deletedAt'])),
+    kind: Type.Optional(kind),
+    project: Type.Optional({ ...name, description: 'Only what was in this project, or the project itself.' }),
+    repository: Type.Optional({ ...name, description: 'Only what was in this repository, or the repository itself.' }),
+  }),
+  response: pageOf(trashItem),
+})
+
+export const restoreTrash = defineRoute({
+  method: 'POST',
+  path: '/trash/{trash}/restore',
+  tag: 'trash',
+  summary: 'Restore what was deleted, whole: a manifest with its tags, children and signatures, a repository, a project.',
+  demand: { who: 'anyone', permission: 'trash:restore', on: 'thing' },
+  params,
+  body: strictObject({
+    name: Type.Optional({
+      ...name,
+      description: 'Of a repository or a project: the name that it gets instead of its own. Takes the right to make one there.',
+    }),
+  }),
+  response: strictObject({
+    kind,
+    project: Type.String(),
+    repository: Type.Optional(Type.String()),
+    digest: Type.Optional(Type.String()),
+    manifests: Type.Integer({ description: 'How many came back: of a manifest, with what it lists and what refers to it.' }),
+    tags: Type.Array(Type.String(), { description: 'Tags that point at what they did.' }),
+    takenTags: Type.Array(Type.String(), { description: 'Tags that point elsewhere by now, and stay there.' }),
+  }),
+})
+
+export const deleteTrash = defineRoute({
+  method: 'DELETE',
+  path: '/trash/{trash}',
+  tag: 'trash',
+  summary: 'Delete for good what is in the trash. Bytes that nothing else holds go with the next garbage collections.',
+  demand: { who: 'anyone', permission: 'trash:delete', on: 'thing' },
+  needsElevation: true,
+  params,
+})
+
+/** In the order of the documentation. */
+export const trashContracts: readonly RouteContract[] = [listTrash, restoreTrash, deleteTrash]

@@ -1,0 +1,138 @@
+/** The database: is it whole, is it this program's, does it open with the keys that are there, and what lies in it that somebody should look at. */
+import { openSealed } from '#access/reseal.ts'
+import { loadSecretKeys } from '#access/secret-keys.ts'
+import { createSecretBox } from '#access/secret-box.ts'
+import { inspectSqlite, type InspectedDatabase } from '#metadata/inspect-sqlite.ts'
+import { readLeftovers } from '#metadata/doctor-reads.ts'
+import type { Reader } from '#metadata/metadata.ts'
+import { projectsWithNetworks } from '#metadata/project-networks.ts'
+import { sealedValues } from '#metadata/sealed-values.ts'
+import { lockForServing } from '#metadata/sqlite-lock.ts'
+import { readSystemSettings } from '#metadata/system-settings.ts'
+import { verifyUsage } from '#metadata/usage-verify.ts'
+import { fine, problem, runChecks, warning, type Diagnosis } from './doctor-check.ts'
+import { statOf, type DoctorParts } from './doctor-files.ts'
+
+const hourMs = 60 * 60 * 1_000
+const dayMs = 24 * hourMs
+
+/** All of it. Nothing is changed. */
+export async function checkDatabase(parts: DoctorParts): Promise<readonly Diagnosis[]> {
+  const { file } = parts.config.database
+  if (file === ':memory:') return [warning('database', 'the database is in memory and ends with the process: for trials only')]
+  if ((await statOf(parts.ports, file)) === undefined) return [warning('database', `${file} is not there: the first start makes it`)]
+  await using database = await inspectSqlite(file, parts.ports.files)
+  return await runChecks({
+    database: () => checkWhole(database, file),
+    ...(database.missing.length + database.unknown.length === 0 && {
+      usage: () => checkUsage(parts, database.reader),
+      rows: () => checkRows(parts, database.reader),
+    }),
+  })
+}
+
+/** What can be asked of the rows of a database that is this program's, by a server of its own too. */
+export function checkRows(parts: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
+  return runChecks({
+    secrets: () => checkSecrets(parts, reader),
+    leftovers: () => checkLeftovers(parts, reader),
+    proxies: () => checkProxies(parts, reader),
+  })
+}
+
+async function checkWhole(database: InspectedDatabase, file: string): Promise<readonly Diagnosis[]> {
+  const { missing, unknown } = database
+  const faults = await database.integrityFaults()
+  if (faults.length > 0)
+    return [
+      problem('database', `${file} is damaged (${faults.join('; ')}): stop the server and restore a backup, before anything is written`),
+    ]
+  const whole = fine('database', `${file} is whole`)
+  if (unknown.length > 0)
+    return [whole, problem('schema', `a newer Berth wrote it (${unknown.join(', ')}): run that version, or restore the backup from before`)]
+  if (missing.length > 0)
+    return [whole, warning('schema', `an older Berth wrote it: the next start brings it up to ${missing.at(-1)}; make a backup first`)]
+  return [whole, fine('schema', 'it is what this program writes')]
+}
+
+/** Compares what is counted with what is there, where nobody writes meanwhile. */
+async function checkUsage({ config, ports }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
+  const { file } = config.database
+  // Making the lock's file as another user would keep the server from it.
+  if ((await statOf(ports, `${file}.serving`)) === undefined) return []
+  using lock = lockForServing(file)
+  if (lock === undefined) return [fine('usage', 'a server is running: berth usage verify compares the counts beside it')]
+  const { faults } = await verifyUsage(reader)
+  if (faults.length === 0) return [fine('usage', 'what is counted is what is there')]
+  return [warning('usage', `${faults.length} counts are not what is there: berth usage verify --repair sets them right`)]
+}
+
+async function checkSecrets({ config, ports }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
+  const { keyFile, keys } = config.secrets
+  if (keys.length === 0 && keyFile === undefined) return [fine('secrets', 'the key that seals secrets lives as long as the process')]
+  const sealed = await sealedValues(reader)
+  if (keys.length === 0 && (keyFile === undefined || (await statOf(ports, keyFile)) === undefined)) {
+    if (sealed.length === 0) return [fine('secrets', 'nothing is sealed yet')]
+    return [
+      problem(
+        'secrets',
+        `${keyFile ?? 'secrets.keyfile'} is not there, and ${sealed.length} values are sealed under it: put it back from its copy`,
+      ),
+    ]
+  }
+  const box = createSecretBox(await loadSecretKeys(config.secrets, ports), ports.random)
+  const broken = sealed.filter((value) => openSealed(box, value) === undefined)
+  if (broken.length > 0)
+    return [
+      problem(
+        'secrets',
+        `${broken.length} of ${sealed.length} sealed values do not open: bring the key back that sealed them (secrets.keyfile)`,
+      ),
+    ]
+  return [fine('secrets', `all ${sealed.length} sealed values open`)]
+}
+
+async function checkLeftovers({ ports }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
+  const now = ports.clock.now()
+  const left = await readLeftovers(reader, now - hourMs)
+  const found: Diagnosis[] = []
+  const say = (isSo: boolean, message: string) => void (isSo && found.push(warning('leftovers', message)))
+  say(left.failedJobs > 0, `${left.failedJobs} jobs have failed: see berth job list --state failed`)
+  say(left.overdueJobs > 0, `${left.overdueJobs} jobs have waited for more than an hour: does a server run?`)
+  say(left.findings > 0, `scrub knows of ${left.findings} things that are wrong: see berth scrub findings`)
+  say(
+    (left.oldestReviewAt ?? now) < now - dayMs,
+    'garbage has waited for its review for more than a day: does a server run, and is garbage collection on?',
+  )
+  say(
+    (left.oldestDeletionAt ?? now) < now - dayMs,
+    'bytes have waited for their deletion for more than a day: does a server run, and is garbage collection on?',
+  )
+  const { newestEventAt = 0 } = left
+  if (newestEventAt > now + 60_000)
+    found.push(
+      problem(
+        'clock',
+        `the newest record is of ${new Date(newestEventAt).toISOString()}, which has not come yet: set the clock right (NTP)`,
+      ),
+    )
+  return found.length > 0 ? found : [fine('leftovers', 'no work is left lying')]
+}
+
+const everyone = new Set(['0.0.0.0/0', '::/0'])
+
+async function checkProxies({ config }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
+  const { trustedProxies, isEveryNeighbourTrusted } = config.http
+  if (trustedProxies.some((range) => everyone.has(range)))
+    return [problem('proxies', 'http.trustedproxies has every address: any client can claim to be another; name your proxies alone')]
+  const { networks } = (await readSystemSettings(reader)).settings
+  const hasRules = networks.allow.length + networks.deny.length > 0 || (await projectsWithNetworks(reader)).length > 0
+  if (isEveryNeighbourTrusted && hasRules)
+    return [
+      warning(
+        'proxies',
+        'addresses decide who comes in, and http.trustedproxies is not set: name your proxies, or [] where there are none, or neighbours can claim any address',
+      ),
+    ]
+  return [fine('proxies', hasRules ? 'rules of networks rest on known proxies' : 'no rule depends on addresses')]
+}

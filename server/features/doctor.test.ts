@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { suite, test } from 'node:test'
+import { pino } from 'pino'
+import { loadConfig } from '#config/load.ts'
+import type { Config } from '#config/config.ts'
+import { systemPorts, type Ports } from '#lib/ports.ts'
+import { openSqlite } from '#metadata/sqlite.ts'
+import { lockForServing } from '#metadata/sqlite-lock.ts'
+import { makeCertificates } from '../../test/support/certificates.ts'
+import type { Diagnosis } from './doctor-check.ts'
+import { examine } from './doctor.ts'
+
+const dayMs = 24 * 60 * 60 * 1_000
+
+class Place implements AsyncDisposable {
+  readonly path: string
+  readonly data: string
+
+  constructor(path: string) {
+    this.path = path
+    this.data = join(path, 'data')
+  }
+
+  /** With a database, a key file and a data directory, as after a first start. */
+  static async make(): Promise<Place> {
+    const place = new Place(await mkdtemp(join(tmpdir(), 'berth-doctor-')))
+    await mkdir(place.data, { mode: 0o700 })
+    return place
+  }
+
+  get database(): string {
+    return join(this.data, 'berth.db')
+  }
+
+  async withDatabase(): Promise<this> {
+    await writeFile(this.database, '', { mode: 0o600 })
+    await using _made = await openSqlite({ file: this.database, ports: systemPorts, log: pino({ enabled: false }) })
+    return this
+  }
+
+  /** One statement past all rooms. */
+  tamper(statement: string): void {
+    const database = new DatabaseSync(this.database)
+    database.exec(statement)
+    database.close()
+  }
+
+  async config(lines: readonly string[] = []): Promise<Config> {
+    const file = join(this.path, 'config.yml')
+    const base = ['version: 0.1', `storage: {filesystem: {rootdirectory: ${this.data}}}`]
+    const http = lines.some((line) => line.startsWith('http')) ? [] : ['http: {addr: "127.0.0.1:0"}']
+    await writeFile(file, [...base, ...http, ...lines, ''].join('\n'))
+    return (await loadConfig({ file, environment: {}, cwd: this.path })).config
+  }
+
+  async examine(config?: Config, ports: Ports = systemPorts): Promise<Diagnosis[]> {
+    return examine({ config: config ?? (await this.config()), warnings: [], ports })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.path, { recursive: true, force: true })
+  }
+}
+
+/** The one thing of that check that is not fine. */
+function only(diagnoses: readonly Diagnosis[], check: string): Diagnosis {
+  const wrong = diagnoses.filter((each) => each.check === check && each.verdict !== 'ok')
+  assert.equal(wrong.length, 1, JSON.stringify(diagnoses, undefined, 1))
+  return wrong[0] ?? { check, verdict: 'ok', message: '' }
+}
+
+suite('the doctor', () => {
+  test('finds a registry that is well to be well, changes nothing and leaves nothing behind', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    const before = await readdir(place.data)
+    const bytes = await readFile(place.database)
+    const diagnoses = await place.examine()
+    assert.deepEqual(
+      diagnoses.filter(({ verdict }) => verdict !== 'ok'),
+      [],
+    )
+    for (const check of ['configuration', 'storage', 'free space', 'database', 'schema', 'secrets', 'leftovers'])
+      assert.ok(
+        diagnoses.some((each) => each.check === check),
+        check,
+      )
+    assert.deepEqual(await readdir(place.data), before)
+    assert.deepEqual(await readFile(place.database), bytes)
+  })
+
+  test('says what is not there yet, and does not make it', async () => {
+    await using place = await Place.make()
+    assert.match(only(await place.examine(), 'database').message, /the first start makes it/u)
+    await rm(place.data, { recursive: true })
+    assert.match(only(await place.examine(), 'storage').message, /is its disk mounted\?/u)
+    assert.deepEqual((await readdir(place.path)).toSorted(), ['config.yml'])
+  })
+
+  test('a store that takes no bytes, or is short of space, is a problem', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    const failing: Ports = {
+      ...systemPorts,
+      files: {
+        ...systemPorts.files,
+        open: async () => {
+          throw Object.assign(new Error('read-only'), { code: 'EROFS', syscall: 'open' })
+        },
+      },
+    }
+    const { verdict, message } = only(await place.examine(undefined, failing), 'storage')
+    assert.deepEqual([verdict, message.includes('(EROFS)')], ['problem', true])
+    const config = await place.config()
+    const greedy = { ...config, storage: { ...config.storage, minimumFreeBytes: Number.MAX_SAFE_INTEGER } }
+    assert.match(only(await place.examine(greedy), 'free space').message, /pushes are refused/u)
+    await chmod(place.data, 0o777)
+    assert.match(only(await place.examine(), 'storage').message, /everybody may write/u)
+  })
+
+  test('a database that is damaged, newer, older or no database is told from one that is well', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    place.tamper(`insert into kysely_migration (name, timestamp) values ('9999-later', 'x')`)
+    assert.match(only(await place.examine(), 'schema').message, /a newer Berth wrote it \(9999-later\)/u)
+    place.tamper(`delete from kysely_migration where name >= '0003'`)
+    assert.equal(only(await place.examine(), 'schema').verdict, 'warning')
+    const bytes = await readFile(place.database)
+    await writeFile(place.database, bytes.fill(0x5a, 8192, 24_576))
+    assert.equal(only(await place.examine(), 'database').verdict, 'problem')
+    await writeFile(place.database, 'this is no database at all, whatever its name says')
+    assert.equal(only(await place.examine(), 'database').verdict, 'problem')
+  })
+
+  test('files that everybody may read are a problem', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    await chmod(place.database, 0o644)
+    const { verdict, message } = only(await place.examine(), 'permissions')
+    assert.deepEqual([verdict, message.includes('berth.db: chmod o= it')], ['problem', true])
+  })
+
+  test('work that is left lying, findings and a clock that went back are told', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    const ahead = Date.now() + dayMs
+    place.tamper(`
+      insert into scrub_findings (kind, store, key, size_bytes, detail, found_at, seen_at) values ('orphan', 'filesystem', 'k', 1, '', 1, 1);
+      insert into garbage_reviews (kind, target_id, review_after) values ('blob', 1, 1);
+      insert into jobs (kind, state, priority, payload, attempts, attempts_max, run_after, fence, worker, lease_until, stop_requested, created_by, created_at)
+        values ('scrub', 'failed', 0, 'null', 5, 5, 1, 1, '', 1, 0, '', 1), ('scrub', 'waiting', 0, 'null', 5, 5, 1, 1, '', 1, 0, '', 1);
+      insert into events (at, action, actor, request_id, detail) values (${ahead}, 'user.created', '', '', '{}')`)
+    const diagnoses = await place.examine()
+    assert.equal(diagnoses.filter(({ check }) => check === 'leftovers').length, 4, JSON.stringify(diagnoses, undefined, 1))
+    assert.match(only(diagnoses, 'clock').message, /has not come yet/u)
+  })
+
+  test('counts that are wrong are found while no server runs, and not looked for while one does', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    {
+      using lock = lockForServing(place.database)
+      assert.ok(lock !== undefined)
+      place.tamper(`insert into usage_changes (scope, scope_id, bytes, manifest_bytes, logical_bytes, blobs, manifests, tags, repositories)
+        values ('system', 0, 5, 0, 0, 1, 0, 0, 0)`)
+      const [usage] = (await place.examine()).filter(({ check }) => check === 'usage')
+      assert.deepEqual([usage?.verdict, usage?.message.startsWith('a server is running')], ['ok', true])
+    }
+    assert.match(only(await place.examine(), 'usage').message, /berth usage verify --repair/u)
+  })
+
+  test('a key file that is gone or changed is a problem as soon as something is sealed under it', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    place.tamper(`insert into users (name, password_hash, is_admin, created_at, updated_at) values ('a', '', 0, 0, 0);
+      insert into second_factors (user_id, kind, name, secret, counter, created_at) select id, 'totp', '', x'0102', 0, 0 from users where name = 'a'`)
+    assert.match(only(await place.examine(), 'secrets').message, /is not there, and 1 values are sealed under it/u)
+    const config = await place.config()
+    await writeFile(config.secrets.keyFile ?? '', `${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 })
+    assert.match(only(await place.examine(), 'secrets').message, /1 of 1 sealed values do not open/u)
+  })
+
+  test('a certificate that ends soon, has ended or has another key is told', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    const made = await makeCertificates(place.path, ['DNS:a.test'])
+    const httpOf = (key: string) => [`http: {addr: "127.0.0.1:0", tls: {certificate: ${made.certificateFile}, key: ${key}}}`]
+    const config = await place.config(httpOf(made.keyFile))
+    assert.match(only(await place.examine(config), 'certificate').message, /ends in [01] days/u)
+    const later: Ports = { ...systemPorts, clock: { ...systemPorts.clock, now: () => Date.now() + 9 * dayMs } }
+    assert.match(only(await place.examine(config, later), 'certificate').message, /renew it; it is taken up without a restart/u)
+    const other = await place.config(httpOf(join(place.path, 'ca.key')))
+    assert.match(only(await place.examine(other), 'certificate').message, /no client can connect/u)
+  })
+
+  test('a file of users that has lines which do not count, and proxies that are everybody, are told', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    const path = join(place.path, 'htpasswd')
+    await writeFile(path, 'alice:{SHA}abc\n')
+    const config = await place.config([
+      `auth: {htpasswd: {realm: r, path: ${path}}}`,
+      'http: {addr: "127.0.0.1:0", trustedproxies: ["0.0.0.0/0"]}',
+    ])
+    const diagnoses = await place.examine(config)
+    assert.match(only(diagnoses, 'htpasswd').message, /1 lines of .* do not count; line 1/u)
+    assert.equal(only(diagnoses, 'proxies').verdict, 'problem')
+  })
+
+  test('a port that is taken is told, and is no problem: a server may be running', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    const taken = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => taken.once('listening', resolve))
+    const { port } = taken.address() as { port: number }
+    const config = await place.config([`http: {addr: "127.0.0.1:${port}"}`])
+    const [found] = (await place.examine(config)).filter(({ check }) => check === 'port')
+    taken.close()
+    assert.deepEqual([found?.verdict, found?.message.startsWith(`port ${port} is in use`)], ['ok', true])
+  })
+})

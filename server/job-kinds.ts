@@ -1,0 +1,39 @@
+/** Every kind of job that this program can run; main.ts gives the list to the room of jobs. To add one, add a line. */
+import type { Config } from '#config/config.ts'
+import { forgetTokensJob, pruneEventsJob, purgeUploadsJob } from '#features/housekeeping-jobs.ts'
+import { expireTagsJob } from '#features/expire-tags.ts'
+import { retentionJob } from '#features/retention-job.ts'
+import { retentionScheduleJob } from '#features/retention-schedule.ts'
+import { deleteOrphansJob } from '#features/scrub-orphans.ts'
+import { scrubJob } from '#features/scrub.ts'
+import { foldUsageJob, recountUsageJob } from '#features/usage-jobs.ts'
+import type { AnyJobKind } from '#jobs/jobs.ts'
+import { trashPurge } from '#registry/purge-trash.ts'
+import { collectGarbageJob, reviewUntaggedJob } from '#registry/collect-garbage-job.ts'
+import type { Registry } from '#registry/registry.ts'
+
+/** Who is told of what jobs do, for metrics. */
+interface Listeners {
+  readonly onScrubRead?: ((bytes: number) => void) | undefined
+}
+
+/** In the order in which lists show them. */
+export function jobKindsOf(registry: Registry, config: Config, { onScrubRead }: Listeners = {}): readonly AnyJobKind[] {
+  const keeping = { uploadPurging: config.storage.uploadPurging, retentionMs: config.audit.retentionMs }
+  const counting = { metadata: registry.metadata, clock: registry.context.ports.clock }
+  return [
+    collectGarbageJob(registry),
+    reviewUntaggedJob(registry),
+    trashPurge(registry),
+    purgeUploadsJob(registry, keeping),
+    expireTagsJob(registry),
+    retentionJob(registry),
+    retentionScheduleJob(registry),
+    forgetTokensJob(registry),
+    pruneEventsJob(registry, keeping),
+    foldUsageJob(counting),
+    recountUsageJob(counting),
+    scrubJob(registry, config.scrub, { onRead: onScrubRead }),
+    deleteOrphansJob(registry),
+  ]
+}

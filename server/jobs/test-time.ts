@@ -1,0 +1,69 @@
+/** Time for tests that moves only when it is told to. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import type { JobParts } from './jobs.ts'
+
+interface Timer {
+  at: number
+  readonly everyMs: number | undefined
+  readonly callback: () => void
+}
+
+/** Ports whose clock and timers are the test's. */
+export interface TestTime {
+  readonly ports: JobParts['ports']
+  /** Moves both clocks, calls what is due, and lets all that follows from it happen, a quarter of a second at a time. */
+  advance(ms: number): Promise<void>
+  /** Lets time pass in which nothing runs, as for a process that is paused. */
+  pause(ms: number): void
+  /** Steps the wall clock alone. */
+  stepClock(ms: number): void
+}
+
+/** Begins at a moment of its own. */
+export function createTestTime(startAt: number = Date.UTC(2026, 0, 15, 12)): TestTime {
+  let monotonic = 1_000
+  let offset = startAt - monotonic
+  const pending = new Set<Timer>()
+  const add = (timer: Timer): Disposable => {
+    pending.add(timer)
+    return { [Symbol.dispose]: () => pending.delete(timer) }
+  }
+  const after = (delayMs: number, callback: () => void) => add({ at: monotonic + delayMs, everyMs: undefined, callback })
+  const fireDue = () => {
+    for (const timer of Array.from(pending).filter(({ at }) => at <= monotonic)) {
+      if (timer.everyMs === undefined) pending.delete(timer)
+      else timer.at = monotonic + timer.everyMs
+      timer.callback()
+    }
+  }
+  return {
+    ports: {
+      clock: { now: () => monotonic + offset, monotonic: () => monotonic },
+      random: { bytes: (count) => randomBytes(count), uuid: () => randomUUID() },
+      timers: {
+        after,
+        every: (everyMs, callback) => add({ at: monotonic + everyMs, everyMs, callback }),
+        sleep: (delayMs, signal) =>
+          new Promise((resolve, reject) => {
+            const timer = after(delayMs, resolve)
+            signal?.addEventListener('abort', () => (timer[Symbol.dispose](), reject(signal.reason as Error)), { once: true })
+          }),
+      },
+    },
+    async advance(ms) {
+      for (let left = ms; left > 0; left -= 250) {
+        monotonic += Math.min(250, left)
+        fireDue()
+        await settled()
+      }
+      await settled()
+    },
+    pause: (ms) => void (monotonic += ms),
+    stepClock: (ms) => void (offset += ms),
+  }
+}
+
+/** Lets what can happen without time passing happen: writes take some turns of the event loop. */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setImmediate(resolve))
+}

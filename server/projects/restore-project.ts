@@ -1,0 +1,95 @@
+/** A project comes back from the trash with all that it had: projects below it, repositories, members, robots, labels, quota and rules. */
+import type { Who } from '#events/event.ts'
+import { recordEvent } from '#events/record.ts'
+import { accessTransaction } from '#metadata/access-epoch.ts'
+import { deleteForeignLabels } from '#metadata/labels.ts'
+import type { Transactor } from '#metadata/metadata.ts'
+import { resolveProjectName } from '#metadata/name-redirects.ts'
+import {
+  hasRepositoriesBelow,
+  longestNameBelow,
+  projectsBelow,
+  renameProjectsBelow,
+  renameRepositoriesBelow,
+  renameTrashedRepositories,
+  type ProjectRecord,
+} from '#metadata/projects.ts'
+import { deleteTrashRow, findTrash } from '#metadata/trash.ts'
+import { addChange, systemScope } from '#metadata/usage-counters.ts'
+import { moveUsage, repositoriesWithin } from '#metadata/usage-moves.ts'
+import { projectsAbove } from '#metadata/usage-place.ts'
+import { insertRecount } from '#metadata/usage-recounts.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { repositoryNameMaxLength } from '#oci/reference.ts'
+import { invalidProjectName } from './create-project.ts'
+import { claimOf } from './name-claim.ts'
+import { parseProjectName, projectNameMaxLength } from './project-name.ts'
+import { projectAfter, type ProjectParts } from './projects.ts'
+
+/** Which row of the trash, and the name it gets: its own unless said. */
+export interface ProjectRestore {
+  readonly trashId: number
+  readonly name?: string | undefined
+}
+
+interface Restoring extends ProjectRestore {
+  readonly who: Who
+  readonly now: number
+}
+
+const restore = accessTransaction(import.meta.url, 'restore-project/restore', async (tx, input: Restoring): Promise<ProjectRecord> => {
+  const row = await findTrash(tx, input.trashId)
+  if (row?.kind !== 'project') throw new RegistryError('RESOURCE_UNKNOWN')
+  const { projectId, project: formerName } = row
+  // A project above it that was renamed meanwhile leads on.
+  const name = input.name ?? (await resolveProjectName(tx, formerName))
+  const hidden = await projectAfter(tx, projectId)
+  await requireRoom(tx, hidden.name, name)
+  const { now } = input
+  await tx.updateTable('projects').set({ name, trashed_name: '', updated_at: now }).where('id', '=', projectId).execute()
+  const change = { from: hidden.name, to: name }
+  const projects = await renameProjectsBelow(tx, { ...change, at: now })
+  const repositories = await renameRepositoriesBelow(tx, change)
+  await renameTrashedRepositories(tx, { from: formerName, to: name })
+  await deleteTrashRow(tx, row.id)
+  await deleteForeignLabels(tx, { below: name })
+  await countAgain(tx, { id: projectId, name })
+  const detail = { kind: 'project', from: formerName, projects, repositories }
+  await recordEvent(tx, { action: 'trash.restored', target: `project:${name}`, project: name, detail, at: now, ...input.who })
+  return await projectAfter(tx, projectId)
+})
+
+/** Nothing may lie at the name or below it, or lead on from it. */
+async function requireRoom(tx: Transactor, hiddenName: string, name: string): Promise<void> {
+  const claim = await claimOf(tx, name)
+  const isTaken =
+    claim.isTaken || claim.isRedirected || (await hasRepositoriesBelow(tx, name)) || (await projectsBelow(tx, name, 1)).length > 0
+  if (isTaken) throw standsInTheWay('something else is at this name by now: restore the project under another one')
+  const longer = name.length - hiddenName.length
+  const isTooLong =
+    (await longestNameBelow(tx, 'repositories', hiddenName)) + longer > repositoryNameMaxLength ||
+    (await longestNameBelow(tx, 'projects', hiddenName)) + longer > projectNameMaxLength
+  if (isTooLong) throw standsInTheWay('names below the project would become too long: choose a shorter one')
+}
+
+/** Those above count it again, which a quota may refuse; its own numbers are compared with what is there, in the background. */
+async function countAgain(tx: Transactor, project: { readonly id: number; readonly name: string }): Promise<void> {
+  const repositoryIds = await repositoriesWithin(tx, project)
+  const plain = await moveUsage(tx, { repositoryIds, lost: [], gained: await projectsAbove(tx, project.name) })
+  await addChange(tx, systemScope, plain)
+  const own = [project, ...(await projectsBelow(tx, project.name, projectsMax))]
+  for (const { id } of own) await insertRecount(tx, id)
+}
+
+/** More projects below one than anyone has. */
+const projectsMax = 100_000
+
+function standsInTheWay(message: string): RegistryError {
+  return new RegistryError('CONFLICT', undefined, { message })
+}
+
+/** Throws RESOURCE_UNKNOWN, REQUEST_INVALID for a malformed name, CONFLICT for one that cannot be had, DENIED for a quota of a project above. */
+export async function restoreProject({ metadata, ports }: ProjectParts, change: ProjectRestore, who: Who): Promise<ProjectRecord> {
+  if (change.name !== undefined && parseProjectName(change.name) === undefined) throw invalidProjectName()
+  return await metadata.write(restore, { ...change, who, now: ports.clock.now() })
+}

@@ -1,0 +1,120 @@
+/** A tag goes back to what it pointed at before it was deleted or moved, or to any other value of its history; its manifest comes out of the trash if it is there. */
+import type { Who } from '#events/event.ts'
+import { recordEvent } from '#events/record.ts'
+import { reviewManifest } from '#metadata/garbage.ts'
+import { findTwin } from '#metadata/hidden-repositories.ts'
+import { manifestsOfRepository } from '#metadata/manifests.ts'
+import type { Transactor } from '#metadata/metadata.ts'
+import { repositoryIdIn } from '#metadata/repositories.ts'
+import { touchRepository } from '#metadata/repository-rows.ts'
+import { pointTag, tagTarget } from '#metadata/tags.ts'
+import { forgetTrashedTag } from '#metadata/trash.ts'
+import { changeOfTag } from '#metadata/trashed-manifests.ts'
+import { tagsChanged } from '#metadata/usage.ts'
+import { transaction } from '#metadata/transaction.ts'
+import type { Digest } from '#oci/digest.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { requireMutable } from '#projects/immutable-tags.ts'
+import type { Registry } from './registry.ts'
+import { requireWritable } from './require.ts'
+import { bringBack, type Home } from './restore-manifest.ts'
+import { cannotRestore } from './trash-words.ts'
+
+/** Which tag, and to what. */
+export interface TagRestore {
+  readonly repository: RepositoryName
+  readonly tag: Tag
+  /** Undefined, and no change either: what it pointed at before it was deleted or last moved. */
+  readonly digest?: Digest | undefined
+  /** Id of an entry of its history: what the tag pointed at after it; of a deletion, before it. */
+  readonly change?: number | undefined
+  /** Where the tag must point until now; undefined: it need not be there. */
+  readonly expectedDigest?: Digest | undefined
+  /** False: a tag that is there stays where it points. */
+  readonly mayMove: boolean
+  /** False: what is in the trash stays there. */
+  readonly mayTakeFromTrash: boolean
+}
+
+interface Restoring extends TagRestore {
+  readonly who: Who
+  readonly now: number
+  readonly reviewAfter: number
+}
+
+const restore = transaction(import.meta.url, 'restore-tag/restore', async (tx, input: Restoring): Promise<'restored' | 'unchanged'> => {
+  const { repository, tag } = input
+  const repositoryId = await repositoryIdIn(tx, repository)
+  if (repositoryId === undefined) throw new RegistryError('NAME_UNKNOWN', { name: repository })
+  const current = await tagTarget(tx, repositoryId, tag)
+  if (input.expectedDigest !== undefined && current?.digest !== input.expectedDigest) throw new RegistryError('PRECONDITION_FAILED')
+  const digest = input.digest ?? (await formerDigest(tx, repositoryId, input))
+  if (current?.digest === digest) return 'unchanged'
+  // Nothing is written when this is thrown.
+  if (current !== undefined && !input.mayMove)
+    throw new RegistryError('DENIED', { tag }, { message: 'the tag is there, and you may not move tags' })
+  const home = { ...input, repositoryId, twinId: (await findTwin(tx, repositoryId)) ?? 0 }
+  await putTag(tx, home, digest)
+  return 'restored'
+})
+
+interface TagHome extends Home {
+  readonly tag: Tag
+  readonly mayTakeFromTrash: boolean
+}
+
+/** Points the tag at the digest, wherever in the repository or its trash that is. */
+export async function putTag(tx: Transactor, home: TagHome, digest: Digest): Promise<void> {
+  const { repositoryId, repository, tag, now, who } = home
+  const manifestId = await manifestFor(tx, home, digest)
+  const previous = await pointTag(tx, { repositoryId, tag, now, actor: who.actor, reason: 'restored' }, { manifestId, digest })
+  if (previous === 'unchanged') return
+  await forgetTrashedTag(tx, repositoryId, tag)
+  if (previous === 'new') await tagsChanged(tx, repositoryId, 1)
+  else {
+    await requireMutable(tx, { repository, tags: [tag], act: 'move' })
+    await reviewManifest(tx, previous.manifestId, { since: now, reviewAfter: home.reviewAfter })
+  }
+  await touchRepository(tx, repositoryId, now)
+  const detail = previous === 'new' ? {} : { previousDigest: previous.digest }
+  await recordEvent(tx, { action: 'tag.moved', repository, tag, digest, detail, at: now, ...who })
+}
+
+async function manifestFor(tx: Transactor, home: TagHome, digest: Digest): Promise<number> {
+  const { repositoryId, twinId, tag } = home
+  const live = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
+  if (live !== undefined) return live
+  const trashed = (await manifestsOfRepository(tx, twinId, [digest])).get(digest)
+  if (trashed === undefined)
+    throw new RegistryError('MANIFEST_UNKNOWN', { digest }, { message: 'the manifest that the tag pointed at is gone for good' })
+  if (!home.mayTakeFromTrash)
+    throw new RegistryError(
+      'DENIED',
+      { digest },
+      { message: 'the manifest is in the trash: taking it out takes the permission trash:restore' },
+    )
+  await bringBack(tx, home, { manifestId: trashed, only: tag })
+  const back = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
+  if (back === undefined) throw new Error('a manifest was neither in the trash nor brought back')
+  return back
+}
+
+async function formerDigest(tx: Transactor, repositoryId: number, { tag, change }: TagRestore): Promise<Digest> {
+  const found = await changeOfTag(tx, { repositoryId, name: tag }, change)
+  if (found === undefined)
+    throw new RegistryError('MANIFEST_UNKNOWN', { tag }, { message: 'there is no such entry in the history of this tag' })
+  const digest = change === undefined ? found.previousDigest : (found.digest ?? found.previousDigest)
+  if (digest === undefined) throw cannotRestore('the tag never pointed anywhere else: name a digest, or an entry of its history')
+  return digest
+}
+
+/**
+ * Throws `NAME_UNKNOWN`, `MANIFEST_UNKNOWN` for what is gone, `CONFLICT` where there is nothing before, `DENIED` for a tag that is there and may not be moved
+ * or a manifest that may not be taken out of the trash, `PRECONDITION_FAILED` when it points elsewhere than expected.
+ */
+export async function restoreTag(registry: Registry, wanted: TagRestore, who: Who): Promise<'restored' | 'unchanged'> {
+  requireWritable(registry)
+  const now = registry.context.ports.clock.now()
+  return await registry.metadata.write(restore, { ...wanted, who, now, reviewAfter: now + registry.options.garbageDelayMs })
+}

@@ -1,0 +1,158 @@
+/**
+ * Restoring what is in the trash, whole, in one commit: a crash leaves it there or has it back. A repository or a project may come back under another
+ * name; who may make one there is for the caller to judge.
+ */
+import type { Who } from '#events/event.ts'
+import { recordEvent } from '#events/record.ts'
+import { accessTransaction } from '#metadata/access-epoch.ts'
+import { unhideRepository } from '#metadata/hidden-repositories.ts'
+import { deleteForeignLabels } from '#metadata/labels.ts'
+import type { Transactor } from '#metadata/metadata.ts'
+import { deleteRedirect, resolveRepositoryPlace } from '#metadata/name-redirects.ts'
+import { repositoryIdIn } from '#metadata/repositories.ts'
+import { deleteTrashRow, findTrash, moveTrash, tagsInTrash, type TrashRecord } from '#metadata/trash.ts'
+import { tagTarget } from '#metadata/tags.ts'
+import { transaction } from '#metadata/transaction.ts'
+import { repositoryEntered } from '#metadata/usage.ts'
+import type { RepositoryName } from '#oci/reference.ts'
+import { ownerOf } from '#projects/find-project.ts'
+import { restoreProject } from '#projects/restore-project.ts'
+import { placeForRepository } from './move-repository.ts'
+import type { Registry } from './registry.ts'
+import { requireWritable } from './require.ts'
+import { bringBack, homeOf } from './restore-manifest.ts'
+import { putTag } from './restore-tag.ts'
+import { cannotRestore, trashTarget, trashUnknown, type RestoredTrash, type RestoreRequest } from './trash-words.ts'
+
+/** A row of that kind. Throws RESOURCE_UNKNOWN when somebody was first. */
+async function trashOf(tx: Transactor, trashId: number, kind: TrashRecord['kind']): Promise<TrashRecord> {
+  const row = await findTrash(tx, trashId)
+  if (row?.kind !== kind) throw trashUnknown(trashId)
+  return row
+}
+
+function nothingBack({ kind, project, repository, digest }: TrashRecord): RestoredTrash {
+  return {
+    kind,
+    project,
+    repository: repository === '' ? undefined : (repository as RepositoryName),
+    digest,
+    manifests: 0,
+    tags: [],
+    takenTags: [],
+  }
+}
+
+async function note(tx: Transactor, row: TrashRecord, restored: RestoredTrash, { who, now: at }: RestoreRequest): Promise<void> {
+  const { kind, repository, project, digest, manifests, tags, takenTags } = restored
+  const target = trashTarget({ ...row, project, repository: repository ?? '' }, tags[0])
+  const detail = {
+    kind,
+    digest,
+    manifests,
+    tags: tags.slice(0, 20),
+    takenTags: takenTags.slice(0, 20),
+    from: row.repository || row.project,
+  }
+  await recordEvent(tx, { action: 'trash.restored', target, project, ...(repository !== undefined && { repository }), detail, at, ...who })
+}
+
+const restoreManifest = transaction(
+  import.meta.url,
+  'restore-trash/manifest',
+  async (tx, request: RestoreRequest): Promise<RestoredTrash> => {
+    const row = await trashOf(tx, request.trashId, 'manifest')
+    const home = await homeOf(tx, row, request)
+    const brought = await bringBack(tx, home, { manifestId: row.manifestId ?? 0 })
+    const restored = { ...nothingBack(row), ...brought }
+    await note(tx, row, restored, request)
+    return restored
+  },
+)
+
+const restoreTag = transaction(import.meta.url, 'restore-trash/tag', async (tx, request: RestoreRequest): Promise<RestoredTrash> => {
+  const row = await trashOf(tx, request.trashId, 'tag')
+  const [tag] = await tagsInTrash(tx, row.id)
+  if (tag === undefined || row.digest === undefined) throw trashUnknown(request.trashId)
+  const home = await homeOf(tx, row, request)
+  const current = await tagTarget(tx, home.repositoryId, tag)
+  if (current !== undefined && current.digest !== row.digest)
+    throw cannotRestore('the tag points elsewhere by now: berth tag restore moves it back')
+  await putTag(tx, { ...home, tag, mayTakeFromTrash: true }, row.digest)
+  await deleteTrashRow(tx, row.id)
+  const restored = { ...nothingBack(row), tags: [tag] }
+  await note(tx, row, restored, request)
+  return restored
+})
+
+interface RepositoryPlace {
+  readonly to: RepositoryName
+  readonly projectId: number
+}
+
+const restoreRepository = accessTransaction(
+  import.meta.url,
+  'restore-trash/repository',
+  async (tx, request: RestoreRequest & RepositoryPlace): Promise<RestoredTrash> => {
+    const { to, projectId, now } = request
+    const row = await trashOf(tx, request.trashId, 'repository')
+    const repositoryId = row.repositoryId ?? 0
+    const owner = await ownerOf(tx, to)
+    // A project was made, renamed or deleted since the caller's right was judged.
+    if (owner.id !== projectId || (await resolveRepositoryPlace(tx, to)) !== to || (await repositoryIdIn(tx, to)) !== undefined)
+      throw cannotRestore('there is a repository of this name by now: restore it under another one')
+    await deleteRedirect(tx, 'repository', to)
+    await unhideRepository(tx, repositoryId, { name: to, projectId, at: now })
+    await deleteTrashRow(tx, row.id)
+    await moveTrash(tx, repositoryId, projectId)
+    if (projectId !== row.projectId) await deleteForeignLabels(tx, { repositoryId })
+    await repositoryEntered(tx, repositoryId)
+    const restored = { ...nothingBack(row), project: owner.name, repository: to }
+    await note(tx, row, restored, request)
+    return restored
+  },
+)
+
+/** Where a repository of the trash would come back: under its own name or another, where that lies now. */
+export async function placeOfRestore(
+  registry: Pick<Registry, 'metadata'>,
+  row: TrashRecord,
+  name: RepositoryName | undefined,
+): ReturnType<typeof placeForRepository> {
+  return await placeForRepository(registry, name ?? (row.repository as RepositoryName))
+}
+
+/** The row of that number; undefined for none. */
+export async function readTrash({ metadata }: Pick<Registry, 'metadata'>, id: number): Promise<TrashRecord | undefined> {
+  return await findTrash(metadata.reader, id)
+}
+
+/** What comes back, and for repositories and projects where. */
+export interface TrashRestore {
+  readonly row: TrashRecord
+  /** Of {@link placeOfRestore}; for a repository alone. */
+  readonly place?: RepositoryPlace | undefined
+  /** For a project alone; its own unless said. */
+  readonly name?: string | undefined
+}
+
+/** Throws RESOURCE_UNKNOWN for what is not in the trash any more, CONFLICT for what something stands in the way of, DENIED for a quota. */
+export async function restoreTrash(registry: Registry, { row, place, name }: TrashRestore, who: Who): Promise<RestoredTrash> {
+  requireWritable(registry)
+  const { metadata, context, options } = registry
+  const now = context.ports.clock.now()
+  const request: RestoreRequest = { trashId: row.id, who, now, reviewAfter: now + options.garbageDelayMs }
+  switch (row.kind) {
+    case 'tag':
+      return await metadata.write(restoreTag, request)
+    case 'manifest':
+      return await metadata.write(restoreManifest, request)
+    case 'repository':
+      if (place === undefined) throw new Error('a repository is restored without a place')
+      return await metadata.write(restoreRepository, { ...request, to: place.to, projectId: place.projectId })
+    case 'project': {
+      const project = await restoreProject({ metadata, ports: context.ports }, { trashId: row.id, name }, who)
+      return { ...nothingBack(row), project: project.name }
+    }
+  }
+}

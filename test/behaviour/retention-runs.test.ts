@@ -1,0 +1,350 @@
+/** Runs of retention policies while other things happen: pushes, deletes, changed policies, processes that die. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createPolicy, deletePolicy, updatePolicy } from '#features/retention-policies.ts'
+import { retentionJob } from '#features/retention-job.ts'
+import { listDecisions, readRun, startRun } from '#features/retention-runs.ts'
+import { startDuePolicies } from '#features/retention-schedule.ts'
+import { findPolicyByName } from '#metadata/retention-policies.ts'
+import type { RetentionRule } from '#features/retention-rules.ts'
+import type { JobRun } from '#jobs/jobs.ts'
+import { createImmutableRule } from '#projects/immutable-rules.ts'
+import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { createProject } from '#projects/create-project.ts'
+import { deleteTag } from '#registry/delete-manifest.ts'
+import type { Registry } from '#registry/registry.ts'
+import { movingClock } from '../support/moving-clock.ts'
+import { pushImage, registryClient, type RegistryClient } from '../support/registry-client.ts'
+import { serveRooms, type ServedRooms } from '../support/serve-rooms.ts'
+
+const who = { actor: 'alice', requestId: 'r' }
+const page = { limit: 1_000, column: 'id', isDescending: false } as const
+const latest: readonly RetentionRule[] = [{ keep: { latestPushed: 2 } }]
+
+interface Stage extends AsyncDisposable {
+  readonly rooms: ServedRooms
+  readonly client: RegistryClient
+  readonly projectId: number
+  advance(ms: number): void
+}
+
+async function stage(): Promise<Stage> {
+  const clock = movingClock()
+  const rooms = await serveRooms({ storage: { deleteEnabled: true } }, { memory: true, ports: clock.ports })
+  const { id: projectId } = await createProject(rooms.accounts, { name: 'team' }, who)
+  const client = registryClient(rooms.url)
+  return { rooms, client, projectId, advance: clock.advance, [Symbol.asyncDispose]: () => rooms[Symbol.asyncDispose]() }
+}
+
+/** Pushes one small manifest under each tag, oldest first, a second apart. */
+async function pushTags({ client, advance }: Stage, repository: string, tags: readonly string[]): Promise<void> {
+  const { bytes } = await pushImage(client, repository, undefined)
+  for (const tag of tags) {
+    await client.pushManifest(repository, tag, bytes)
+    advance(1_000)
+  }
+}
+
+async function tagsOf({ client }: Stage, repository: string): Promise<readonly string[]> {
+  const { body } = await client.send(`/v2/${repository}/tags/list`)
+  return (JSON.parse(body.toString()) as { readonly tags: readonly string[] | null }).tags ?? []
+}
+
+interface Watching {
+  /** Called after each transaction of the run; what it throws is the death of the process there. */
+  readonly after?: (name: string) => Promise<void> | void
+  readonly before?: (name: string) => void
+}
+
+/** Runs the job of a run here, with what happens at its transactions; gives where it would go on. */
+async function work({ rooms }: Stage, runId: number, { after, before }: Watching = {}, cursor?: { value: unknown }): Promise<void> {
+  const { registry } = rooms
+  const kept = cursor ?? { value: undefined }
+  const metadata: Registry['metadata'] = {
+    dialect: registry.metadata.dialect,
+    reader: registry.metadata.reader,
+    ping: () => registry.metadata.ping(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+    async write(definition, input) {
+      before?.(definition.name)
+      const output = await registry.metadata.write(definition, input)
+      if (definition.name === 'retention-decide/write') kept.value = (input as { readonly cursor: unknown }).cursor
+      if (definition.name === 'retention-job/end-deciding') kept.value = { phase: 'remove' }
+      await after?.(definition.name)
+      return output
+    },
+  }
+  const run: JobRun = {
+    job: { id: 0, fence: 0 },
+    signal: new AbortController().signal,
+    cursor: kept.value,
+    save: () => Promise.resolve(),
+    report: () => undefined,
+    log: () => undefined,
+  }
+  await retentionJob({ ...registry, metadata }, { repositories: 2, decisions: 3 }).run(run, { runId })
+}
+
+/** A policy whose effect a dry run has shown. */
+async function shownPolicy(of: Stage, rules: readonly RetentionRule[], more: object = {}): Promise<{ projectId: number; name: string }> {
+  const policy = { projectId: of.projectId, name: 'life' }
+  await createPolicy(of.rooms.accounts, { ...policy, decision: { rules, ...more } }, who)
+  const { id } = await startRun(of.rooms.registry, { ...policy, isDry: true }, who)
+  await work(of, id)
+  await endJob(of)
+  return policy
+}
+
+/** The row of the job says that it is under way: it was run beside it. */
+async function endJob({ rooms }: Stage): Promise<void> {
+  const { reader } = rooms.registry.metadata
+  for (const { id } of await reader
+    .selectFrom('jobs')
+    .select('id')
+    .where('kind', '=', 'retention')
+    .where('state', '=', 'waiting')
+    .execute())
+    await rooms.jobs.stop(id, who)
+}
+
+async function decided({ rooms, projectId }: Stage, runId: number): Promise<Readonly<Record<string, string>>> {
+  const { items } = await listDecisions(rooms.registry, { projectId, runId, filter: {}, page })
+  return Object.fromEntries(items.map(({ repository, tag, action, reason }) => [`${repository}:${tag}`, `${action}: ${reason}`]))
+}
+
+const startReal = async (of: Stage, policy: { projectId: number; name: string }) =>
+  (await startRun(of.rooms.registry, { ...policy, isDry: false }, who)).id
+
+test('a tag that is pushed, and one that is deleted, between the decision and its turn are left alone', async () => {
+  await using of = await stage()
+  await pushTags(of, 'team/app', ['a', 'b', 'c', 'd', 'm', 'e', 'f'])
+  const runId = await startReal(of, await shownPolicy(of, latest))
+  await work(of, runId, {
+    async after(name) {
+      if (name !== 'retention-job/end-deciding') return
+      await pushImage(of.client, 'team/app', 'a', { files: { moved: 'yes' } })
+      const tag = { name: 'b' as Tag }
+      await deleteTag(of.rooms.registry, 'team/app' as RepositoryName, tag, { name: 'bob', requestId: '' })
+      await deleteTag(of.rooms.registry, 'team/app' as RepositoryName, { name: 'c' as Tag }, { name: 'bob', requestId: '' })
+      // The same digest once more: a push all the same.
+      await pushTags(of, 'team/app', ['c'])
+      // There and back.
+      await pushImage(of.client, 'team/app', 'm', { files: { moved: 'yes' } })
+      await pushTags(of, 'team/app', ['m'])
+    },
+  })
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['a', 'c', 'e', 'f', 'm'])
+  const decisions = await decided(of, runId)
+  assert.equal(decisions['team/app:a'], 'keep: was pushed while the policy ran')
+  assert.equal(decisions['team/app:m'], 'keep: was pushed while the policy ran')
+  assert.equal(decisions['team/app:b'], 'keep: was not there any more when its turn came')
+  assert.equal(decisions['team/app:c'], 'keep: was not there any more when its turn came')
+  assert.match(decisions['team/app:d'] ?? '', /^removed: not one of the 2 pushed last/)
+  const { kept, removed, failed } = await readRun(of.rooms.registry, { projectId: of.projectId, runId })
+  assert.deepEqual({ kept, removed, failed }, { kept: 6, removed: 1, failed: 0 })
+})
+
+test('a tag that becomes immutable while the policy runs stays', async () => {
+  await using of = await stage()
+  await pushTags(of, 'team/app', ['v1', 'b', 'c', 'd'])
+  const runId = await startReal(of, await shownPolicy(of, latest))
+  await work(of, runId, {
+    async after(name) {
+      if (name !== 'retention-job/end-deciding') return
+      await createImmutableRule(
+        of.rooms.accounts,
+        { projectId: of.projectId, rule: { repositories: '**', tagSyntax: 'glob', tags: 'v*', description: '', isEnabled: true } } as never,
+        who,
+      )
+    },
+  })
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['c', 'd', 'v1'])
+  assert.equal((await decided(of, runId))['team/app:v1'], 'keep: immutable by now')
+})
+
+test('a tag that is pulled while a policy runs that looks at pulls stays', async () => {
+  await using of = await stage()
+  for (const tag of ['a', 'b', 'c', 'd']) {
+    await pushImage(of.client, 'team/app', tag)
+    of.advance(1_000)
+  }
+  const runId = await startReal(of, await shownPolicy(of, [{ keep: { latestPulled: 2 } }]))
+  await work(of, runId, {
+    async after(name) {
+      if (name !== 'retention-job/end-deciding') return
+      of.advance(60_000)
+      await of.client.pullManifest('team/app', 'a')
+      await of.rooms.pullStatistics.flush()
+    },
+  })
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['a', 'c', 'd'])
+})
+
+test('when somebody deletes all that the policy keeps, it leaves the last tag', async () => {
+  await using of = await stage()
+  await pushTags(of, 'team/app', ['a', 'b', 'c', 'd'])
+  const runId = await startReal(of, await shownPolicy(of, latest))
+  await work(of, runId, {
+    async after(name) {
+      if (name !== 'retention-job/end-deciding') return
+      for (const tag of ['c', 'd'] as const)
+        await deleteTag(of.rooms.registry, 'team/app' as RepositoryName, tag as Tag, { name: 'bob', requestId: '' })
+    },
+  })
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['b'])
+})
+
+for (const [what, change] of [
+  [
+    'changed',
+    (of: Stage, policy: { projectId: number; name: string }) =>
+      updatePolicy(of.rooms.accounts, { ...policy, decision: { unmatched: 'remove' }, expectedVersion: undefined }, who),
+  ],
+  [
+    'switched off',
+    (of: Stage, policy: { projectId: number; name: string }) =>
+      updatePolicy(of.rooms.accounts, { ...policy, decision: { isEnabled: false }, expectedVersion: undefined }, who),
+  ],
+] as const) {
+  test(`a policy that is ${what} while it runs removes nothing more, and its run says so`, async () => {
+    await using of = await stage()
+    await pushTags(of, 'team/app', ['a', 'b', 'c', 'd'])
+    const policy = await shownPolicy(of, latest)
+    const runId = await startReal(of, policy)
+    await work(of, runId, { after: async (name) => (name === 'retention-job/end-deciding' ? void (await change(of, policy)) : undefined) })
+    assert.deepEqual(await tagsOf(of, 'team/app'), ['a', 'b', 'c', 'd'])
+    const { state, error } = await readRun(of.rooms.registry, { projectId: of.projectId, runId })
+    assert.deepEqual(
+      [state, error],
+      ['failed', 'the policy was changed or switched off while it ran: what it had not removed by then stays'],
+    )
+  })
+}
+
+test('a policy that is deleted while it runs removes nothing more, and what it decided goes soon', async () => {
+  await using of = await stage()
+  await pushTags(of, 'team/app', ['a', 'b', 'c', 'd'])
+  const policy = await shownPolicy(of, latest)
+  const runId = await startReal(of, policy)
+  await work(of, runId, {
+    after: async (name) =>
+      name === 'retention-job/end-deciding' ? deletePolicy(of.rooms.accounts, { ...policy, expectedVersion: undefined }, who) : undefined,
+  })
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['a', 'b', 'c', 'd'])
+  await using _working = of.rooms.jobs.start()
+  await of.rooms.jobs.enqueue({ kind: 'retention-schedule', createdBy: 'test' })
+  const { reader } = of.rooms.registry.metadata
+  for (let tries = 0; tries < 400; tries++) {
+    if ((await reader.selectFrom('retention_policies').select('id').execute()).length === 0) break
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+  for (const table of ['retention_policies', 'retention_runs', 'retention_decisions'] as const)
+    assert.deepEqual(await reader.selectFrom(table).select('id').execute(), [], table)
+})
+
+test('what was decided more than a day ago is not carried out', async () => {
+  await using of = await stage()
+  await pushTags(of, 'team/app', ['a', 'b', 'c', 'd'])
+  const runId = await startReal(of, await shownPolicy(of, latest))
+  await work(of, runId, { after: (name) => (name === 'retention-job/end-deciding' ? of.advance(25 * 3_600_000) : undefined) })
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['a', 'b', 'c', 'd'])
+  assert.equal((await readRun(of.rooms.registry, { projectId: of.projectId, runId })).state, 'failed')
+})
+
+test('a run that is killed before or after any of its transactions ends as one that was not', async () => {
+  const repositories = ['team/app', 'team/lib', 'team/web']
+  const outcome = async (killAt: number, when: 'before' | 'after'): Promise<{ readonly result: object; readonly writes: number }> => {
+    await using of = await stage()
+    for (const repository of repositories) await pushTags(of, repository, ['a', 'b', 'c', 'd'])
+    const runId = await startReal(of, await shownPolicy(of, latest))
+    let writes = 0
+    const kill = () => {
+      writes++
+      if (writes === killAt) throw new Error('killed')
+    }
+    const cursor = { value: undefined as unknown }
+    await work(of, runId, { [when]: kill }, cursor).catch((error: unknown) => assert.match(String(error), /killed/))
+    await work(of, runId, {}, cursor)
+    const tags = await Promise.all(repositories.map((repository) => tagsOf(of, repository)))
+    const { state, kept, removed, failed } = await readRun(of.rooms.registry, { projectId: of.projectId, runId })
+    const { reader } = of.rooms.registry.metadata
+    const trashed = (await reader.selectFrom('trash').select('id').execute()).length
+    const told = (await reader.selectFrom('events').select('id').where('action', '=', 'retention.run').execute()).length
+    return { result: { tags, state, kept, removed, failed, trashed, told, decisions: await decided(of, runId) }, writes }
+  }
+  const whole = await outcome(-1, 'before')
+  assert.ok(whole.writes >= 8, `${whole.writes} transactions`)
+  for (let killAt = 1; killAt <= whole.writes; killAt++) {
+    for (const when of ['before', 'after'] as const)
+      assert.deepEqual((await outcome(killAt, when)).result, whole.result, `${when} write ${killAt}`)
+  }
+})
+
+test('a dry run by schedule comes first, the next one acts, and a time that was missed runs once', async () => {
+  await using of = await stage()
+  await pushTags(of, 'team/app', ['a', 'b', 'c'])
+  const policy = { projectId: of.projectId, name: 'life' }
+  await createPolicy(of.rooms.accounts, { ...policy, decision: { rules: latest, schedule: 'every 1d' } }, who)
+  const { registry } = of.rooms
+  const { signal } = new AbortController()
+  const lastRun = async () => {
+    const row = await registry.metadata.reader
+      .selectFrom('retention_runs')
+      .select(['id', 'is_dry', 'trigger'])
+      .orderBy('id', 'desc')
+      .executeTakeFirst()
+    return row
+  }
+  assert.equal(await startDuePolicies(registry, signal), 0, 'not before its time')
+  of.advance(10 * 86_400_000)
+  assert.equal(await startDuePolicies(registry, signal), 1)
+  assert.equal(await startDuePolicies(registry, signal), 0, 'ten days were one time')
+  const first = await lastRun()
+  assert.deepEqual([first?.is_dry, first?.trigger], [1, 'schedule'])
+  of.advance(86_400_000)
+  assert.equal(await startDuePolicies(registry, signal), 0, 'one waits already')
+  await work(of, first?.id ?? 0)
+  await endJob(of)
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['a', 'b', 'c'])
+  of.advance(86_400_000)
+  assert.equal(await startDuePolicies(registry, signal), 1)
+  const second = await lastRun()
+  assert.equal(second?.is_dry, 0)
+  await work(of, second?.id ?? 0)
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['b', 'c'])
+  const { updatedAt, nextAt } = (await findPolicyByName(registry.metadata.reader, of.projectId, 'life')) ?? { updatedAt: 0, nextAt: 0 }
+  assert.ok((nextAt ?? 0) > updatedAt)
+  const deleted = await registry.metadata.reader.selectFrom('events').select('actor').where('action', '=', 'tag.deleted').executeTakeFirst()
+  assert.equal(deleted?.actor, 'retention:team/life')
+})
+
+test('a process whose job another one has taken decides nothing and removes nothing', async () => {
+  await using of = await stage()
+  await pushTags(of, 'team/app', ['a', 'b', 'c', 'd'])
+  const policy = await shownPolicy(of, latest)
+  const { id: runId, jobId } = await startRun(of.rooms.registry, { ...policy, isDry: false }, who)
+  for (const cursor of [undefined, { phase: 'remove' }]) {
+    // The row has the fence 0: nobody has claimed it.
+    const run = { job: { id: jobId ?? -1, fence: 7 }, signal: new AbortController().signal, cursor, save: () => Promise.resolve() }
+    const lost = retentionJob(of.rooms.registry).run({ ...run, report: () => undefined, log: () => undefined }, { runId })
+    await assert.rejects(lost, /no longer run by this worker/)
+    // Now with something to remove.
+    if (cursor === undefined)
+      await work(of, runId, { before: (name) => assert.notEqual(name, 'retention-remove/carry-out') }).catch(() => undefined)
+  }
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['a', 'b', 'c', 'd'])
+})
+
+test('old runs forget what they decided, and then are forgotten', async () => {
+  await using of = await stage()
+  await pushTags(of, 'team/app', ['a'])
+  const policy = await shownPolicy(of, latest)
+  for (let count = 0; count < 52; count++) {
+    const { id } = await startRun(of.rooms.registry, { ...policy, isDry: true }, who)
+    await work(of, id)
+    await endJob(of)
+  }
+  const { reader } = of.rooms.registry.metadata
+  const rows = async (table: 'retention_runs' | 'retention_decisions') => (await reader.selectFrom(table).select('id').execute()).length
+  assert.deepEqual([await rows('retention_runs'), await rows('retention_decisions')], [50, 10])
+})
