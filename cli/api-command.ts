@@ -109,7 +109,8 @@ export async function withServer(
   run: (client: ApiClient) => Promise<void>,
 ): Promise<void> {
   await using reach = await serverFetch(ca === undefined ? undefined : resolve(ca))
-  const send = stepUp === undefined ? reach.fetch : steppingUp(reach.fetch, { name: stepUp })
+  await using endings = new AsyncDisposableStack()
+  const send = stepUp === undefined ? reach.fetch : steppingUp(reach.fetch, { server, name: stepUp, endings })
   const client = createClient({ baseUrl: server, credential, fetch: send, userAgent: `berth-cli/${versionText()}` })
   try {
     await run(client)

@@ -47,8 +47,9 @@ function instantOf(flag: string, text: string | undefined): string | undefined {
 
 type Record = ResponseOf<typeof routes.listAudit>['items'][number]
 
-function whatOf({ repository, tag, digest, target }: Record): string {
-  if (repository === null) return target ?? ''
+function whatOf({ action, repository, tag, digest, target }: Record): string {
+  // What is in the trash is named by its target alone: its repository's name says too little.
+  if (repository === null || (action === 'trash.purged' && target !== null)) return target ?? digest ?? ''
   return `${repository}${tag === null ? '' : `:${tag}`}${tag === null && digest !== null ? `@${digest}` : ''}`
 }
 

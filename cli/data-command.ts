@@ -1,5 +1,5 @@
 /** What the commands that work on the data share: finding the configuration, opening the rooms, stopping in order, showing progress. */
-import { stat } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { loadConfig, type LoadedConfig } from '#config/load.ts'
 import type { Config } from '#config/config.ts'
@@ -28,6 +28,26 @@ export async function loadSource(source: string | undefined): Promise<LoadedConf
   const isData = source !== undefined && (await isDirectory(source))
   const environment = isData ? { ...process.env, [rootDirectoryVariable]: resolve(cwd, source) } : process.env
   return loadConfig({ file: isData ? undefined : source, environment, cwd })
+}
+
+/** What a command looks at, for people who named nothing and wonder. */
+export function describeSource({ file, storage, database }: Config): string {
+  const data = storage.rootDirectory === undefined ? 'no data directory (memory)' : `data in ${storage.rootDirectory}`
+  return `${file ?? 'no config.yml'}, ${data}, database ${database.file}`
+}
+
+/** The same where nothing is there to look at, neither data nor a database; undefined where there is. */
+export async function describeAbsence({ storage, database }: Config): Promise<string | undefined> {
+  const { rootDirectory } = storage
+  if (rootDirectory === undefined || (await isThere(rootDirectory)) || (await isThere(database.file))) return undefined
+  return `there is no data directory ${rootDirectory}, and no database ${database.file}`
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 async function configOf(source: string | undefined, { withoutDatabase = false }: DataOptions): Promise<Config> {
@@ -71,6 +91,11 @@ export function progressPrinter(): (line: () => string) => void {
 /** `1 blob`, `2,000 blobs`. */
 export function plural(count: number, noun: string): string {
   return `${count.toLocaleString('en')} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** `1 blob waits`, `2,000 blobs of 3 MiB wait`. */
+export function waits(count: number, noun: string, more?: string): string {
+  return `${[plural(count, noun), ...(more === undefined ? [] : [more])].join(' ')} ${count === 1 ? 'waits' : 'wait'}`
 }
 
 /** `12.3 MiB`. */

@@ -50,3 +50,25 @@ test('what to do, when to try again and the id of the request stand at the end',
     'too many; try again in 7 s (TOOMANYREQUESTS, request r)',
   )
 })
+
+test('who may not is told which permission it takes, where the server says it', () => {
+  const denied = { status: 403, code: 'DENIED', title: 'requested access is denied' }
+  assert.equal(
+    described({ ...denied, facts: { permission: 'garbage:collect' } }),
+    'requested access is denied; it needs garbage:collect (DENIED)',
+  )
+  for (const facts of [undefined, {}, { permission: 7 }])
+    assert.equal(described({ ...denied, facts }), 'requested access is denied (DENIED)')
+})
+
+test('nobody is sent to log in where there are no accounts', () => {
+  const said = described({
+    status: 401,
+    code: 'UNAUTHORIZED',
+    title: 't',
+    detail: 'there are no accounts',
+    facts: { reason: 'NO_ACCOUNTS' },
+  })
+  assert.match(said, /^there are no accounts; .*berth garbage-collect <config-or-directory> \(UNAUTHORIZED\)$/)
+  assert.match(described({ status: 401, code: 'UNAUTHORIZED', title: 't' }), /^t; log in with berth login http:\/\/x /)
+})

@@ -5,8 +5,12 @@ import { printable } from './print.ts'
 const advice: Readonly<Record<string, string>> = {
   UNAUTHORIZED: 'log in with berth login',
   PRECONDITION_FAILED: 'look at it again, then repeat the change',
-  ELEVATION_REQUIRED: 'at a terminal your password is asked for, a script gives it with BERTH_USER and BERTH_TOKEN',
+  ELEVATION_REQUIRED:
+    'at a terminal after berth login your password is asked for; a script gives it with BERTH_USER and BERTH_TOKEN, or a token whose scopes name the permission',
 }
+
+/** Some verbs need no server, and so no account there. */
+const noAccounts = 'verbs that are given its configuration or its directory work there: berth garbage-collect <config-or-directory>'
 
 /** What the verb was about. */
 export interface Asked {
@@ -20,7 +24,7 @@ export function describeProblem(problem: ApiProblem, { server, options }: Asked)
   // The parts say it with their names here; else the detail is the particular sentence, and the title the general one of its code.
   const isOfParts = problem.errors.some(({ message }) => problem.detail?.includes(message))
   const first = withOptions((isOfParts ? undefined : problem.detail) ?? problem.title, options)
-  const hint = problem.code === 'UNAUTHORIZED' ? `${advice['UNAUTHORIZED']} ${server}` : advice[problem.code]
+  const hint = hintOf(problem, server)
   const wait = problem.retryAfterSeconds === undefined ? undefined : `try again in ${problem.retryAfterSeconds} s`
   const parts = [first]
   for (const { path, message } of problem.errors) {
@@ -30,6 +34,13 @@ export function describeProblem(problem: ApiProblem, { server, options }: Asked)
   const sentence = [...parts, hint, wait].filter((part) => part !== undefined).join('; ')
   const id = problem.requestId === undefined ? '' : `, request ${problem.requestId}`
   return printable(`${sentence} (${problem.code}${id})`)
+}
+
+/** What to do, or whom to ask for what. */
+function hintOf({ code, facts }: ApiProblem, server: string): string | undefined {
+  if (code === 'DENIED') return typeof facts['permission'] === 'string' ? `it needs ${facts['permission']}` : undefined
+  if (code !== 'UNAUTHORIZED') return advice[code]
+  return facts['reason'] === 'NO_ACCOUNTS' ? noAccounts : `${advice['UNAUTHORIZED']} ${server}`
 }
 
 /** `displayName` → display, name. */

@@ -8,6 +8,8 @@ import { printable } from './print.ts'
 /** A job as the server tells of it. */
 export type Job = ResponseOf<typeof readJob>
 
+type JobLine = ResponseOf<typeof readJobLines>['items'][number]
+
 const shortestMs = 250
 const longestMs = 2_000
 const linesAtOnce = 1_000
@@ -41,14 +43,27 @@ function hasEnded({ state }: Job): boolean {
 
 /** The id of the last line. */
 async function printLines(client: ApiClient, job: number, after: number): Promise<number> {
+  let last = after
+  for await (const line of jobLines(client, job, after)) {
+    console.error(lineText(line))
+    last = line.id
+  }
+  return last
+}
+
+/** What a job said until now, behind the line of that id. */
+export async function* jobLines(client: ApiClient, job: number, after = 0): AsyncGenerator<JobLine> {
   for (let last = after; ;) {
     const { items } = await client.call(readJobLines, { params: { job }, query: { after: last, limit: linesAtOnce } })
-    for (const { id, at, level, message } of items) {
-      console.error(`${at} ${level.padEnd(5)} ${printable(message)}`)
-      last = id
-    }
-    if (items.length < linesAtOnce) return last
+    yield* items
+    last = items.at(-1)?.id ?? last
+    if (items.length < linesAtOnce) return
   }
+}
+
+/** One line for people. */
+export function lineText({ at, level, message }: JobLine): string {
+  return `${at} ${level.padEnd(5)} ${printable(message)}`
 }
 
 /** `1,200 of 5,000 blobs (24 %)`; empty before there is any. */

@@ -4,9 +4,9 @@
  * --now and --quiet; else it is the server of --server, BERTH_SERVER or the last login.
  */
 import type { Command } from 'commander'
-import { collectGarbage, readGarbageStatus } from '#main.ts'
+import { collectGarbage, readGarbageStatus, readWaitingUntagged } from '#main.ts'
 import { CommandFailure } from './command-failure.ts'
-import { describeBytes, plural, withBerth } from './data-command.ts'
+import { describeBytes, plural, waits, withBerth } from './data-command.ts'
 
 interface GarbageFlags {
   readonly dryRun?: boolean
@@ -48,7 +48,10 @@ async function collectFromData(source: string | undefined, { dryRun = false, del
     for (const line of reportLines({ ...report, dryRun })) console.log(line)
     if (now !== true) {
       const waiting = { signal, deleteUntagged, sweep: dryRun, dryRun: true, immediately: true }
-      console.log(waitingLine(await collectGarbage(berth, waiting), dryRun))
+      const all = await collectGarbage(berth, waiting)
+      console.log(waitingLine(dryRun ? without(all, report) : all))
+      const untagged = await readWaitingUntagged(berth)
+      if (deleteUntagged === true && untagged.until !== undefined) console.log(untaggedLine(untagged))
     }
     const { trash } = await readGarbageStatus(berth)
     if (trash.count > 0) console.log(trashLine(trash))
@@ -66,12 +69,33 @@ export function reportLines(report: GarbageReport & { readonly dryRun: boolean }
   ]
 }
 
+type Waiting = Pick<GarbageReport, 'manifests' | 'blobs' | 'keys' | 'freedBytes'>
+
+/** Of what goes sooner or later, what does not go now. */
+function without(all: GarbageReport, now: GarbageReport): Waiting {
+  const rest = (member: keyof Waiting) => Math.max(0, all[member] - now[member])
+  return { manifests: rest('manifests'), blobs: rest('blobs'), keys: rest('keys'), freedBytes: rest('freedBytes') }
+}
+
+/** Manifests that nothing keeps and that were not taken all the same. */
+export function untaggedLine({ manifests, bytes, until }: Untagged): string {
+  const first = manifests === 1 ? '' : ', the first of them'
+  const instant = new Date(until ?? 0).toISOString()
+  return `${waits(manifests, 'untagged manifest', `of up to ${describeBytes(bytes)}`)}${first} until ${instant}: a push may still rely on what lost its tag lately`
+}
+
+interface Untagged {
+  readonly manifests: number
+  readonly bytes: number
+  /** As the API or the server tell time. */
+  readonly until: number | string | null | undefined
+}
+
 /** What nothing references and is kept for a while all the same, with the reason and the way around it. */
-function waitingLine({ manifests, blobs, keys, freedBytes }: GarbageReport, isDryRun: boolean): string {
+function waitingLine({ manifests, blobs, keys, freedBytes }: Waiting): string {
   if (manifests + blobs + keys === 0) return 'nothing else waits to be deleted'
-  const of = isDryRun ? ' (what would go now included)' : ''
   return (
-    `${plural(manifests, 'manifest')}, ${plural(blobs, 'blob')} and ${plural(keys, 'file')} of ${describeBytes(freedBytes)} wait${of}: a push under way may rely on what lost ` +
+    `${plural(manifests, 'manifest')}, ${plural(blobs, 'blob')} and ${plural(keys, 'file')} of ${describeBytes(freedBytes)} wait: a push under way may rely on what lost ` +
     `its last reference less than storage.garbagedelay ago, a pull on files until storage.readersdelay later. Blobs and files then go by themselves while ` +
     `Berth serves, untagged manifests by the next -m or as their project says; --now takes all at once, while no server runs`
   )

@@ -2,9 +2,9 @@
 import { readGarbage, startGarbageRun } from '#api/routes/garbage.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import { withClient, type ApiFlags } from './api-command.ts'
-import { describeBytes, plural } from './data-command.ts'
+import { describeBytes, waits } from './data-command.ts'
 import { followJob, requireDone } from './follow-job.ts'
-import { reportLines, trashLine } from './garbage-collect.ts'
+import { reportLines, trashLine, untaggedLine } from './garbage-collect.ts'
 
 interface RunFlags extends ApiFlags {
   readonly dryRun?: boolean
@@ -36,22 +36,28 @@ export async function collectOnServer(flags: RunFlags): Promise<void> {
     requireDone(ended)
     if (flags.json === true) return
     for (const line of reportLines(ended.result as Parameters<typeof reportLines>[0])) console.log(line)
-    for (const line of statusLines(await client.call(readGarbage, {}))) console.log(line)
+    for (const line of statusLines(await client.call(readGarbage, {}), flags)) console.log(line)
   })
 }
 
-/** What waits, and why. */
-export function statusLines({ isExact, reclaimable, leaving, trash }: Garbage): readonly string[] {
+/** What waits, and why. What a collection of now takes was told by it. */
+export function statusLines({ isExact, reclaimable, untagged, leaving, trash }: Garbage, flags: RunFlags = {}): readonly string[] {
   const least = isExact ? '' : 'at least '
-  const { later } = reclaimable
+  const later = {
+    blobs: Math.max(0, reclaimable.later.blobs - reclaimable.now.blobs),
+    bytes: Math.max(0, reclaimable.later.bytes - reclaimable.now.bytes),
+  }
   const waiting =
     later.blobs === 0
       ? []
-      : [`${least}${plural(later.blobs, 'blob')} of ${describeBytes(later.bytes)} wait for storage.garbagedelay to be over`]
+      : [`${least}${waits(later.blobs, 'blob', `of ${describeBytes(later.bytes)}`)} for storage.garbagedelay to be over`]
+  const manifests = flags.deleteUntagged === true && untagged.until !== null ? [`${least}${untaggedLine(untagged)}`] : []
+  const included = flags.dryRun === true ? ' (what would be freed now included)' : ''
   const read =
     leaving.files === 0
       ? []
-      : [`${least}${describeBytes(leaving.bytes)} in ${plural(leaving.files, 'file')} wait for storage.readersdelay to be over`]
+      : [`${least}${describeBytes(leaving.bytes)} in ${waits(leaving.files, 'file')} for storage.readersdelay to be over${included}`]
   const held = trash.items === 0 ? [] : [trashLine({ count: trash.items, bytes: trash.bytes })]
-  return waiting.length + read.length + held.length === 0 ? ['nothing else waits to be deleted'] : [...waiting, ...read, ...held]
+  const lines = [...manifests, ...waiting, ...read, ...held]
+  return lines.length === 0 ? ['nothing else waits to be deleted'] : lines
 }

@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander'
 import * as routes from '#api/routes/jobs.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { describeProgress, followJob, requireDone, type Job } from './follow-job.ts'
+import { describeProgress, followJob, jobLines, lineText, requireDone, type Job } from './follow-job.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
@@ -63,6 +63,17 @@ function watch(job: number, flags: ApiFlags): Promise<void> {
   })
 }
 
+function lines(job: number, flags: ApiFlags): Promise<void> {
+  return withClient(flags, async ({ client, print }) => {
+    if (flags.json === true) {
+      const items = await Array.fromAsync(jobLines(client, job))
+      print({ items }, () => undefined)
+      return
+    }
+    for await (const line of jobLines(client, job)) console.log(lineText(line))
+  })
+}
+
 function stop(job: number, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
   return withClient(flags, async ({ client, print, server }) => {
     await confirm(`Stop job ${job} of ${server}?`, flags)
@@ -88,6 +99,7 @@ export function registerJob(program: Command): void {
     .addOption(new Option('--state <state>', 'only those in this state').choices(states))
     .action(list)
   one('show', 'show one job').action(show)
+  one('lines', 'print what a job said, in order').action(lines)
   one('watch', 'follow a job until it ends; exit status 1 when its work was not done').action(watch)
   one('stop', 'stop a job; what it did stays done')
     .option(...yesOption)

@@ -7,16 +7,18 @@
 import { createProgram } from './program.ts'
 import { describeFailure } from './failure.ts'
 import { flushed, watchOutput } from './flushed.ts'
+import { rewriteArguments } from './rewrite-arguments.ts'
 
 /** Runs the verb and ends the process when its output is read. */
 export async function main(args: readonly string[]): Promise<never> {
-  const [verb] = withVerb(args)
+  const words = rewriteArguments(withVerb(args))
+  const [verb] = words
   // A registry ends when it is told to, whether its log is read or not.
   const outputs = verb === 'serve' ? [] : [process.stdout, process.stderr]
   for (const output of outputs) watchOutput(output)
   const isDone = await reported(async () => {
     const program = await createProgram(verb)
-    await program.parseAsync(withVerb(args), { from: 'user' })
+    await program.parseAsync(words, { from: 'user' })
   })
   for (const output of outputs) await (isDone ? reported(() => flushed(output)) : flushed(output).catch(() => false))
   process.exit()

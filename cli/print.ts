@@ -37,6 +37,11 @@ export function printFacts(facts: Readonly<Record<string, Cell>>): void {
   for (const [name, value] of Object.entries(facts)) console.log(`${`${name}:`.padEnd(width + 2)}${cellText(value)}`)
 }
 
+/** What the server says beside its answer, to standard error. */
+export function tellWarnings({ warnings = [] }: { readonly warnings?: readonly string[] }): void {
+  for (const warning of warnings) console.error(`warning: ${printable(warning)}`)
+}
+
 /** For programs: the answer as it came. */
 export function printJson(value: unknown): void {
   console.log(JSON.stringify(value, undefined, 2))

@@ -68,7 +68,7 @@ export async function createProgram(verb?: string): Promise<Command> {
     .description('A container image registry. The binary is also called registry, and takes the verbs of registry:2.')
     .version(versionText(), '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [verb]', 'print help for a verb')
+    .helpCommand('help [verb...]', 'print help for a verb, or for one of its own')
     .showHelpAfterError('(berth --help lists the verbs)')
     .showSuggestionAfterError()
   for (const register of verbs) register(program)

@@ -6,7 +6,7 @@ import { readProjectNetworks, replaceProjectNetworks } from '#api/routes/system.
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
-import { printFacts } from './print.ts'
+import { printFacts, tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 import { tellUndo } from './tell-undo.ts'
 
@@ -56,7 +56,7 @@ function printProject(project: ResponseOf<typeof readProject>): void {
 
 function untaggedWords(days: number | null): string {
   if (days === null) return 'kept'
-  return days === 0 ? 'go with the next collection' : `go after ${days} day${days === 1 ? '' : 's'}`
+  return days === 0 ? 'go when storage.garbagedelay is over' : `go after ${days} day${days === 1 ? '' : 's'}`
 }
 
 /** Commander knows no option whose value is null. */
@@ -68,6 +68,7 @@ function show(project: string, flags: ApiFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const found = await client.call(readProject, { params: { project } })
     print(found, () => printProject(found))
+    tellWarnings(found)
   })
 }
 
@@ -98,6 +99,7 @@ function update(project: string, flags: UpdateFlags): Promise<void> {
     if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to change: --help lists what can be')
     const changed = await client.call(updateProject, { params: { project }, body })
     print(changed, () => printProject(changed))
+    tellWarnings(changed)
   })
 }
 

@@ -11,7 +11,8 @@ const quota = {
   tagsMax: 5,
   warnPercent: 80,
   used: counters,
-  warnedAt: null,
+  uploadingBytes: 2048,
+  warnedAt: { bytes: '2026-01-02T00:00:00.000Z', repositories: null, tags: '2026-01-03T00:00:00.000Z' },
   updatedAt: '2026-01-01T00:00:00.000Z',
   version: 3,
 }
@@ -55,7 +56,16 @@ async function asked(...args: readonly string[]): Promise<Asked> {
 
 test('a list shows of each limit how much is used', async () => {
   const { lines } = await asked('quota', 'list')
-  assert.match(lines[1] ?? '', /^team +512 B of 1\.0 KiB \(50 %\) +1, no limit +4 of 5 \(80 %\) +-$/)
+  assert.match(lines[1] ?? '', /^team +512 B of 1\.0 KiB \(50 %\) +1, no limit +4 of 5 \(80 %\) +bytes, tags$/)
+})
+
+test('a quota is shown with what is being uploaded, and of what people were warned', async () => {
+  const { lines } = await asked('quota', 'show', 'team')
+  assert.ok(
+    lines.some((line) => /^Being uploaded: +2\.0 KiB/.test(line)),
+    lines.join('\n'),
+  )
+  assert.ok(lines.some((line) => /^Warned: +bytes, tags$/.test(line)))
 })
 
 test('what is not named stays when limits are set, and the version that was read is asked for', async () => {

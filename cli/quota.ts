@@ -22,14 +22,21 @@ function levelText({ used, ...quota }: Quota, unit: Unit): string {
   return `${show(used[unit])} of ${show(limit)} (${percent} %)`
 }
 
+/** `bytes, tags`: of what people were warned; null: of nothing. */
+function warnedText({ warnedAt }: Quota): string | null {
+  const units = (['bytes', 'repositories', 'tags'] as const).filter((unit) => warnedAt[unit] !== null)
+  return units.length === 0 ? null : units.join(', ')
+}
+
 function printQuota(quota: Quota): void {
   printFacts({
     Project: quota.project,
     Bytes: levelText(quota, 'bytes'),
+    'Being uploaded': describeBytes(quota.uploadingBytes),
     Repositories: levelText(quota, 'repositories'),
     Tags: levelText(quota, 'tags'),
     'Warned at': `${quota.warnPercent} %`,
-    Warned: quota.warnedAt,
+    Warned: warnedText(quota),
     Updated: quota.updatedAt,
   })
 }
@@ -38,7 +45,7 @@ function list(flags: ListFlags): Promise<void> {
   return withClient(flags, async ({ client }) => {
     await printPages(readPages(client, routes.listQuotas, flags), flags, {
       columns: ['PROJECT', 'BYTES', 'REPOSITORIES', 'TAGS', 'WARNED'],
-      row: (each) => [each.project, levelText(each, 'bytes'), levelText(each, 'repositories'), levelText(each, 'tags'), each.warnedAt],
+      row: (each) => [each.project, levelText(each, 'bytes'), levelText(each, 'repositories'), levelText(each, 'tags'), warnedText(each)],
     })
   })
 }

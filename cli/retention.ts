@@ -5,7 +5,7 @@ import * as routes from '#api/routes/retention.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { listOptions, printPages, readPages, type ListFlags, type TableShape } from './list.ts'
-import { printFacts, printRows } from './print.ts'
+import { printFacts, printRows, tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 import { readPolicyFile } from './retention-file.ts'
 import { followRun, requireRunDone, type Run } from './follow-retention-run.ts'
@@ -110,6 +110,7 @@ function createPolicy(project: string, name: string, flags: FileFlags): Promise<
     // The server says what does not fit.
     const made = await client.call(routes.createRetentionPolicy, { params: { project }, body: body as never })
     print(made, () => printPolicy(made))
+    tellWarnings(made)
     if (flags.json !== true) console.error(`to see what it would do: berth retention run ${project} ${name} --dry-run --wait`)
   })
 }
@@ -129,6 +130,7 @@ function changePolicy(project: string, policy: string, flags: ChangeFlags): Prom
     if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to change: --help lists what can be')
     const changed = await client.call(routes.updateRetentionPolicy, { params: { project, policy }, body })
     print(changed, () => printPolicy(changed))
+    tellWarnings(changed)
   })
 }
 
@@ -164,6 +166,7 @@ function run(project: string, policy: string, flags: RunFlags): Promise<void> {
     const dryRun = flags.dryRun === true
     if (!dryRun) await confirm(`Remove the tags that retention policy ${policy} of ${project} does not keep?`, flags)
     const started = await client.call(routes.startRetentionRun, { params: { project, policy }, body: { dryRun } })
+    tellWarnings(started)
     const shown = flags.wait === true ? await followRun(client, project, started) : started
     print(shown, () => printRun(shown))
     if (flags.json !== true) console.error(`what it decides: berth retention decisions ${project} ${shown.id}`)

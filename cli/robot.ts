@@ -104,8 +104,8 @@ async function runList(flags: RobotListFlags): Promise<void> {
         ? readPages(client, routes.listRobots, flags, { query })
         : readPages(client, routes.listProjectRobots, flags, { params: { project }, query })
     await printPages(pages, flags, {
-      columns: ['ID', 'LOGIN', 'DISABLED', 'UNTIL', 'LAST USED'],
-      row: ({ id, login, isDisabled, expiresAt, lastUsedAt }) => [id, login, isDisabled, expiresAt, lastUsedAt],
+      columns: ['ID', 'LOGIN', 'DISABLED', 'UNTIL', 'LAST USED', 'CREATED BY'],
+      row: ({ id, login, isDisabled, expiresAt, lastUsedAt, createdBy }) => [id, login, isDisabled, expiresAt, lastUsedAt, createdBy],
     })
   })
 }

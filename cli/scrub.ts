@@ -67,6 +67,10 @@ async function scrubThere(flags: ScrubFlags): Promise<void> {
   })
 }
 
+function isOfBlob(kind: string): boolean {
+  return kind === 'missing' || kind === 'damaged'
+}
+
 async function scrubHere(source: string | undefined, { rate, after }: LocalFlags): Promise<void> {
   await withBerth(source, async (berth, signal) => {
     const print = progressPrinter()
@@ -80,14 +84,23 @@ async function scrubHere(source: string | undefined, { rate, after }: LocalFlags
           lastId = progress.lastId
           print(() => `${plural(progress.blobs, 'blob')}, ${describeBytes(progress.bytes)} read …`)
         },
-        onFinding: ({ kind, key, digest, detail }) =>
-          console.log(kind === 'missing' || kind === 'damaged' ? `${digest}: ${detail}` : `${kind} ${key}: ${detail}`),
+        onFinding: ({ kind, key, digest, detail }, isNew) => {
+          const known = isNew ? '' : ' (known before)'
+          console.log(isOfBlob(kind) ? `${digest}: ${detail}${known}` : `${kind} ${key}: ${detail}${known}`)
+        },
       })
+      const wrong = report.findings.reduce((sum, { count }) => sum + count, 0)
+      const damaged = report.findings.filter(({ kind }) => isOfBlob(kind)).reduce((sum, { count }) => sum + count, 0)
       console.log(
         `${plural(report.blobs, 'blob')} read, ${describeBytes(report.bytes)}; ${report.quarantined} quarantined, ${report.released} found right again`,
       )
+      console.log(
+        wrong === 0
+          ? 'Nothing is known to be wrong.'
+          : `Wrong now: ${plural(damaged, 'blob')} missing or damaged, ${plural(wrong - damaged, 'other finding')}`,
+      )
       console.log(`${plural(report.manifests, 'manifest')}, ${plural(report.tags, 'tag')} and ${plural(report.keys, 'file')} looked at`)
-      if (report.quarantined > 0 || Object.keys(report.found).length > 0) process.exitCode = 1
+      if (wrong > 0) process.exitCode = 1
     } catch (error) {
       if (signal.aborted && lastId !== undefined) console.error(`go on with --after ${lastId}`)
       throw error
@@ -99,8 +112,8 @@ function printStatus({ last, current, nextAt, findings }: ResponseOf<typeof rout
   printFacts({
     'Last pass': last === null ? 'none' : `${last.startedAt} to ${last.endedAt}`,
     ...(last !== null && {
-      Read: `${plural(last.blobs, 'blob')}, ${describeBytes(last.bytes)} of ${last.sample} %`,
-      'Looked at': `${plural(last.manifests, 'manifest')}, ${plural(last.tags, 'tag')}, ${plural(last.keys, 'file')}`,
+      'Looked at': `${plural(last.blobs, 'blob')}, ${plural(last.manifests, 'manifest')}, ${plural(last.tags, 'tag')}, ${plural(last.keys, 'file')}`,
+      Read: `${describeBytes(last.bytes)}, the bytes of ${last.sample === 100 ? 'all' : `${last.sample} % of the`} blobs`,
       'Put in quarantine': last.quarantined,
       'Right again': last.released,
     }),

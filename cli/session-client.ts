@@ -1,7 +1,8 @@
 /**
  * A session of the kind that browsers have, for what only a signed-in person may do: second factors, and the first token of an account that has one.
  *
- * It is opened by the password (and the second factor where the account has one), kept in memory alone, and ended when the verb is through.
+ * It is opened by the password (and the second factor where the account has one), kept in memory alone, and ended when the verb is through. Stepping up
+ * (step-up.ts) opens one, too, for accounts that a password alone does not open.
  */
 import { resolve } from 'node:path'
 import { ApiProblem, createClient, type ApiClient } from '#api/client.ts'
@@ -28,21 +29,39 @@ export interface SessionOf {
 export async function withSession(wanted: SessionOf, run: (client: ApiClient) => Promise<void>): Promise<void> {
   const { server, ca, options = [] } = wanted
   await using reach = await serverFetch(ca === undefined ? undefined : resolve(ca))
-  const client = createClient({ baseUrl: server, fetch: withCookies(reach.fetch), userAgent: `berth-cli/${versionText()}` })
   try {
-    await open(client, wanted)
-    try {
-      await run(client)
-    } finally {
-      // One that is left over ends by itself.
-      await client.call(signOut).catch(() => undefined)
-    }
+    await using session = await openSession(reach.fetch, wanted)
+    await run(clientOf(server, session.fetch))
   } catch (error) {
     throw error instanceof ApiProblem ? new CommandFailure(describeProblem(error, { server, options })) : error
   }
 }
 
-async function open(client: ApiClient, { name, password, askCode }: SessionOf): Promise<void> {
+/** An open session; it is signed out when it is disposed of. */
+export interface OpenSession extends AsyncDisposable {
+  /** Sends with the session's cookie. */
+  readonly fetch: typeof fetch
+}
+
+/** Signs in. Throws what the server answers, and sentences where it cannot be done here. */
+export async function openSession(send: typeof fetch, wanted: Omit<SessionOf, 'ca' | 'options'>): Promise<OpenSession> {
+  const fetch = withCookies(send)
+  const client = clientOf(wanted.server, fetch)
+  await open(client, wanted)
+  return {
+    fetch,
+    async [Symbol.asyncDispose]() {
+      // One that is left over ends by itself.
+      await client.call(signOut).catch(() => undefined)
+    },
+  }
+}
+
+function clientOf(server: string, send: typeof fetch): ApiClient {
+  return createClient({ baseUrl: server, fetch: send, userAgent: `berth-cli/${versionText()}` })
+}
+
+async function open(client: ApiClient, { name, password, askCode }: Omit<SessionOf, 'ca' | 'options'>): Promise<void> {
   const session = await client.call(signIn, { body: { name, password } }).catch((error: unknown) => {
     if (error instanceof ApiProblem && error.code === 'UNAUTHORIZED')
       throw new CommandFailure(printable(error.detail ?? 'name or password is wrong'))

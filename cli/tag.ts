@@ -1,5 +1,6 @@
 /** `berth tag`: tags of repositories. */
 import type { Command } from 'commander'
+import type { ResponseOf } from '#api/contract.ts'
 import { createTag, deleteTag, listTagHistory, listTags, readTag, restoreTag, updateTag } from '#api/routes/tags.ts'
 import { parseLifetime } from '#lib/lifetime.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
@@ -7,7 +8,7 @@ import { CommandFailure } from './command-failure.ts'
 import { describeBytes } from './data-command.ts'
 import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
-import { printFacts } from './print.ts'
+import { printFacts, tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 import { tellUndo } from './tell-undo.ts'
 
@@ -91,16 +92,27 @@ function create(tagged: string, digest: string, flags: ApiFlags): Promise<void> 
 interface RestoreFlags extends ApiFlags {
   readonly digest?: string
   readonly history?: number
+  readonly force?: boolean
 }
 
 function restore(tagged: string, flags: RestoreFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const { digest, history: change } = flags
     if (digest !== undefined && change !== undefined) throw new CommandFailure('--digest goes with no --history')
-    const body = { ...(digest !== undefined && { digest }), ...(change !== undefined && { change }) }
+    const body = {
+      ...(digest !== undefined && { digest }),
+      ...(change !== undefined && { change }),
+      ...(flags.force === true && { force: true }),
+    }
     const tag = await client.call(restoreTag, { params: parseTagged(tagged), body })
-    print(tag, () => console.log(`${tagged} is ${tag.digest}`))
+    print(tag, () => console.log(describeRestored(tagged, tag)))
   })
+}
+
+function describeRestored(tagged: string, { digest, expiresAt, missing }: ResponseOf<typeof restoreTag>): string {
+  const expiry = expiresAt === undefined ? 'it does not expire: berth tag expire says otherwise' : `it expires at ${expiresAt}`
+  const without = missing.length === 0 ? [] : [`without ${missing.join(', ')}, which it needs: push that again`]
+  return [`${tagged} is ${digest}`, expiry, ...without].join('; ')
 }
 
 function expire(tagged: string, when: string, flags: ApiFlags): Promise<void> {
@@ -108,6 +120,8 @@ function expire(tagged: string, when: string, flags: ApiFlags): Promise<void> {
     const { repository, tag: name } = parseTagged(tagged)
     const tag = await client.call(updateTag, { params: { repository, tag: name }, body: { expiresAt: instantOf(when) } })
     print(tag, () => console.log(tag.expiresAt === undefined ? `${tagged} does not expire` : `${tagged} expires at ${tag.expiresAt}`))
+    tellWarnings(tag)
+    if (tag.isImmutable && tag.expiresAt !== undefined) console.error(`${tagged} is immutable: it stays for as long as a rule keeps it`)
   })
 }
 
@@ -158,6 +172,7 @@ export function registerTag(program: Command): void {
   )
     .option('--digest <digest>', 'at this manifest instead, which is here or in the trash')
     .option('--history <id>', 'at what it was after this entry of its history instead', wholeNumber)
+    .option('--force', 'also when what comes out of the trash lacks what it needs')
     .action(restore)
   apiOptions(
     tag

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { mock } from 'node:test'
 import { createProgram } from './program.ts'
+import { rewriteArguments } from './rewrite-arguments.ts'
 
 /** What a verb printed. */
 export interface Printed {
@@ -32,8 +33,9 @@ export async function runVerb(args: readonly string[], environment: Readonly<Rec
   try {
     setVariables({ ...Object.fromEntries(ours.map((name) => [name, undefined])), XDG_CONFIG_HOME: directory, ...environment })
     Object.defineProperty(process, 'stdin', { value: Readable.from([input]), configurable: true })
-    const program = await createProgram(args[0])
-    await program.exitOverride().parseAsync(args, { from: 'user' })
+    const words = rewriteArguments(args)
+    const program = await createProgram(words[0])
+    await program.exitOverride().parseAsync(words, { from: 'user' })
     return { lines, errors }
   } finally {
     setVariables(before)

@@ -1,7 +1,7 @@
 /** `berth token …`: personal access tokens; with `--user` those of another account. */
 import type { Command } from 'commander'
 import type { BodyOf, ResponseOf } from '#api/contract.ts'
-import { builtInRoles } from '#api/permissions.ts'
+import { builtInRoles, parsePermission, type Permission } from '#api/permissions.ts'
 import { createToken, listTokens, listUserTokens, revokeToken, revokeUserToken, type readToken } from '#api/routes/tokens.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
@@ -23,7 +23,7 @@ interface TokenListFlags extends ListFlags {
 }
 
 interface CreateFlags extends ApiFlags {
-  readonly permission?: readonly string[]
+  readonly permission?: readonly Permission[]
   readonly role?: string
   readonly project?: string
   readonly repositories?: string
@@ -63,7 +63,7 @@ async function runList(flags: TokenListFlags): Promise<void> {
 }
 
 /** A role's permissions as they are now: a token keeps what it was made with. */
-function permissionsOf({ permission = [], role }: CreateFlags): readonly string[] {
+function permissionsOf({ permission = [], role }: CreateFlags): readonly Permission[] {
   if (role === undefined) return permission
   const found = builtInRoles.find(({ name }) => name === role)
   if (found === undefined)
@@ -78,9 +78,8 @@ function scopesOf(flags: CreateFlags): { readonly scopes?: Scopes } {
     if (project === undefined && repositories === undefined) return {}
     throw new CommandFailure('what may it there? Say --role or --permission')
   }
-  // The server says which permission is none.
   return {
-    scopes: [{ permissions: permissions as Scopes[number]['permissions'], project: project ?? null, repositories: repositories ?? null }],
+    scopes: [{ permissions: [...permissions], project: project ?? null, repositories: repositories ?? null }],
   }
 }
 
@@ -104,7 +103,11 @@ async function runRevoke(token: number, flags: UserFlags & { readonly yes?: bool
   })
 }
 
-const collect = (value: string, before: readonly string[] = []): readonly string[] => [...before, value]
+function collect(text: string, before: readonly Permission[] = []): readonly Permission[] {
+  const permission = parsePermission(text)
+  if (permission === undefined) throw new CommandFailure(`${text} is no permission: berth role permissions lists them`)
+  return [...before, permission]
+}
 
 /** Adds the command to the program. */
 export function registerToken(program: Command): void {

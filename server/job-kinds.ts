@@ -12,13 +12,16 @@ import { trashPurge } from '#registry/purge-trash.ts'
 import { collectGarbageJob, reviewUntaggedJob } from '#registry/collect-garbage-job.ts'
 import type { Registry } from '#registry/registry.ts'
 
-/** Who is told of what jobs do, for metrics. */
-interface Listeners {
+/** What jobs have others do: no feature knows another. */
+interface JobHooks {
+  /** Writes the pulls that wait to be written. */
+  readonly flushPulls: () => Promise<void>
+  /** For metrics. */
   readonly onScrubRead?: ((bytes: number) => void) | undefined
 }
 
 /** In the order in which lists show them. */
-export function jobKindsOf(registry: Registry, config: Config, { onScrubRead }: Listeners = {}): readonly AnyJobKind[] {
+export function jobKindsOf(registry: Registry, config: Config, { flushPulls, onScrubRead }: JobHooks): readonly AnyJobKind[] {
   const keeping = { uploadPurging: config.storage.uploadPurging, retentionMs: config.audit.retentionMs }
   const counting = { metadata: registry.metadata, clock: registry.context.ports.clock }
   return [
@@ -27,7 +30,7 @@ export function jobKindsOf(registry: Registry, config: Config, { onScrubRead }: 
     trashPurge(registry),
     purgeUploadsJob(registry, keeping),
     expireTagsJob(registry),
-    retentionJob(registry),
+    retentionJob(registry, { flushPulls }),
     retentionScheduleJob(registry),
     forgetTokensJob(registry),
     pruneEventsJob(registry, keeping),

@@ -33,7 +33,7 @@ import { examine } from '#features/doctor.ts'
 import { startHousekeeping } from '#features/housekeeping.ts'
 import type { RetentionRunDetail } from '#features/retention-job.ts'
 import { oldestUnsealedAt } from '#events/seal.ts'
-import { scrub as scrubBlobs, type Scrub, type ScrubReport } from '#features/scrub.ts'
+import { scrub as scrubBlobs, type Scrub, type ScrubResult } from '#features/scrub.ts'
 import { scrubFigures } from '#features/scrub-status.ts'
 import { startTagExpiry } from '#features/tag-expiry.ts'
 import { readUsageFigures } from '#features/usage-jobs.ts'
@@ -64,6 +64,7 @@ import { readGarbageStatus as readStatus, type GarbageStatus } from '#registry/g
 import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
 import { recheckQuarantine } from '#registry/recheck-quarantine.ts'
 import type { Registry } from '#registry/registry.ts'
+import { readWaitingUntagged as readWaiting, type WaitingUntagged } from '#registry/waiting-untagged.ts'
 import { verifyUsageNow, type UsageVerification } from '#metadata/usage-verify.ts'
 import { jobKindsOf } from './job-kinds.ts'
 import { openAccess } from './open-access.ts'
@@ -83,6 +84,8 @@ export interface Berth extends AsyncDisposable {
   readonly audit: Audit
   /** What administrators decide while the registry runs. */
   readonly system: SystemRules
+  /** How often images are pulled; what it counted is written when it is disposed. */
+  readonly pullStatistics: PullStatistics
   /** Work in the background; {@link serve} begins it. */
   readonly jobs: Jobs
   readonly context: { readonly ports: Ports; readonly log: Logger }
@@ -115,12 +118,16 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
   stack.use(passwords)
   stack.use(issuers)
   const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
+  const pullStatistics = stack.use(countPulls({ registry, metrics, context: { ports, log } }))
   const scrubbed = watchScrub(metrics.registry, scrubFigures(registry))
   const jobs = createJobs({
     metadata,
     ports,
     log,
-    kinds: jobKindsOf(registry, config, { onScrubRead: (bytes) => scrubbed.countBytes(bytes) }),
+    kinds: jobKindsOf(registry, config, {
+      flushPulls: () => pullStatistics.flush(),
+      onScrubRead: (bytes) => scrubbed.countBytes(bytes),
+    }),
   })
   const opened = stack.move()
   return {
@@ -133,6 +140,7 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
     metrics,
     audit,
     system,
+    pullStatistics,
     jobs,
     context: { ports, log },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
@@ -209,6 +217,11 @@ export function readGarbageStatus({ registry }: Berth): Promise<GarbageStatus> {
   return readStatus(registry)
 }
 
+/** What a collection of untagged manifests does not take yet. */
+export function readWaitingUntagged({ registry }: Berth): Promise<WaitingUntagged> {
+  return readWaiting(registry)
+}
+
 /** Seals what is sealed under an older key under the first one of `secrets.keyfile`. Works beside a running server. */
 export function resealSecrets({ directory }: Berth): Promise<ResealReport> {
   return reseal(directory)
@@ -220,7 +233,7 @@ export function verifyUsage({ registry }: Berth, options: { readonly repair: boo
 }
 
 /** Reads every blob and compares it with its digest. */
-export function scrub({ registry }: Berth, options: Scrub): Promise<ScrubReport> {
+export function scrub({ registry }: Berth, options: Scrub): Promise<ScrubResult> {
   return scrubBlobs(registry, options)
 }
 
@@ -281,14 +294,13 @@ export async function serve(config: Config, ports: Ports = systemPorts): Promise
     stack.use(lockDatabase(config.database.file))
   }
   const berth = stack.use(await open(config, ports))
-  const { registry, access, directory, tokens, metrics, audit, system, jobs } = berth
+  const { registry, access, directory, tokens, metrics, audit, system, pullStatistics, jobs } = berth
   const { log } = berth.context
   const adoption = adoptionParts(berth)
   if (adoption !== undefined) await adoptIfNeeded(adoption)
   startWork(berth, stack)
   stack.use(await countDamage(berth))
   if (!registry.options.readOnly) stack.use(await startTagExpiry(registry, berth.activity))
-  const pullStatistics = stack.use(countPulls(berth))
   const pulls = stack.use(await openAuditStream(berth))
   watchAudit(berth, pulls)
   watchUsage(metrics.registry, () => readUsageFigures(registry.metadata.reader))
@@ -299,6 +311,7 @@ export async function serve(config: Config, ports: Ports = systemPorts): Promise
     ),
   )
   await server.listen()
+  registry.metadata.preload?.()
   // Last of all that can fail: its password is told to the caller now or to nobody.
   const administrator = config.auth.kind === 'accounts' ? await ensureAdministrator(registry.metadata, ports) : undefined
   const running = stack.move()
@@ -354,7 +367,7 @@ function watchAudit({ audit, metrics, registry, context }: Berth, pulls: AuditSt
   })
 }
 
-function countPulls({ registry, metrics, context }: Berth): PullStatistics {
+function countPulls({ registry, metrics, context }: Pick<Berth, 'registry' | 'metrics' | 'context'>): PullStatistics {
   const statistics = createPullStatistics({ metadata: registry.metadata, ...context })
   watchPulls(metrics.registry, statistics)
   return statistics

@@ -12,6 +12,7 @@ import type { AccessEpoch, WatchedAccess } from '#access/epoch.ts'
 import type { VerifyBearer, VerifyWorkload } from '#access/hooks.ts'
 import { ProjectMap } from '#access/locate.ts'
 import { onboard } from '#access/onboard.ts'
+import { warnOfOpenGrants } from '#access/open-to-everyone.ts'
 import { createPasswordProviders, type PasswordProviders } from '#access/password-providers.ts'
 import { tokenFinder } from '#access/personal-tokens.ts'
 import { findSession } from '#access/sessions.ts'
@@ -52,6 +53,7 @@ export async function openAccess(config: Config, { watched, metrics, ports, log 
   const secrets = createSecretBox(await loadSecretKeys(config.secrets, ports), ports.random)
   const directory: Directory = { metadata, ports, log, secrets, passwordFiles: passwordFilesOf(config) }
   const configuredFile = await openConfiguredFile(directory, config.auth)
+  if (config.auth.kind !== 'open') await warnOfOpenGrants(directory)
   const guard = createAddressGuard(config.outgoing.allowedNetworks)
   const passwords = createPasswordProviders({ directory, epoch, guard, configuredFile })
   const keepFresh = (userId: number) => passwords.keepFresh(userId)

@@ -187,7 +187,9 @@ async function bySession({ accounts, hooks }: SignIn, cookie: string): Promise<P
   const session = await hooks.findSession?.(cookie)
   const user = session === undefined ? undefined : await accounts.user({ id: session.userId })
   if (session === undefined || user === undefined || user.isDisabled) return undefined
-  return await accounts.personPrincipal(user, { credential: { kind: 'session', id: session.sessionId } })
+  const principal = await accounts.personPrincipal(user, { credential: { kind: 'session', id: session.sessionId } })
+  // The look at what the account comes from may just have ended its sessions.
+  return (await hooks.findSession?.(cookie)) === undefined ? undefined : principal
 }
 
 async function byCertificate({ accounts, hooks }: SignIn, requester: Requester, now: number): Promise<Principal | undefined> {

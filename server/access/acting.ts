@@ -11,7 +11,7 @@ export interface Acting {
   readonly unproved?: Unproved | undefined
 }
 
-/** What a session that was left open would have to prove its person for, and so gives to nobody before it has: not to a robot, a role, a group. */
+/** What the credential would have to prove its person for (access/elevation.ts), and so gives to nobody before it has: not to a robot, a role, a group. */
 export interface Unproved {
   readonly permissions: readonly Permission[]
   /** Says how to prove it. */

@@ -43,7 +43,11 @@ async function principalOf(parts: BearerParts, identity: BearerIdentity, { addre
     case 'user': {
       const user = await accounts.user({ id: owner.id })
       if (user === undefined || isStale(user)) throw new RegistryError('UNAUTHORIZED')
-      return await accounts.personPrincipal(user, entrance)
+      const principal = await accounts.personPrincipal(user, entrance)
+      // The look at what the account comes from may just have changed it.
+      const now = await accounts.user({ id: owner.id })
+      if (now === undefined || isStale(now)) throw new RegistryError('UNAUTHORIZED')
+      return principal
     }
     case 'robot': {
       const robot = await accounts.robot(owner.id)

@@ -91,9 +91,19 @@ export class PasswordSignIn {
 
   async #openAccount(signIn: SignIn, user: UserFacts): Promise<Principal> {
     const isLocal = user.passwordHash !== '' && (await this.#parts.hooks.isLocalOn?.()) !== false
-    if (!isLocal) return await this.#openFrom(signIn, await this.#files.of(user.id), user)
+    if (!isLocal) {
+      const stray = await this.#files.strayOf(user)
+      if (stray !== undefined) return await this.#refuseStray(signIn, stray, user)
+      return await this.#openFrom(signIn, await this.#files.of(user.id), user)
+    }
     const isFresh = await this.#require(signIn, user.passwordHash, (password) => verifyPassword(password, user.passwordHash))
     return await this.#person(user, signIn, isFresh)
+  }
+
+  /** Who has the password of a file's entry hears why it opens nothing; anybody else, what a wrong password hears. */
+  async #refuseStray(signIn: SignIn, { file, hash }: FileEntry, user: UserFacts): Promise<never> {
+    await this.#require(signIn, hash, (password) => file.verify(password, hash))
+    throw nameStands(await this.#collisions.explained(new RegistryError('UNAUTHORIZED'), user))
   }
 
   /** By the entry of a file, or else by a directory. */
@@ -121,7 +131,7 @@ export class PasswordSignIn {
     const { accounts } = this.#parts
     const spelled = this.#spellings.get(credential.name)
     if (spelled !== undefined && (await this.#files.isLinked(spelled, entry))) return await accounts.user({ id: spelled })
-    const id = await entry.file.open(entry.name, requester)
+    const id = await entry.file.open(entry.name, requester).catch(refuseConflict)
     this.#spellings.set(credential.name, id)
     return await accounts.user({ id })
   }
@@ -208,9 +218,24 @@ export class PasswordSignIn {
   }
 
   async #person(user: UserFacts, { requester }: SignIn, isFresh: boolean): Promise<Principal> {
-    if (user.hasSecondFactor && requester.isSignIn !== true) throw bareRefusal()
-    const principal = await this.#parts.accounts.personPrincipal(user, { credential: { kind: 'password' } })
+    const { accounts } = this.#parts
+    const principal = await accounts.personPrincipal(user, { credential: { kind: 'password' } })
+    // As it is after the look at what the account comes from: somebody else's second factor may just have gone.
+    const { hasSecondFactor } = (await accounts.user({ id: user.id })) ?? user
+    if (hasSecondFactor && requester.isSignIn !== true) throw bareRefusal()
     this.#parts.uses.take({ userId: user.id })
     return { ...principal, isPasswordFresh: isFresh }
   }
+}
+
+/** A client of /v2 knows what to do about a refusal, and nothing of a conflict. */
+function refuseConflict(error: unknown): never {
+  throw error instanceof RegistryError && error.code === 'CONFLICT' ? nameStands(error) : error
+}
+
+/** For whoever came with the right password of a file that does not open the account of their name. */
+function nameStands(cause: unknown): RegistryError {
+  const message =
+    'the password is right, but the name belongs to another account here: an administrator renames or deletes that account, or makes the deleted provider that opened it again under the same name'
+  return new RegistryError('UNAUTHORIZED', undefined, { message, cause })
 }

@@ -92,7 +92,10 @@ async function robotIn(reader: Reader, project: ProjectFacts, name: string): Pro
 }
 
 function nobodyOf(kind: EffectiveSubject['kind'], name: string): RegistryError {
-  const message = kind === 'user' ? `there is no user ${name}` : `there is no robot ${name} that could have rights here`
+  const message =
+    kind === 'user'
+      ? `there is no user ${name}: somebody of an htpasswd file, a directory or an identity provider signs in first`
+      : `there is no robot ${name} that could have rights here`
   return new RegistryError('REQUEST_INVALID', [{ path: `query/${kind}`, message }], { message })
 }
 

@@ -3,11 +3,13 @@
  *
  * A session must have proved its person within the last ten minutes ({@link elevationMs}): by the sign-in, or by password or second factor again. A
  * password that comes with each request is proof by itself, for accounts with a second factor never come in by it. A program has no screen: a personal
- * token or bearer token must name the permission in its scopes, so that a token for all and sundry destroys nothing; a robot has it by a grant.
+ * token or bearer token must name the permission in its scopes, so that a token for all and sundry destroys nothing; a robot has it by a grant. What one may
+ * not do without a proof one cannot give away without it either: {@link unprovedOf}.
  */
 import type { Permission } from '#api/permissions.ts'
 import { hasSecondFactor } from '#metadata/second-factors.ts'
 import { RegistryError } from '#oci/errors.ts'
+import type { Unproved } from './acting.ts'
 import type { Directory } from './directory.ts'
 import type { Principal } from './principal.ts'
 import { requireOpenSession } from './sessions.ts'
@@ -39,7 +41,36 @@ export async function requireElevation(directory: Directory, principal: Principa
   }
 }
 
-/** What a caller by a session that has proved nobody of late is told; undefined for a fresh one, and for every other credential. */
+/**
+ * Which of these permissions the caller would be refused for by {@link requireElevation}, with what they are then told; undefined for none. Whoever gives a
+ * permission away gives no more than they could use themselves at that moment.
+ */
+export async function unprovedOf(
+  directory: Directory,
+  principal: Principal,
+  permissions: readonly Permission[],
+): Promise<Unproved | undefined> {
+  const { credential, kind } = principal
+  if (kind === 'robot') return undefined
+  switch (credential.kind) {
+    case 'session': {
+      const message = await staleSessionMessage(directory, principal)
+      return message === undefined ? undefined : { permissions, message }
+    }
+    case 'personal':
+    case 'bearer':
+      return unnamedOf(principal, permissions)
+    case 'certificate':
+    case 'password':
+      return (await hasFactor(directory, principal)) ? { permissions, message: factorMessage } : undefined
+    case 'workload':
+    case 'robot':
+    case 'none':
+      return undefined
+  }
+}
+
+/** What a caller by a session that has proved nobody of late is told; undefined for a fresh one, and for credentials of other kinds. */
 export async function staleSessionMessage(directory: Directory, { credential }: Principal): Promise<string | undefined> {
   if (credential.kind !== 'session') return undefined
   if (credential.id === undefined) throw new RegistryError('UNAUTHORIZED')
@@ -50,14 +81,22 @@ export async function staleSessionMessage(directory: Directory, { credential }: 
 }
 
 /** Throws ELEVATION_REQUIRED for a session that has proved nobody of late. */
-export async function requireFreshSession(directory: Directory, principal: Principal): Promise<void> {
+async function requireFreshSession(directory: Directory, principal: Principal): Promise<void> {
   const message = await staleSessionMessage(directory, principal)
   if (message !== undefined) throw refusal(message)
 }
 
-function requireNamed({ rights }: Principal, permission: Permission | undefined): void {
-  const isNamed = permission !== undefined && rights.limits?.some(({ permissions }) => permissions.has(permission)) === true
-  if (isNamed) return
+function isNamed({ rights }: Principal, permission: Permission): boolean {
+  return rights.limits?.some(({ permissions }) => permissions.has(permission)) === true
+}
+
+function unnamedOf(principal: Principal, permissions: readonly Permission[]): Unproved | undefined {
+  const unnamed = permissions.filter((permission) => !isNamed(principal, permission))
+  return unnamed.length === 0 ? undefined : { permissions: unnamed, message: unnamedGiving }
+}
+
+function requireNamed(principal: Principal, permission: Permission | undefined): void {
+  if (permission !== undefined && isNamed(principal, permission)) return
   throw refusal(
     permission === undefined
       ? 'a token cannot do this: sign in, or use the berth command with your password'
@@ -65,9 +104,15 @@ function requireNamed({ rights }: Principal, permission: Permission | undefined)
   )
 }
 
-async function requireNoFactor({ metadata }: Directory, { kind, id }: Principal): Promise<void> {
-  if (kind !== 'user' || id === undefined || !(await hasSecondFactor(metadata.reader, id))) return
-  throw refusal('this needs your second factor: sign in, or use a personal access token whose scopes name the permission')
+const unnamedGiving = 'a token can give away what deletes or takes over only when its scopes name it: give your password instead'
+const factorMessage = 'this needs your second factor: sign in, or use a personal access token whose scopes name the permission'
+
+async function hasFactor({ metadata }: Directory, { kind, id }: Principal): Promise<boolean> {
+  return kind === 'user' && id !== undefined && (await hasSecondFactor(metadata.reader, id))
+}
+
+async function requireNoFactor(directory: Directory, principal: Principal): Promise<void> {
+  if (await hasFactor(directory, principal)) throw refusal(factorMessage)
 }
 
 function refusal(message: string): RegistryError {

@@ -40,6 +40,7 @@ export function watchAccess(metadata: Metadata, clock: Pick<Clock, 'monotonic'>)
         epoch.expire()
       }
     },
+    preload: () => metadata.preload?.(),
     ping: () => metadata.ping(),
     [Symbol.asyncDispose]: () => metadata[Symbol.asyncDispose](),
   }

@@ -1,5 +1,5 @@
 /** Entries of htpasswd files, as sign-in looks for them: by the name that was typed, or by the account that an entry is linked with. */
-import { linkedIdentities, type LinkedIdentity } from '#metadata/account-facts.ts'
+import { linkedIdentities, type LinkedIdentity, type UserFacts } from '#metadata/account-facts.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { EpochMemory, type AccessEpoch } from './epoch.ts'
@@ -45,6 +45,12 @@ export class FileEntries {
     if (files.length === 0) return { entry: undefined, unavailable: undefined }
     const links = await this.#linksOf(userId)
     return await firstOf(files, ({ id }) => links.find((link) => link.providerId === id && link.issuer === fileIssuer)?.subject)
+  }
+
+  /** The entry of that name, of an account that nothing opens: neither a password of its own nor any provider. */
+  async strayOf({ id, name, passwordHash }: Pick<UserFacts, 'id' | 'name' | 'passwordHash'>): Promise<FileEntry | undefined> {
+    if (passwordHash !== '' || (await this.#linksOf(id)).length > 0) return undefined
+    return (await this.named(name)).entry
   }
 
   async isLinked(userId: number, { file, name }: FileEntry): Promise<boolean> {

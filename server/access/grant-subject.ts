@@ -106,6 +106,7 @@ export function nobody(kind: string): RegistryError {
 }
 
 const hints: Readonly<Record<string, string>> = {
+  user: ': somebody of an htpasswd file, a directory or an identity provider signs in first',
   robot: ' here: a robot of a project gets roles in that project and those below it only',
   group:
     ': one of an identity provider is here once the first of its members has signed in, under the name that berth group list shows, or its DN',

@@ -1,7 +1,7 @@
 /**
  * The provider of `auth.htpasswd`: a row that the start makes from the configuration and keeps as it says.
  *
- * Its users may do everything with repositories, as with registry:2. When the configuration no longer has the file, or names another, the accounts are
+ * Its users may do everything on /v2, as with registry:2 (preset-rights.ts). When the configuration no longer has the file, or names another, the accounts are
  * disabled in the same transaction; those that are in the file that is there come back at the next look (htpasswd-provider.ts). So the row stays: a file that
  * is configured again finds its people.
  */

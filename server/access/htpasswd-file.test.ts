@@ -120,6 +120,20 @@ suite('the htpasswd file', () => {
     assert.ok(!parts.lines.join('').includes('5en6G6'))
   })
 
+  test('of bytes that are no text puts none of them into the log', async () => {
+    await using directory = await makeDirectory()
+    const path = join(directory.path, 'htpasswd')
+    await writeFile(path, `\u0001\u001b[31mcanary:x\n${'canary'.repeat(1000)}:x\nbob:plain\n`)
+    const parts = makeParts()
+    await new HtpasswdFile(path, parts).users()
+    assert.ok(!parts.lines.join('').includes('canary'))
+    for (const line of ['line 1 has', 'line 2 has', 'line 3 (bob) has'])
+      assert.ok(
+        parts.lines.some((each) => each.includes(line)),
+        line,
+      )
+  })
+
   test('fifty requests at once look at it once', async () => {
     await using directory = await makeDirectory()
     const path = join(directory.path, 'htpasswd')

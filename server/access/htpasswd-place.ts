@@ -17,7 +17,7 @@ import { parseHtpasswd, type Htpasswd } from './htpasswd.ts'
 /** Its name, beside the database. */
 export const fileDirectoryName = 'htpasswd.d'
 const plainName = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/
-const toldFaults = 5
+const toldFaults = 10
 
 /** The path of a provider's file. Throws UNSUPPORTED where there is no directory for such files, REQUEST_INVALID for what is no plain name. */
 export function pathOfFile({ passwordFiles }: Pick<Directory, 'passwordFiles'>, { path }: Pick<HtpasswdSettings, 'path'>): string {
@@ -33,9 +33,14 @@ export function pathOfFile({ passwordFiles }: Pick<Directory, 'passwordFiles'>, 
 export async function readFileOf(directory: Pick<Directory, 'passwordFiles' | 'ports'>, settings: HtpasswdSettings): Promise<Htpasswd> {
   const parsed = await readLinesOf(directory, settings)
   if (parsed.misfits.length === 0) return parsed
-  const told = parsed.misfits.slice(0, toldFaults).map(({ line, fault }) => `line ${line} ${fault}`)
-  const more = parsed.misfits.length - told.length
-  throw invalid(`has lines that do not count: ${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}`)
+  throw invalid(`has lines that do not count: ${listMisfits(parsed)}`)
+}
+
+/** The first lines that do not count, by number and kind of fault, and how many more there are. */
+export function listMisfits({ misfits }: Pick<Htpasswd, 'misfits'>): string {
+  const told = misfits.slice(0, toldFaults).map(({ line, fault }) => `line ${line} ${fault}`)
+  const more = misfits.length - told.length
+  return `${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}`
 }
 
 /** The same with lines that do not count, as a file that changed may have them; the configuration's own is read where the configuration says. */

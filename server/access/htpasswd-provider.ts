@@ -4,7 +4,8 @@
  * The problem: an entry is a name and a hash, and a name may be taken out and given to somebody else later; and a file that is being written may be
  * read half. The way: an account remembers by which entry it was last seen (a digest of the hash). An entry that is gone disables the account at the next
  * look, a second later at most, and ends nothing for good; when it is back as it was, so is the account. Another hash is another password: it ends
- * sessions and what clients keep in its place; and where the entry was gone in between, personal tokens too, for it may be somebody else now.
+ * sessions and every token, for nobody proves that it is the same person; and where the entry was gone in between, all that was the account's own goes,
+ * for it is somebody else then (htpasswd-successor.ts). Whoever is let in on what was read before that look is judged again after it.
  */
 import { createHash } from 'node:crypto'
 import { recordEvent } from '#events/record.ts'
@@ -19,6 +20,7 @@ import { openBcrypt } from './bcrypt.ts'
 import type { Directory } from './directory.ts'
 import type { SignInPlace } from './hooks.ts'
 import type { HtpasswdFile } from './htpasswd-file.ts'
+import { takeInheritance } from './htpasswd-successor.ts'
 import { onboard } from './onboard.ts'
 
 /** Of all identities that come from files: what tells them apart is the provider. */
@@ -120,9 +122,10 @@ const applyEntry = accessTransaction(
     // The version ends bearer tokens.
     await updateUserRow(tx, { id: userId, set: {}, at })
     await endSignIns(tx, userId)
-    if (before.isGone) await endPersonalTokens(tx, userId)
-    const detail = { by: 'provider', provider, ...(before.isGone ? { tokensEnded: true } : {}) }
+    await endPersonalTokens(tx, userId)
+    const detail = { by: 'provider', provider, tokensEnded: true }
     await recordEvent(tx, { action: 'user.password-changed', target: `user:${name}`, detail, at, ...whoOf(provider) })
+    if (before.isGone) await takeInheritance(tx, { userId, provider, at, who: whoOf(provider) })
   },
 )
 

@@ -12,6 +12,9 @@ export interface Htpasswd {
 
 const bcryptHash = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/
 
+/** What is no such name is left out of the log: the file may be none of names at all. */
+const loggable = /^[\p{L}\p{N}\p{P}\p{S} ]{1,64}$/u
+
 /** Each step doubles the work: cost 16 is 5 s of a core for every login, and an open door to whoever wants the process busy. */
 const maxCost = 15
 const minCost = 4
@@ -36,7 +39,7 @@ export function parseHtpasswd(text: string): Htpasswd {
       // An earlier line for the same name would let an old password in.
       hashes.delete(name)
       misfits.push({ line: index + 1, fault })
-      faults.push(`line ${index + 1}${colon < 1 ? '' : ` (${name})`} ${fault}; it does not count`)
+      faults.push(`line ${index + 1}${loggable.test(name) ? ` (${name})` : ''} ${fault}; it does not count`)
     }
   }
   return { hashes, faults, misfits }

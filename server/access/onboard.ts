@@ -32,6 +32,7 @@ import { NameCollision } from './name-collision.ts'
 import type { Directory } from './directory.ts'
 import { isGroupName } from './group-name.ts'
 import type { ExternalIdentity } from './password-provider.ts'
+import { isReservedByFile } from './reserved-names.ts'
 import { endSessions } from './sessions.ts'
 
 /** More groups than this are cut off: no directory means them as rights, and a token may be made to carry a million. */
@@ -103,6 +104,7 @@ export async function onboard(directory: Directory, vouched: Vouched, who: Who):
   const sight: Sight = { providerId, identity: said, name, at, who }
   if (known === undefined) {
     if (parseAccountName(name) === undefined) throw unusableName(name === '' ? said.name : name)
+    if (await isReservedByFile(directory, name, providerId)) throw await noteCollision(directory, sight, nameTaken(name))
     return await metadata.write(applySight, sight).catch(async (error: unknown) => {
       throw await noteCollision(directory, sight, error)
     })

@@ -111,7 +111,10 @@ class Book implements PasswordProviders {
   }
 
   async files(): Promise<readonly PasswordFile[]> {
-    return (await this.#current()).files
+    const { files } = await this.#current()
+    // Who is refused here may be the only one who asks: an entry that is gone is noted before its name is another's.
+    await this.#files.follow(files)
+    return files
   }
 
   async isLocalOn(): Promise<boolean> {

@@ -63,21 +63,27 @@ export interface ShownToken {
 const tokensPerUserMax = 500
 const scopesMax = 50
 
-const add = accessTransaction(
-  import.meta.url,
-  'personal-tokens/add',
-  async (tx, { token, userId, who }: { readonly token: TokenInput; readonly userId: number; readonly who: Who }) => {
-    if ((await countTokens(tx, { userId }, 'personal')) >= tokensPerUserMax) {
-      throw new RegistryError('CONFLICT', undefined, {
-        message: `there may be ${tokensPerUserMax} tokens at most: revoke what is no longer used`,
-      })
-    }
-    const id = await insertToken(tx, token)
-    const detail = { name: token.name, expiresAt: token.expiresAt, isScoped: token.scopes !== null }
-    await recordEvent(tx, { action: 'token.created', target: `token:${token.hint}`, detail, at: token.at, ...who })
-    return id
-  },
-)
+interface AddInput {
+  readonly token: TokenInput
+  readonly userId: number
+  /** The personal token that the caller came with. */
+  readonly madeBy: number | undefined
+  readonly who: Who
+}
+
+const add = accessTransaction(import.meta.url, 'personal-tokens/add', async (tx, { token, userId, madeBy, who }: AddInput) => {
+  // Whoever was let in by a token that has ended since makes none.
+  if (madeBy !== undefined && (await findTokenRecord(tx, { userId }, madeBy)) === undefined) throw new RegistryError('UNAUTHORIZED')
+  if ((await countTokens(tx, { userId }, 'personal')) >= tokensPerUserMax) {
+    throw new RegistryError('CONFLICT', undefined, {
+      message: `there may be ${tokensPerUserMax} tokens at most: revoke what is no longer used`,
+    })
+  }
+  const id = await insertToken(tx, token)
+  const detail = { name: token.name, expiresAt: token.expiresAt, isScoped: token.scopes !== null }
+  await recordEvent(tx, { action: 'token.created', target: `token:${token.hint}`, detail, at: token.at, ...who })
+  return id
+})
 
 /** Makes a token of the caller's own. Throws DENIED for who is no person, and for a token that asks for more than itself. */
 export async function createPersonalToken(
@@ -90,13 +96,14 @@ export async function createPersonalToken(
   if (wanted.expiresAt !== null && wanted.expiresAt <= at) throw invalid('body/expiresAt', 'the end of the token has passed already')
   requireScopes(wanted.scopes)
   await requireNoWider({ metadata }, principal, { wanted, at })
-  return await mintPersonalToken({ metadata, ports }, { userId, wanted }, who)
+  const madeBy = principal.credential.kind === 'personal' ? principal.credential.id : undefined
+  return await mintPersonalToken({ metadata, ports }, { userId, wanted, madeBy }, who)
 }
 
 /** Makes a token of an account. The caller has judged who asks, and what for. */
 export async function mintPersonalToken(
   { metadata, ports }: Pick<Directory, 'metadata' | 'ports'>,
-  { userId, wanted }: { readonly userId: number; readonly wanted: NewPersonalToken },
+  { userId, wanted, madeBy }: { readonly userId: number; readonly wanted: NewPersonalToken; readonly madeBy?: number | undefined },
   who: Who,
 ): Promise<ShownToken> {
   const made = makeToken('personal', ports.random)
@@ -117,7 +124,7 @@ export async function mintPersonalToken(
     createdBy: who.actor,
     at: ports.clock.now(),
   }
-  const id = await metadata.write(add, { token, userId, who })
+  const id = await metadata.write(add, { token, userId, madeBy, who })
   return { secret: made.text, token: await requireToken({ metadata }, userId, id) }
 }
 

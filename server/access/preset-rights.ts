@@ -8,8 +8,39 @@ function onEverything(permissions: readonly Permission[]): Rights {
   return { isAdministrator: false, rights: [{ permissions: new Set(permissions), scope: { kind: 'everything' } }] }
 }
 
-/** As registry:2 has it, everything there is to do with repositories; accounts and settings are not in the file's gift. */
-export const fileUserRights: readonly Right[] = onEverything([...everythingInProjects, 'project:create']).rights
+/**
+ * What registry:2 gave, everything there is to do at /v2, and what goes with it: projects, labels, the way back from a deletion. Nothing that outlasts the
+ * entry in the file or reaches others (grants, robots, rules, logs): these are for administrators, and for those whom they grant it to.
+ */
+export const fileUserRights: readonly Right[] = onEverything([
+  'project:create',
+  'project:list',
+  'project:read',
+  'label:list',
+  'label:read',
+  'label:create',
+  'label:update',
+  'label:delete',
+  'trash:list',
+  'trash:restore',
+  'repository:list',
+  'repository:read',
+  'repository:create',
+  'repository:update',
+  'repository:delete',
+  'repository:pull',
+  'repository:push',
+  'manifest:list',
+  'manifest:read',
+  'manifest:delete',
+  'manifest:label',
+  'tag:list',
+  'tag:create',
+  'tag:update',
+  'tag:delete',
+  'upload:list',
+  'upload:delete',
+]).rights
 
 /** Anyone, at /v2 of a registry without `auth`. */
 export const openRights: Rights = onEverything(everythingInProjects)

@@ -23,7 +23,7 @@ import { isUserNameTaken } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Directory } from './directory.ts'
 import { openBcrypt } from './bcrypt.ts'
-import { readLinesOf } from './htpasswd-place.ts'
+import { listMisfits, readLinesOf } from './htpasswd-place.ts'
 import { requireOwn } from './htpasswd-configured.ts'
 import { unmatchableHash } from './htpasswd.ts'
 import { LdapDirectory, type LdapFinding } from './ldap-directory.ts'
@@ -245,11 +245,8 @@ async function tryFile(
   let hashes: ReadonlyMap<string, string> = new Map()
   const wasRead = await run('read the file', async () => {
     const parsed = await readLinesOf(directory, settings)
-    const [first] = parsed.misfits
-    if (first !== undefined) {
-      const count = parsed.misfits.length
-      throw new Error(`${count === 1 ? '1 line does' : `${count} lines do`} not count: line ${first.line} ${first.fault}`)
-    }
+    const count = parsed.misfits.length
+    if (count > 0) throw new Error(`${count === 1 ? '1 line does' : `${count} lines do`} not count: ${listMisfits(parsed)}`)
     hashes = parsed.hashes
     return `${hashes.size === 1 ? '1 user is' : `${hashes.size} users are`} in it`
   })

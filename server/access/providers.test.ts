@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { findUserFacts } from '#metadata/account-facts.ts'
 import { findProviderFacts } from '#metadata/provider-facts.ts'
 import { providerRecord } from '#metadata/providers.ts'
 import { transaction } from '#metadata/transaction.ts'
@@ -145,6 +146,26 @@ suite('identity providers', () => {
       assert.equal((await update({ ...change, bindPassword: 'canary-3' })).settings['hasBindPassword'], true)
     })
   }
+
+  test('who only a provider opens that is switched off is as disabled until it is on again; a password, or another provider, keeps the account', async () => {
+    await using directory = await makeTestDirectory()
+    const { reader } = directory.metadata
+    const corp = await make(directory)
+    const plant = await make(directory, { ...ldap, bindPassword: 'canary-2' }, 'plant')
+    for (const name of ['only-corp', 'with-password']) await person(directory, corp.id, { name })
+    await person(directory, plant.id, { name: 'only-plant' })
+    await directory.metadata.write(setPassword, { name: 'with-password', hash: 'x' })
+    const isDisabled = async (name: string) => (await findUserFacts(reader, { name }))?.isDisabled
+    const all = async () => await Promise.all(['only-corp', 'with-password', 'only-plant'].map(isDisabled))
+    const turn = async (isEnabled: boolean) => {
+      await updateProvider(directory, { name: 'corp', expectedVersion: undefined, set: { isEnabled } }, by)
+    }
+    assert.deepEqual(await all(), [false, false, false])
+    await turn(false)
+    assert.deepEqual(await all(), [true, false, false])
+    await turn(true)
+    assert.deepEqual(await all(), [false, false, false])
+  })
 
   test('a secret stays when a server is taken away or the order of servers changes', async () => {
     await using directory = await makeTestDirectory()

@@ -44,6 +44,7 @@ import {
 } from './provider-settings.ts'
 import { contextOf, openSecrets } from './provider-secrets.ts'
 import { requireOwn } from './htpasswd-configured.ts'
+import { keepLeftAccounts, relinkLeftAccounts } from './htpasswd-left.ts'
 import { readFileOf } from './htpasswd-place.ts'
 
 /** A provider as people see it: `settings` has `hasBindPassword` and the like in place of secrets. */
@@ -91,6 +92,7 @@ const insertNew = accessTransaction(
     if (id === 'exists') throw new RegistryError('CONFLICT', { name: input.name }, { message: 'a provider of this name exists' })
     const { name, kind, isEnabled, at } = input
     await recordEvent(tx, { action: 'provider.created', target: `provider:${name}`, detail: { kind, isEnabled }, at, ...who })
+    if (kind === 'htpasswd') await relinkLeftAccounts(tx, { id, name }, { at, who })
     return id
   },
 )
@@ -263,7 +265,8 @@ async function remove(tx: Transactor, input: ProviderDeletion & { readonly at: n
   let disabledAccounts = 0
   await keepingAdministrators(tx, async () => {
     await takeFlagsBack(tx, before.id, at)
-    disabledAccounts = await disableAccountsOnlyOf(tx, { providerId: before.id, at })
+    if (before.kind === 'htpasswd') disabledAccounts = await keepLeftAccounts(tx, before, at)
+    else disabledAccounts = await disableAccountsOnlyOf(tx, { providerId: before.id, at })
     await deleteProviderRow(tx, before.id)
   })
   const detail = { kind: before.kind, ...dependents, disabledAccounts }

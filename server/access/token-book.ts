@@ -36,7 +36,7 @@ export class TokenBook {
     const kind = secret.startsWith('berth_rob_') ? 'robot' : 'personal'
     try {
       if (owner === undefined) throw new RegistryError('UNAUTHORIZED')
-      const principal = await this.#principalOf(owner, name, requester)
+      const principal = await this.#principalOf(owner, { secret, name }, requester)
       this.#parts.hooks.noteAttempt?.(kind, 'success')
       this.#parts.uses.take({ tokenId: owner.id, robotId: owner.robotId })
       return principal
@@ -53,7 +53,15 @@ export class TokenBook {
     return await this.#owners.get(createHash('sha256').update(secret).digest('base64'), () => findToken(secret))
   }
 
-  async #principalOf(owner: TokenOwner, name: string, { address }: Requester): Promise<Principal> {
+  async #isThere(secret: string, { id }: TokenOwner): Promise<boolean> {
+    return (await this.#find(secret))?.id === id
+  }
+
+  async #principalOf(
+    owner: TokenOwner,
+    { secret, name }: { readonly secret: string; readonly name: string },
+    { address }: Requester,
+  ): Promise<Principal> {
     const { accounts, clock } = this.#parts
     const now = clock.now()
     if (owner.expiresAt !== undefined && owner.expiresAt <= now) throw new RegistryError('UNAUTHORIZED')
@@ -65,6 +73,9 @@ export class TokenBook {
     }
     const user = owner.userId === undefined ? undefined : await accounts.user({ id: owner.userId })
     if (user === undefined || (name !== '' && name !== user.name)) throw new RegistryError('UNAUTHORIZED')
-    return await accounts.personPrincipal(user, entrance)
+    const principal = await accounts.personPrincipal(user, entrance)
+    // The look at what the account comes from may just have ended its tokens.
+    if (!(await this.#isThere(secret, owner))) throw new RegistryError('UNAUTHORIZED')
+    return principal
   }
 }

@@ -192,6 +192,10 @@ async function principalOfRefresh({ directory, accounts, uses }: Books, secret: 
   const user = row?.kind === 'refresh' && row.userId !== null ? await accounts.user({ id: row.userId }) : undefined
   if (row === undefined || user === undefined) throw new RegistryError('UNAUTHORIZED')
   if (row.expiresAt !== null && row.expiresAt <= directory.ports.clock.now()) throw new RegistryError('UNAUTHORIZED')
+  const principal = await accounts.personPrincipal(user, { credential: { kind: 'bearer', id: row.id } })
+  // The look at what the account comes from may just have ended its tokens.
+  if (parsed === undefined || (await findTokenByHash(directory.metadata.reader, parsed.hash)) === undefined)
+    throw new RegistryError('UNAUTHORIZED')
   uses.take({ tokenId: row.id })
-  return await accounts.personPrincipal(user, { credential: { kind: 'bearer', id: row.id } })
+  return principal
 }

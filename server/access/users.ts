@@ -10,6 +10,7 @@ import type { Happening, Who } from '#events/event.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
+import { listProviderRecords } from '#metadata/providers.ts'
 import {
   deleteUserRow,
   endSignIns,
@@ -175,7 +176,11 @@ export async function updateOwnAccount(
   update: Omit<UserUpdate, 'set'> & { readonly set: Pick<UserChanges, 'displayName' | 'email'> },
   acting: Acting,
 ): Promise<User> {
-  const { hasPassword, providers } = await readUser(directory, update.id)
+  const { hasPassword, providers: all } = await readUser(directory, update.id)
+  const { reader } = directory.metadata
+  // A file has names and hashes, and nothing that would come again.
+  const files = new Set((await listProviderRecords(reader)).flatMap(({ kind, name }) => (kind === 'htpasswd' ? [name] : [])))
+  const providers = all.filter((name) => !files.has(name))
   if (!hasPassword && providers.length > 0) {
     const message = `name and e-mail address of this account come from ${providers.join(', ')}: change them there, then sign in again`
     throw new RegistryError('CONFLICT', undefined, { message })

@@ -77,6 +77,8 @@ export class ApiProblem extends Error {
   /** By which an operator finds the request in the log. */
   readonly requestId: string | undefined
   readonly retryAfterSeconds: number | undefined
+  /** What the sentence speaks of, for programs; empty where nothing is said. */
+  readonly facts: Readonly<Record<string, unknown>>
   /** What is wrong with which part of the request. */
   readonly errors: readonly { readonly path: string; readonly message: string }[]
 
@@ -87,6 +89,7 @@ export class ApiProblem extends Error {
     readonly detail?: string | undefined
     readonly requestId?: string | undefined
     readonly retryAfterSeconds?: number | undefined
+    readonly facts?: Readonly<Record<string, unknown>> | undefined
     readonly errors?: readonly { readonly path: string; readonly message: string }[] | undefined
   }) {
     super(sentenceOf(problem))
@@ -96,6 +99,7 @@ export class ApiProblem extends Error {
     this.detail = problem.detail
     this.requestId = problem.requestId
     this.retryAfterSeconds = problem.retryAfterSeconds
+    this.facts = problem.facts ?? {}
     this.errors = problem.errors ?? []
   }
 }
@@ -275,12 +279,17 @@ function problemOf(response: Response, value: unknown): ApiProblem {
     ...idOf(response),
     ...(typeof body.requestId === 'string' && { requestId: body.requestId }),
     ...(Number.isFinite(retryAfter) && { retryAfterSeconds: retryAfter }),
+    facts: factsOf(body.facts),
     errors: fieldErrors(body.errors),
   })
 }
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function factsOf(value: unknown): ApiProblem['facts'] | undefined {
+  return typeof value === 'object' && value !== null ? (value as ApiProblem['facts']) : undefined
 }
 
 function fieldErrors(value: unknown): { readonly path: string; readonly message: string }[] {

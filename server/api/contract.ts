@@ -46,6 +46,8 @@ export interface RouteContract {
   readonly params?: TObject
   readonly query?: TObject
   readonly body?: TSchema
+  /** None is as good as an empty object. */
+  readonly isBodyOptional?: true
   /** Of 200 or 201; absent: 204 without a body. */
   readonly response?: TSchema
   /** Media types of an answer that is streamed and has no schema. */

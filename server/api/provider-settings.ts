@@ -147,7 +147,7 @@ const htpasswdMembers = {
   }),
   givesEverything: flag(
     false,
-    'Every user of the file may do everything with projects and repositories, as in registry:2; else they have what they are granted.',
+    'Every user of the file may do everything on /v2, as in registry:2, and make projects; else they have what they are granted.',
   ),
 }
 

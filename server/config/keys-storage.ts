@@ -69,7 +69,7 @@ const storageKeys = {
     'Berth’s own. How long the bytes of a deleted blob stay for pulls that are reading them. Keep it above the longest pull; on a local disk a file that is open can be read to its end, and `0` is safe.',
   ),
   'storage.trash.window': acts(
-    duration(),
+    duration({ needsUnit: true }),
     168 * hourMs,
     'How long deleted tags, manifests, repositories and projects can be restored. Their bytes are kept that long. `0`: there is no trash, and everything goes at once.',
   ),

@@ -353,6 +353,13 @@ compatibility: {schema1: {enabled: true, signingkeyfile: x, trustkey: y}}
     assert.equal(config?.http.drainTimeoutMs, 1)
     assert.match(warnings.join('\n'), /http\.draintimeout: 30 without a unit is 30 nanoseconds; write for instance "30s"/)
   })
+
+  test('a bare number as the window of the trash is refused, but 0', async () => {
+    const windowOf = (value: string) => `version: 0.1\nstorage: {inmemory: {}, trash: {window: ${value}}}\n`
+    for (const value of ['5', '604800000000000', '-1', '1.5']) assert.notDeepEqual(await problemsOf(windowOf(value)), [], value)
+    assert.equal((await configOf(windowOf('0'))).storage.trashWindowMs, 0)
+    assert.equal((await configOf(windowOf('5h'))).storage.trashWindowMs, 5 * 3_600_000)
+  })
 })
 
 suite('Berth’s own keys', () => {

@@ -76,19 +76,28 @@ export function integer(minimum = 0, maximum: number = Number.MAX_SAFE_INTEGER):
   return scalarType('integer', expected, (_, value) => (fits(value) ? (value as number) : undefined), String)
 }
 
-/** Milliseconds. A timer cannot wait longer than 24.8 days, so what is given to one is bounded. */
-export function duration({ maximumMs = Number.MAX_SAFE_INTEGER, minimumMs = 0 } = {}): ValueType<number> {
+/**
+ * Milliseconds. A timer cannot wait longer than 24.8 days, so what is given to one is bounded. `needsUnit`: of a key that registry:2 does not have, a bare
+ * number other than 0 is a mistake.
+ */
+export function duration({ maximumMs = Number.MAX_SAFE_INTEGER, minimumMs = 0, needsUnit = false } = {}): ValueType<number> {
   const bounds = [
     minimumMs > 0 ? ` of at least ${formatDuration(minimumMs)}` : '',
     maximumMs < Number.MAX_SAFE_INTEGER ? ` up to ${formatDuration(maximumMs)}` : '',
   ]
   const read = (written: string, value: unknown, place: Place) => {
+    if (needsUnit && typeof value === 'number' && value !== 0) return undefined
     const ms = typeof value === 'number' ? durationOfNanoseconds(value) : parseDuration(written)
     if (typeof value === 'number' && value > 0 && value < 1e6)
       place.warn(`${place.path}: ${written} without a unit is ${written} nanoseconds; write for instance "${written}s"`)
     return ms !== undefined && ms >= minimumMs && ms <= maximumMs ? ms : undefined
   }
-  return scalarType('duration', `a duration such as 168h, 2h10m or 300ms${bounds.join('')}`, read, formatDuration)
+  return scalarType(
+    'duration',
+    `a duration such as 168h, 2h10m or 300ms${bounds.join('')}${needsUnit ? ', with its unit' : ''}`,
+    read,
+    formatDuration,
+  )
 }
 
 /** What a timer can wait, in round hours. */

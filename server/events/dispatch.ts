@@ -88,6 +88,7 @@ function watchWrites(metadata: Metadata, wake: () => void): Metadata {
       wake()
       return output
     },
+    preload: () => metadata.preload?.(),
     ping: () => metadata.ping(),
     [Symbol.asyncDispose]: () => metadata[Symbol.asyncDispose](),
   }

@@ -87,6 +87,7 @@ const administrationActions = [
   'retention-policy.deleted',
   'retention.run',
   'trash.restored',
+  'tag.restored',
   'trash.purged',
   'scrub.found',
 ] as const
@@ -108,7 +109,8 @@ export type Happening =
       readonly repository: RepositoryName
       readonly tag: Tag
       readonly digest: Digest
-      readonly detail: { readonly previousDigest?: Digest | undefined }
+      /** `restored`: somebody put it back, which says how long it lives: for ever. */
+      readonly detail: { readonly previousDigest?: Digest | undefined; readonly restored?: true }
     }
   /** When it expires was set; null: never. */
   | {

@@ -9,10 +9,12 @@ import { inChunks } from '#metadata/in-chunks.ts'
 import { insertManifest, insertReferences } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { putSetting } from '#metadata/settings.ts'
+import { noteFinding, resolveFindingsAt } from '#metadata/scrub-findings.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { blobEntered, blobResized, linkCounts, manifestEntered, manifestRepeated } from '#metadata/usage.ts'
 import { sumBlobSizes } from '#metadata/usage-blobs.ts'
 import { ensureRepository } from '#registry/ensure-repository.ts'
+import { findingOfDamage } from '#registry/quarantine-blob.ts'
 
 /** A blob of the directory. */
 export interface FoundBlob {
@@ -80,7 +82,11 @@ function changeOf(row: BlobRow, found: FoundBlob): { state: 'live' | 'quarantine
 }
 
 /** Brings rows of blobs that were known already up to date, and gives the ids of all. */
-async function refreshBlobs(tx: Transactor, store: string, blobs: readonly FoundBlob[]): Promise<number[]> {
+async function refreshBlobs(
+  tx: Transactor,
+  { store, now }: Pick<BlobsInput, 'store' | 'now'>,
+  blobs: readonly FoundBlob[],
+): Promise<number[]> {
   const byDigest = new Map(blobs.map((blob) => [blob.digest, blob]))
   const ids: number[] = []
   for (const chunk of inChunks(blobs)) {
@@ -96,13 +102,23 @@ async function refreshBlobs(tx: Transactor, store: string, blobs: readonly Found
     for (const row of rows) {
       ids.push(row.id)
       const found = byDigest.get(digestFromBytes(row.digest))
-      const change = found !== undefined && row.store === store && row.key === found.key ? changeOf(row, found) : undefined
+      if (found === undefined || row.store !== store || row.key !== found.key) continue
+      const change = changeOf(row, found)
+      // One that was added a moment ago in this state is news as well.
+      await noteState(tx, { ...row, state: change?.state ?? row.state }, now)
       if (change === undefined) continue
       await tx.updateTable('blobs').set(change).where('id', '=', row.id).execute()
       await blobResized(tx, row.id, change.size_bytes - row.size_bytes)
     }
   }
   return ids
+}
+
+/** Keeps scrub's findings in step with what an adoption sees: what is in quarantine is among them, and nothing else of these bytes. */
+async function noteState(tx: Transactor, { id: blobId, size_bytes: sizeBytes, store, key, ...row }: BlobRow, now: number): Promise<void> {
+  if (row.state === 'live') return await resolveFindingsAt(tx, { store, key }, now)
+  const blob = { blobId, sizeBytes, store, key, digest: digestFromBytes(row.digest) }
+  await noteFinding(tx, await findingOfDamage(tx, blob, 'wrong digest'), { now, since: now })
 }
 
 /** Makes the blobs pullable from the repository, referenced by its manifests that came before them, and counted. */
@@ -183,7 +199,7 @@ export const addBlobs = transaction(
       for (const row of rows) bytes += row.size_bytes
     }
     await blobEntered(tx, bytes, added)
-    await linkBlobs(tx, repositoryId, { blobIds: await refreshBlobs(tx, store, staying), now })
+    await linkBlobs(tx, repositoryId, { blobIds: await refreshBlobs(tx, { store, now }, staying), now })
     return { added, bytes, leaving: blobs.filter((blob) => leaving.has(blob.key)).map((blob) => blob.digest) }
   },
 )
@@ -232,11 +248,17 @@ export const markBlob = transaction(
   'adopt-rows/mark-blob',
   async (
     tx,
-    input: { readonly blobId: number; readonly key: string; readonly state: 'live' | 'quarantined'; readonly sizeBytes: number },
+    input: {
+      readonly blobId: number
+      readonly key: string
+      readonly state: 'live' | 'quarantined'
+      readonly sizeBytes: number
+      readonly now: number
+    },
   ): Promise<void> => {
     const blob = await tx
       .selectFrom('blobs')
-      .select('size_bytes')
+      .select(['id', 'digest', 'state', 'size_bytes', 'store', 'key'])
       .where('id', '=', input.blobId)
       .where('key', '=', input.key)
       .executeTakeFirst()
@@ -248,6 +270,7 @@ export const markBlob = transaction(
       .where('id', '=', input.blobId)
       .where('key', '=', input.key)
       .execute()
+    await noteState(tx, { ...blob, state: input.state, size_bytes: input.sizeBytes }, input.now)
   },
 )
 

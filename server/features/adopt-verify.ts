@@ -1,5 +1,6 @@
 /** Reading the bytes of adopted blobs against their digests, once each however many repositories have them. */
 import { digestFromBytes, type Digest } from '#oci/digest.ts'
+import type { Ports } from '#lib/ports.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { fileHasDigest, sizeOfFile, type LayoutSource } from './adopt-files.ts'
 import { layoutRoot } from './registry2-layout.ts'
@@ -14,6 +15,7 @@ export interface VerifyParts {
   readonly storeName: string
   readonly source: LayoutSource
   readonly signal: AbortSignal | undefined
+  readonly clock: Pick<Ports['clock'], 'now'>
 }
 
 interface AdoptedBlob {
@@ -52,7 +54,7 @@ export async function verifyBlobs(
     const sizeBytes = (await sizeOfFile(parts.source, key)) ?? 0
     const now = (await fileHasDigest(parts.source, key, { digest, signal: parts.signal })) ? 'live' : 'quarantined'
     if (now === 'quarantined') problems.add('blob-corrupt', digest)
-    if (now !== state) await parts.metadata.write(markBlob, { blobId: id, key, state: now, sizeBytes })
+    if (now !== state) await parts.metadata.write(markBlob, { blobId: id, key, state: now, sizeBytes, now: parts.clock.now() })
   }
   return { afterId: last.id, verified: blobs.length, problems: problems.list() }
 }

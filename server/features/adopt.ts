@@ -171,7 +171,7 @@ class Adoption {
   async blobs(): Promise<void> {
     const { metadata, storeName, context } = this.#parts
     const { signal } = this.#options
-    const parts = { metadata, storeName, source: this.#source, signal }
+    const parts = { metadata, storeName, source: this.#source, signal, clock: context.ports.clock }
     while (this.state.verify === 'digest') {
       const page = await verifyBlobs(parts, this.state.afterBlob)
       if (page === undefined) break

@@ -1,11 +1,13 @@
 /** The database: is it whole, is it this program's, does it open with the keys that are there, and what lies in it that somebody should look at. */
+import { join } from 'node:path'
 import { openSealed } from '#access/reseal.ts'
 import { loadSecretKeys } from '#access/secret-keys.ts'
 import { createSecretBox } from '#access/secret-box.ts'
 import { inspectSqlite, type InspectedDatabase } from '#metadata/inspect-sqlite.ts'
-import { readLeftovers } from '#metadata/doctor-reads.ts'
+import { readLeftovers, sampleBlobs } from '#metadata/doctor-reads.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { projectsWithNetworks } from '#metadata/project-networks.ts'
+import { countQuarantined } from '#metadata/scrub-findings.ts'
 import { sealedValues } from '#metadata/sealed-values.ts'
 import { lockForServing } from '#metadata/sqlite-lock.ts'
 import { readSystemSettings } from '#metadata/system-settings.ts'
@@ -34,6 +36,7 @@ export async function checkDatabase(parts: DoctorParts): Promise<readonly Diagno
 /** What can be asked of the rows of a database that is this program's, by a server of its own too. */
 export function checkRows(parts: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
   return runChecks({
+    blobs: () => checkBlobs(parts, reader),
     secrets: () => checkSecrets(parts, reader),
     leftovers: () => checkLeftovers(parts, reader),
     proxies: () => checkProxies(parts, reader),
@@ -65,6 +68,40 @@ async function checkUsage({ config, ports }: DoctorParts, reader: Reader): Promi
   const { faults } = await verifyUsage(reader)
   if (faults.length === 0) return [fine('usage', 'what is counted is what is there')]
   return [warning('usage', `${faults.length} counts are not what is there: berth usage verify --repair sets them right`)]
+}
+
+/** Of the oldest and of the newest blobs, so many are looked for. */
+const sampledBlobs = 10
+
+/** A disk that is not mounted leaves an empty directory, which takes bytes as any other does. */
+async function checkBlobs({ config, ports }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
+  const root = config.storage.rootDirectory
+  if (root === undefined) return []
+  const sample = await sampleBlobs(reader, 'filesystem', sampledBlobs)
+  const absent = []
+  for (const blob of sample) if ((await statOf(ports, join(root, blob.key))) === undefined) absent.push(blob)
+  if (absent.length === sample.length && sample.length > 0)
+    return [
+      problem(
+        'blobs',
+        `none of ${sample.length} blobs that were looked for is in ${root}: is its disk mounted? Pulls fail until they are back`,
+      ),
+    ]
+  const lost = absent.filter(({ isQuarantined }) => !isQuarantined).length
+  const found: Diagnosis[] = []
+  if (lost > 0)
+    found.push(
+      problem('blobs', `${lost} of ${sample.length} blobs that were looked for are not in ${root}: berth scrub finds all that are missing`),
+    )
+  const quarantined = await countQuarantined(reader)
+  if (quarantined > 0)
+    found.push(
+      problem(
+        'blobs',
+        `${quarantined} blobs are in quarantine: they are missing for everyone until they are pushed again; see berth scrub findings`,
+      ),
+    )
+  return found.length > 0 ? found : [fine('blobs', `${sample.length} that were looked for are there, and none is in quarantine`)]
 }
 
 async function checkSecrets({ config, ports }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {

@@ -155,6 +155,31 @@ suite('the doctor', () => {
     assert.match(only(diagnoses, 'clock').message, /has not come yet/u)
   })
 
+  test('a store without the blobs that rows name is a problem, and so are blobs in quarantine', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    const keys = ['a', 'b', 'c'].map((each) => `blobs/sha256/${each}`)
+    await mkdir(join(place.data, 'blobs', 'sha256'), { recursive: true })
+    for (const [index, key] of keys.entries()) {
+      await writeFile(join(place.data, key), '')
+      place.tamper(`insert into blobs (digest, size_bytes, state, lease_until, store, key, created_at)
+        values (x'0${index}', 0, 'live', 0, 'filesystem', '${key}', 0);
+        insert into scrub_findings (kind, store, key, size_bytes, detail, found_at, seen_at) values ('orphan', 'filesystem', '${index}', 1, '', 1, 1)`)
+    }
+    const [well] = (await place.examine()).filter(({ check }) => check === 'blobs')
+    assert.equal(well?.verdict, 'ok', well?.message)
+    await rm(join(place.data, keys[0] ?? ''))
+    const lost = only(await place.examine(), 'blobs')
+    assert.deepEqual([lost.verdict, lost.message.startsWith('1 of 3 blobs')], ['problem', true])
+    place.tamper(`update blobs set state = 'quarantined' where key = '${keys[0]}';
+      insert into scrub_findings (kind, store, key, size_bytes, detail, found_at, seen_at) values ('missing', 'filesystem', '${keys[0]}', 0, '', 1, 1)`)
+    const diagnoses = await place.examine()
+    assert.match(only(diagnoses, 'blobs').message, /^1 blobs are in quarantine: /u)
+    assert.match(only(diagnoses, 'leftovers').message, /knows of 3 things/u)
+    await rm(join(place.data, 'blobs'), { recursive: true })
+    const empty = only(await place.examine(), 'blobs')
+    assert.deepEqual([empty.verdict, /^none of 3 blobs .* is its disk mounted\?/u.test(empty.message)], ['problem', true])
+  })
+
   test('counts that are wrong are found while no server runs, and not looked for while one does', async () => {
     await using place = await (await Place.make()).withDatabase()
     {

@@ -13,9 +13,13 @@ import type { UsablePolicy } from './retention.ts'
 /** Decisions that are read at once. */
 const decisionPage = 500
 
+/** Writes the pulls that this process has counted and not written yet: else what was pulled just now looks unused. */
+export type FlushPulls = () => Promise<void>
+
 interface CarryingOut {
   readonly found: RetentionRunRecord
   readonly policy: UsablePolicy
+  readonly flushPulls: FlushPulls
 }
 
 /** What was decided longer ago is not carried out: much has been pushed and removed since. */
@@ -28,7 +32,8 @@ const togetherMax = 8
 export type CarryOutEnd = 'changed' | 'stale'
 
 /** Until nothing waits to be removed; gives why it ended before. */
-export async function carryOutAll(registry: Registry, run: JobRun, { found, policy }: CarryingOut): Promise<CarryOutEnd | 'done'> {
+export async function carryOutAll(registry: Registry, run: JobRun, carrying: CarryingOut): Promise<CarryOutEnd | 'done'> {
+  const { found } = carrying
   const { reader } = registry.metadata
   const { clock } = registry.context.ports
   let done = found.removed + found.failed
@@ -40,7 +45,7 @@ export async function carryOutAll(registry: Registry, run: JobRun, { found, poli
       if (end !== undefined) return
       run.signal.throwIfAborted()
       if (clock.now() - found.startedAt > decisionsAgeMaxMs) end = 'stale'
-      else if ((await removeBatch(registry, run, { found, policy, batch, done })) === 'changed') end = 'changed'
+      else if ((await removeBatch(registry, run, { ...carrying, batch, done })) === 'changed') end = 'changed'
       done += batch.length
     }
     // All that is under way has ended when this ends, in whatever way.
@@ -72,7 +77,9 @@ interface Batch extends CarryingOut {
 async function removeBatch(registry: Registry, run: JobRun, { batch, ...rest }: Batch): Promise<Removed> {
   const [first] = batch
   if (first === undefined) return { kept: 0, removed: 0, failed: 0 }
-  const { found, policy } = rest
+  const { found, policy, flushPulls } = rest
+  const dependsOnPulls = asksForPulls(policy.rules)
+  if (dependsOnPulls) await flushPulls()
   const now = registry.context.ports.clock.now()
   try {
     return await registry.metadata.write(carryOut, {
@@ -84,7 +91,7 @@ async function removeBatch(registry: Registry, run: JobRun, { batch, ...rest }: 
       repository: first.repository as RepositoryName,
       decisions: batch,
       mayEmpty: policy.mayEmpty,
-      unlessPulledAfter: asksForPulls(policy.rules) ? found.startedAt : undefined,
+      unlessPulledAfter: dependsOnPulls ? found.startedAt : undefined,
       actor: { name: found.startedBy, requestId: '' },
       now,
       safeUntil: now + registry.options.garbageDelayMs,

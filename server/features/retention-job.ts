@@ -11,8 +11,9 @@ import { countInRun, endRun, findRun, type RetentionRunRecord, type RunCounts } 
 import { transaction } from '#metadata/transaction.ts'
 import type { Registry } from '#registry/registry.ts'
 import { requireDeletes } from '#registry/require.ts'
-import { carryOutAll } from './retention-carry-out.ts'
+import { carryOutAll, type FlushPulls } from './retention-carry-out.ts'
 import { decideAll, usualPages, type DecideCursor, type RetentionPages } from './retention-decide.ts'
+import { misfitOf } from './retention-fit.ts'
 import { policyTarget } from './retention-policies.ts'
 import { pruneRuns } from './retention-prune.ts'
 import { retentionKind, type RetentionPayload } from './retention-runs.ts'
@@ -77,19 +78,22 @@ const end = transaction(import.meta.url, 'retention-job/end', async (tx, input: 
 })
 
 /** Runs a policy; by the usual pages, unless a test says otherwise. */
-export function retentionJob(registry: Registry, pages: RetentionPages = usualPages): JobKind<RetentionPayload, RunCounts | null> {
+export function retentionJob(
+  registry: Registry,
+  { pages = usualPages, flushPulls }: { readonly pages?: RetentionPages | undefined; readonly flushPulls: FlushPulls },
+): JobKind<RetentionPayload, RunCounts | null> {
   return {
     name: retentionKind,
     title: 'Decide which tags stay, and remove the others',
     concurrency: 2,
-    run: (run, { runId }) => runPolicy(registry, run, { runId, pages }),
+    run: (run, { runId }) => runPolicy(registry, run, { runId, pages, flushPulls }),
   }
 }
 
 async function runPolicy(
   registry: Registry,
   run: JobRun,
-  { runId, pages }: RetentionPayload & { readonly pages: RetentionPages },
+  { runId, ...how }: RetentionPayload & Pick<Work, 'pages' | 'flushPulls'>,
 ): Promise<RunCounts | null> {
   const { metadata } = registry
   const found = await findRun(metadata.reader, runId)
@@ -97,7 +101,7 @@ async function runPolicy(
   // The policy was deleted meanwhile, or the process died after the end.
   if (found === undefined || record === undefined || found.endedAt !== null) return null
   if (!found.isDry) requireDeletes(registry)
-  const error = record.revision === found.revision ? await decideAndCarryOut(registry, run, { found, record, pages }) : changed
+  const error = record.revision === found.revision ? await decideAndCarryOut(registry, run, { found, record, ...how }) : changed
   const result = await metadata.write(end, { job: run.job, runId, error, now: registry.context.ports.clock.now() })
   if (error !== null) run.log('warn', error)
   if (!found.isDry && result !== undefined && result.removed > 0) await remindOfUntagged(registry, run, record)
@@ -112,25 +116,31 @@ async function remindOfUntagged({ metadata }: Registry, run: JobRun, { projectId
   run.log('info', `the project keeps manifests without a tag: berth project update ${project} --untagged-after 7 lets them go after a week`)
 }
 
-const changed = 'the policy was changed or switched off while it ran: what it had not removed by then stays'
+const changed = 'the policy, or what kept tags from it, was changed or switched off while it ran: what it had not removed by then stays'
 const stale = 'what was decided is more than a day old, and is not carried out any more: start another run'
 
 interface Work {
   readonly found: RetentionRunRecord
   readonly record: RetentionPolicyRecord
   readonly pages: RetentionPages
+  readonly flushPulls: FlushPulls
 }
 
 /** Gives why it ended early. */
-async function decideAndCarryOut(registry: Registry, run: JobRun, { found, record, pages }: Work): Promise<string | null> {
+async function decideAndCarryOut(registry: Registry, run: JobRun, { found, record, pages, flushPulls }: Work): Promise<string | null> {
   const { id: runId, isDry, startedAt: now } = found
   const policy = usablePolicy(record)
   const cursor = (run.cursor ?? { phase: 'judge', after: '', kept: 0, toRemove: 0 }) as Cursor
   if (cursor.phase === 'judge') {
+    // Rules of this policy or of those beside it may ask when something was pulled.
+    await flushPulls()
     const { kept, toRemove } = await decideAll(registry, run, { policy, runId, now, cursor, pages })
     await registry.metadata.write(endDeciding, { job: run.job, runId, isDry, kept, toRemove })
+    const parts = { metadata: registry.metadata, ports: registry.context.ports }
+    const misfit = kept + toRemove === 0 ? await misfitOf(parts, record, run.signal) : undefined
+    if (misfit !== undefined) run.log('warn', misfit)
   }
   if (isDry) return null
-  const outcome = await carryOutAll(registry, run, { found, policy })
+  const outcome = await carryOutAll(registry, run, { found, policy, flushPulls })
   return outcome === 'done' ? null : outcome === 'stale' ? stale : changed
 }

@@ -13,6 +13,7 @@ import {
   hidePolicy,
   insertPolicy,
   listPolicies as listRows,
+  outdatePolicies,
   updatePolicyRow,
   type RetentionPolicyRecord,
   type RetentionPolicySort,
@@ -154,6 +155,7 @@ const update = transaction(
     requireUsable(members)
     const decidesOtherwise = changed.some((name) => deciding.has(name))
     await updatePolicyRow(tx, record.id, { ...rowOf(members, at), at, decidesOtherwise })
+    if (before.isEnabled && mayKeepLess(before, members)) await outdateOthers(tx, record)
     const pick = (of: Members) => Object.fromEntries(changed.map((name) => [name, of[name]]))
     const detail = { ...pick(members), changed, before: pick(before) }
     await recordEvent(tx, {
@@ -171,9 +173,21 @@ const update = transaction(
 const remove = transaction(import.meta.url, 'retention-policies/remove', async (tx, input: Existing) => {
   const record = await policyToChange(tx, input)
   await hidePolicy(tx, record.id)
+  if (record.isEnabled) await outdateOthers(tx, record)
   const { who, now: at } = input
   await recordEvent(tx, { action: 'retention-policy.deleted', target: policyTarget(record), project: record.project, at, ...who })
 })
+
+/** Whether some tag that the policy kept from others may not be kept by it any more. More rules only ever keep more. */
+function mayKeepLess(before: Members, after: Members): boolean {
+  const rules = new Set(after.rules.map((rule) => JSON.stringify(rule)))
+  return !after.isEnabled || before.repositories !== after.repositories || !before.rules.every((rule) => rules.has(JSON.stringify(rule)))
+}
+
+/** What other policies would do was shown while this one kept tags from them. */
+async function outdateOthers(tx: Transactor, { id, projectId, project }: RetentionPolicyRecord): Promise<void> {
+  await outdatePolicies(tx, { id: projectId, name: project }, id)
+}
 
 async function policyToChange(tx: Transactor, { projectId, name, expectedVersion }: Existing): Promise<RetentionPolicyRecord> {
   const record = await policyIn(tx, projectId, name)

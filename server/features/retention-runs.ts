@@ -86,7 +86,8 @@ const start = transaction(
 function requireShown({ isEnabled, revision, shownRevision }: RetentionPolicyRecord): void {
   if (!isEnabled) throw new RegistryError('CONFLICT', undefined, { message: 'the policy is switched off: it can be run dry only' })
   if (revision === shownRevision) return
-  const message = `the policy ${shownRevision === 0 ? 'is new' : 'was changed'}: run it dry first, and look at what it would remove`
+  const why = shownRevision === 0 ? 'the policy is new' : 'the policy, or what kept tags from it, was changed'
+  const message = `${why}: run it dry first, and look at what it would remove`
   throw new RegistryError('CONFLICT', { revision, shownRevision }, { message })
 }
 

@@ -3,15 +3,12 @@ import type { BlobKey } from '#blobs/blob-store.ts'
 import { systemCode } from '#blobs/storage-error.ts'
 import { blobsAfter, type StoredBlob } from '#metadata/blobs.ts'
 import type { Finding } from '#metadata/scrub-findings.ts'
-import { neededBy } from '#metadata/scrub-reads.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { findFault } from '#registry/find-fault.ts'
-import { quarantineBlob, releaseBlob, type QuarantineReason } from '#registry/quarantine-blob.ts'
+import { findingOfBlob, findingOfDamage, quarantineBlob, releaseBlob, type QuarantineReason } from '#registry/quarantine-blob.ts'
 import { advance, keep, type Pass, type ScrubWindow } from './scrub-pass.ts'
 
 const pageRows = 100
-/** Manifests that a finding names. */
-const namedManifests = 3
 /** So many blobs one after the other that cannot be looked at speak against the machine, not against them. */
 const failuresMax = 20
 
@@ -67,23 +64,29 @@ function isWithin({ from, width }: ScrubWindow, blobId: number): boolean {
 }
 
 async function judge(pass: Pass, blob: StoredBlob, fault: QuarantineReason | Failure | undefined): Promise<Finding[]> {
+  const { reader } = pass.registry.metadata
   if (fault === undefined) {
     if (blob.isQuarantined && (await releaseBlob(pass.registry, blob))) advance(pass, {}, { released: 1 })
     return []
   }
   if (typeof fault === 'object') {
     const code = systemCode(fault.error.cause) ?? fault.error.code
-    return [await findingOf(pass, blob, { kind: 'damaged', what: `cannot be looked at (${code}); it is served as before` })]
+    const then = blob.isQuarantined ? 'it stays in quarantine' : 'it is served as before'
+    return [await findingOfBlob(reader, blob, { kind: 'damaged', what: `cannot be looked at (${code}); ${then}` })]
   }
   if (fault === 'missing') await requireStore(pass)
   if (!blob.isQuarantined) {
     // Not ours to judge any more when it was replaced meanwhile.
     if (!(await quarantineBlob(pass.registry, blob, fault))) return []
     advance(pass, {}, { quarantined: 1 })
-  }
-  return [
-    await findingOf(pass, blob, { kind: fault === 'missing' ? 'missing' : 'damaged', what: `${fault}; the next push of it heals it` }),
-  ]
+  } else if (!(await isAsItWas(pass, blob))) return []
+  return [await findingOfDamage(reader, blob, fault)]
+}
+
+/** A push may have healed it while its old bytes were read. */
+async function isAsItWas({ registry }: Pass, { blobId, key, isQuarantined }: StoredBlob): Promise<boolean> {
+  const [row] = await blobsAfter(registry.metadata.reader, registry.store.name, { afterId: blobId - 1, limit: 1 })
+  return row?.blobId === blobId && row.key === key && row.isQuarantined === isQuarantined
 }
 
 /** Throws when the store has no bytes at all. */
@@ -93,15 +96,4 @@ async function requireStore({ registry }: Pass): Promise<void> {
   throw new Error(
     'the store holds not one blob, so none is judged: is its disk mounted? If all is lost, push something, and scrub again: what is missing heals by pushes',
   )
-}
-
-async function findingOf(
-  { registry }: Pass,
-  { blobId, digest, sizeBytes, store, key }: StoredBlob,
-  { kind, what }: { readonly kind: 'missing' | 'damaged'; readonly what: string },
-): Promise<Finding> {
-  const manifests = await neededBy(registry.metadata.reader, blobId, namedManifests + 1)
-  const more = manifests.length > namedManifests ? ' and others' : ''
-  const needed = manifests.length === 0 ? 'no manifest needs it' : `needed by ${manifests.slice(0, namedManifests).join(', ')}${more}`
-  return { kind, store, key, digest, sizeBytes, detail: `${what}; ${needed}` }
 }

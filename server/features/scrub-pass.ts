@@ -1,6 +1,6 @@
 /** A pass of scrub under way: where it is, what it has counted, and how both are kept together with what was found. */
 import { advanceJob } from '#jobs/advance-job.ts'
-import type { JobClaim, JobRun } from '#jobs/jobs.ts'
+import type { JobClaim, JobProgress, JobRun } from '#jobs/jobs.ts'
 import { noteFindings, type Finding, type FindingKind } from '#metadata/scrub-findings.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { Registry } from '#registry/registry.ts'
@@ -39,6 +39,8 @@ export interface ScrubCursor {
   readonly afterId: number
   /** The place in the store's listing; null at its beginning. */
   readonly afterKey: string | null
+  /** How many rows this phase has to look at, counted when it begins; undefined before that, and where nobody knows. */
+  readonly total?: number | undefined
   readonly counts: ScrubCounts
   /** It began in the middle, so what it has not seen of blobs may still be there. */
   readonly isPartial: boolean
@@ -53,7 +55,7 @@ export interface Pass {
   readonly pace: (bytes: number) => Promise<void>
   /** Waits a little between pages, where the pass is to be slow. */
   readonly rest: () => Promise<void>
-  readonly onFinding: (finding: Finding) => void
+  readonly onFinding: (finding: Finding, isNew: boolean) => void
   /** Monotonic. */
   keptAt: number
 }
@@ -84,7 +86,7 @@ interface Note {
 }
 
 const note = transaction(import.meta.url, 'scrub-pass/note', async (tx, { job, cursor, findings, now }: Note) => {
-  const fresh = await noteFindings(tx, findings, { now, seenAt: cursor.startedAt })
+  const fresh = await noteFindings(tx, findings, { now, since: cursor.startedAt })
   const found = { ...cursor.counts.found }
   for (const { kind } of fresh) found[kind] = (found[kind] ?? 0) + 1
   const next = { ...cursor, counts: { ...cursor.counts, found } }
@@ -95,9 +97,11 @@ const note = transaction(import.meta.url, 'scrub-pass/note', async (tx, { job, c
 const units: Readonly<Partial<Record<ScrubCursor['phase'], string>>> = { keys: 'keys of the store' }
 
 /** For people: how many of what the phase is about. */
-export function progressOf({ phase, counts }: ScrubCursor): { readonly done: number; readonly unit: string } {
+export function progressOf({ phase, counts, total }: ScrubCursor): JobProgress {
   const about = phase === 'finish' || phase === 'done' ? 'uploads' : phase
-  return { done: counts[about], unit: units[about] ?? about }
+  const done = counts[about]
+  // Rows that came since they were counted are looked at as well.
+  return { done, unit: units[about] ?? about, ...(total !== undefined && { total: Math.max(total, done) }) }
 }
 
 /** How long what is in memory alone may be: as much is looked at again after a kill. */
@@ -114,8 +118,12 @@ export async function keep(pass: Pass, findings: readonly Finding[], { isTurn = 
   const { cursor, fresh } = await registry.metadata.write(note, { job: run.job, cursor: pass.cursor, findings, now: clock.now() })
   pass.cursor = cursor
   pass.keptAt = clock.monotonic()
+  for (const finding of findings)
+    pass.onFinding(
+      finding,
+      fresh.some(({ kind, key }) => kind === finding.kind && key === finding.key),
+    )
   for (const finding of fresh) {
-    pass.onFinding(finding)
     if (foundBefore(cursor) <= linesMax) run.log('warn', `${finding.kind}: ${finding.key}: ${finding.detail}`)
   }
 }

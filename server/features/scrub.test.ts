@@ -6,7 +6,9 @@ import { sql } from 'kysely'
 import type { BlobKey } from '#blobs/blob-store.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { listFindings, type FindingRow } from '#metadata/scrub-findings.ts'
-import type { JobRun } from '#jobs/jobs.ts'
+import type { JobProgress, JobRun } from '#jobs/jobs.ts'
+import { mountBlob } from '#registry/mount-blob.ts'
+import { recheckQuarantine } from '#registry/recheck-quarantine.ts'
 import { statBlob } from '#registry/pull-blob.ts'
 import type { Registry } from '#registry/registry.ts'
 import {
@@ -94,7 +96,9 @@ suite('scrub', () => {
     assert.deepEqual(await toldOf(registry), ['damaged: wrong digest', 'missing: missing'])
     assert.ok((await findings(registry)).some(({ detail }) => detail.includes('needed by team/a@sha256:')))
     await assert.rejects(statBlob(registry, repositoryA, digest, alice), failsWith('BLOB_UNKNOWN'))
-    assert.deepEqual((await scrub(registry, { signal: noSignal })).found, {}, 'what is known is not found again')
+    const again: boolean[] = []
+    const second = await scrub(registry, { signal: noSignal, onFinding: (_finding, isNew) => void again.push(isNew) })
+    assert.deepEqual([second.found, again], [{}, [false, false]], 'what is known is told, and not found again')
     await writeFile(file, large)
     assert.equal((await scrub(registry, { signal: noSignal })).released, 1)
     assert.deepEqual(await readBlob(registry, digest), large)
@@ -103,6 +107,57 @@ suite('scrub', () => {
     assert.deepEqual(await findings(registry), [], 'what heals is no longer told')
     assert.equal((await findings(registry, { isResolved: true })).length, 2)
     assert.deepEqual(await checkInvariants(place.parts), [])
+  })
+
+  test('what a pull or a mount finds damaged is among the findings at once, and no longer as soon as a push heals it', async () => {
+    await using place = await openTestRegistry({ on: 'files' })
+    const { registry } = place
+    const image = await putImage(registry, repositoryA, 'one', 'v1')
+    const [cut, flipped] = [await pushBytes(registry, repositoryA, large), await pushBytes(registry, repositoryA, 'small')]
+    await unlink(await fileOf(place, image.layer))
+    await writeFile(await fileOf(place, cut), large.subarray(1))
+    await writeFile(await fileOf(place, flipped), 'smell')
+    await assert.rejects(statBlob(registry, repositoryA, image.layer, alice), failsWith('BLOB_UNKNOWN'))
+    const mount = { repository: repositoryB, digest: cut, visibility: { kind: 'everything' }, actor: alice } as const
+    assert.equal(await mountBlob(registry, mount), false)
+    await assert.rejects(readBlob(registry, flipped), failsWith('BLOB_UNKNOWN'))
+    assert.deepEqual(await toldOf(registry), ['damaged: wrong digest', 'damaged: wrong size', 'missing: missing'])
+    const known = await findings(registry)
+    assert.deepEqual(new Set(known.map(({ digest }) => digest)), new Set([image.layer, cut, flipped]))
+    assert.ok(known.some(({ detail }) => detail.includes('needed by team/a@sha256:')))
+    const counted = await scrubFigures(registry).findings()
+    assert.deepEqual(
+      counted.filter(({ count }) => count > 0),
+      [
+        { kind: 'missing', count: 1 },
+        { kind: 'damaged', count: 2 },
+      ],
+    )
+    const pass = await scrub(registry, { signal: noSignal })
+    assert.deepEqual([pass.quarantined, pass.findings.map(({ count }) => count)], [0, [2, 1]])
+    await pushBytes(registry, repositoryB, large)
+    assert.deepEqual(await toldOf(registry), ['damaged: wrong digest', 'missing: missing'])
+    await writeFile(await fileOf(place, flipped), 'small')
+    assert.equal(await recheckQuarantine(registry).findBlob(repositoryA, flipped, alice), true)
+    assert.deepEqual(await toldOf(registry), ['missing: missing'])
+  })
+
+  test('knows how much there is to look at, and sees nothing before it was found', async () => {
+    await using place = await openTestRegistry({ on: 'files' })
+    const { registry, clock } = place
+    const image = await putImage(registry, repositoryA, 'one', 'v1')
+    await unlink(await fileOf(place, image.layer))
+    const told: JobProgress[] = []
+    const run: JobRun = { ...runOf(noSignal), report: (progress) => void told.push(progress), log: () => clock.advance(1_000) }
+    await scrubJob(registry, { bytesPerSecond: 0, sample: 100, schedule: undefined }).run(run, null)
+    for (const unit of ['blobs', 'manifests', 'tags']) {
+      const last = told.findLast((progress) => progress.unit === unit)
+      assert.ok(last?.total !== undefined && last.total === last.done, unit)
+    }
+    assert.deepEqual(
+      (await findings(registry)).filter(({ foundAt, seenAt }) => seenAt < foundAt),
+      [],
+    )
   })
 
   test('stops when it is told to, goes on where it was, and keeps to its rate', async () => {

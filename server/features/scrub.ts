@@ -9,7 +9,8 @@
 import { recordEvent } from '#events/record.ts'
 import { advanceJob } from '#jobs/advance-job.ts'
 import type { JobClaim, JobKind, JobRun } from '#jobs/jobs.ts'
-import { pruneFindings, resolveUnseen, type Finding, type FindingKind } from '#metadata/scrub-findings.ts'
+import { countFindings, pruneFindings, resolveUnseen, type Finding, type FindingCount, type FindingKind } from '#metadata/scrub-findings.ts'
+import { countRowsAfter } from '#metadata/scrub-reads.ts'
 import { findSetting, putSetting } from '#metadata/settings.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { Registry } from '#registry/registry.ts'
@@ -103,7 +104,7 @@ export async function lastScrub({ metadata }: Pick<Registry, 'metadata'>): Promi
 
 /** Who listens to a pass. */
 interface Listeners {
-  readonly onFinding?: ((finding: Finding) => void) | undefined
+  readonly onFinding?: ((finding: Finding, isNew: boolean) => void) | undefined
   readonly onRead?: ((bytes: number) => void) | undefined
 }
 
@@ -131,7 +132,7 @@ function openPass(registry: Registry, cursor: ScrubCursor, { bytesPerSecond, run
       if (aheadMs > 0) await timers.sleep(aheadMs, run.signal)
     },
     rest: () => (bytesPerSecond > 0 ? timers.sleep(restMs, run.signal) : Promise.resolve()),
-    onFinding: (finding) => listeners.onFinding?.(finding),
+    onFinding: (finding, isNew) => listeners.onFinding?.(finding, isNew),
     keptAt: startedAt,
   }
 }
@@ -140,6 +141,7 @@ async function runPass(pass: Pass): Promise<void> {
   for (;;) {
     const { phase } = pass.cursor
     if (phase === 'finish' || phase === 'done') break
+    await countRows(pass, phase)
     await work[phase].run(pass)
     await endPhase(pass, phase)
   }
@@ -150,6 +152,14 @@ async function runPass(pass: Pass): Promise<void> {
   await registry.metadata.write(finish, { job: run.job, cursor, now })
 }
 
+/** So that whoever watches sees how much is left; once a phase, however often it is stopped. */
+async function countRows(pass: Pass, phase: Phase): Promise<void> {
+  const { cursor, registry } = pass
+  if (phase === 'keys' || phase === 'uploads' || cursor.total !== undefined) return
+  const left = await countRowsAfter(registry.metadata.reader, phase, cursor.afterId)
+  pass.cursor = { ...cursor, total: cursor.counts[phase] + left }
+}
+
 async function endPhase(pass: Pass, phase: Phase): Promise<void> {
   const { metadata, context } = pass.registry
   const { startedAt, isPartial } = pass.cursor
@@ -158,7 +168,7 @@ async function endPhase(pass: Pass, phase: Phase): Promise<void> {
     const unseen = { kinds: work[phase].kinds, seenSince: startedAt, now: context.ports.clock.now(), limit: batchRows }
     await untilFew(pass, () => metadata.write(resolve, unseen))
   }
-  pass.cursor = { ...pass.cursor, phase: phases[phases.indexOf(phase) + 1] ?? 'finish', afterId: 0, afterKey: null }
+  pass.cursor = { ...pass.cursor, phase: phases[phases.indexOf(phase) + 1] ?? 'finish', afterId: 0, afterKey: null, total: undefined }
   await keep(pass, [], { isTurn: true })
 }
 
@@ -202,8 +212,8 @@ export interface Scrub {
   /** Goes on behind this blob (a report's `lastId`). */
   readonly afterId?: number | undefined
   readonly onProgress?: (report: ScrubReport) => void
-  /** Told of all that was not known before. */
-  readonly onFinding?: ((finding: Finding) => void) | undefined
+  /** Told of all that is wrong; `isNew` when that was not known before. */
+  readonly onFinding?: ((finding: Finding, isNew: boolean) => void) | undefined
 }
 
 /** What a pass has counted so far; also given while it runs. */
@@ -212,8 +222,13 @@ export interface ScrubReport extends ScrubCounts {
   readonly lastId: number | undefined
 }
 
+/** What a pass has counted, and all that is known to be wrong when it has ended. */
+export interface ScrubResult extends ScrubReport {
+  readonly findings: readonly FindingCount[]
+}
+
 /** A full pass here and now, for commands; beside a running server too. Rejects with the signal's reason when it aborts; `onProgress` was told how far it came. */
-export async function scrub(registry: Registry, { signal, bytesPerSecond = 0, afterId = 0, ...listeners }: Scrub): Promise<ScrubReport> {
+export async function scrub(registry: Registry, { signal, bytesPerSecond = 0, afterId = 0, ...listeners }: Scrub): Promise<ScrubResult> {
   const reportOf = ({ phase, afterId: lastId, counts }: ScrubCursor): ScrubReport => ({
     ...counts,
     lastId: phase === 'blobs' ? lastId : undefined,
@@ -227,5 +242,5 @@ export async function scrub(registry: Registry, { signal, bytesPerSecond = 0, af
   }
   const pass = openPass(registry, cursor, { bytesPerSecond, run, onFinding: listeners.onFinding })
   await runPass(pass)
-  return reportOf(pass.cursor)
+  return { ...reportOf(pass.cursor), findings: await countFindings(registry.metadata.reader) }
 }

@@ -12,6 +12,7 @@ import type { Tag } from '#oci/reference.ts'
 import { expireTag } from '#registry/expire-tag.ts'
 import { listTagRows } from '#registry/list-tag-rows.ts'
 import type { Registry } from '#registry/registry.ts'
+import { restoreTag } from '#registry/restore-tag.ts'
 import {
   descriptor,
   failsWith,
@@ -119,6 +120,20 @@ suite('a label or an annotation', () => {
     await expireTag(registry, { repository: repositoryA, tag: 'between' as Tag, expiresAt: undefined }, who)
     await readOn(opened)
     assert.deepEqual(await tagsOf(registry), { before: undefined, between: undefined })
+  })
+
+  test('says nothing of a tag that somebody put back', async () => {
+    await using opened = await openTestRegistry({ options: { trashWindowMs: dayMs } })
+    const { registry } = opened
+    await readOn(opened)
+    await imageWith(registry, { 'quay.expires-after': '1h' }, { tags: ['v1'] })
+    await readOn(opened)
+    assert.deepEqual(await tagsOf(registry), { v1: 1 })
+    opened.clock.advance(hourMs + 1_000)
+    assert.deepEqual(await expireTags(registry, run), { deleted: 1, immutable: 0 })
+    await restoreTag(registry, { repository: repositoryA, tag: 'v1' as Tag, mayMove: true, mayTakeFromTrash: true }, who)
+    await readOn(opened)
+    assert.deepEqual(await tagsOf(registry), { v1: undefined })
   })
 
   test('of what a tag pointed at before it moved is forgotten', async () => {

@@ -70,7 +70,7 @@ export async function startTagExpiry(registry: Registry, activity: ActivityStrea
     }
   }
   const handle = async (event: RecordedEvent, signal: AbortSignal) => {
-    const granted = event.action === 'tag.moved' && (await consider(registry, event, signal))
+    const granted = event.action === 'tag.moved' && event.detail.restored !== true && (await consider(registry, event, signal))
     lastId = event.id
     if (granted) keptId = event.id
   }

@@ -9,6 +9,7 @@ export interface UserFacts {
   /** PHC string; empty: no password of Berth's own opens this account. */
   readonly passwordHash: string
   readonly isAdmin: boolean
+  /** By itself, or because nothing opens it but providers that are switched off. */
   readonly isDisabled: boolean
   readonly version: number
   /** Its password alone opens nothing. */
@@ -38,10 +39,11 @@ interface UserRow {
   readonly is_disabled: number
   readonly version: number
   readonly factor: number | null
+  readonly open_provider: number | null
 }
 
 const userColumns = ['id', 'name', 'password_hash', 'is_admin', 'is_disabled', 'version'] as const
-/** The account, with the id of one of its second factors. */
+/** The account, with the id of one of its second factors, and whether one of the providers that vouch for it is switched on: null where none does. */
 function selectUser(db: Reader) {
   return db
     .selectFrom('users')
@@ -53,6 +55,14 @@ function selectUser(db: Reader) {
         .whereRef('second_factors.user_id', '=', 'users.id')
         .where('second_factors.kind', 'in', ['totp', 'webauthn'])
         .as('factor'),
+    )
+    .select((expression) =>
+      expression
+        .selectFrom('identities')
+        .innerJoin('providers', 'providers.id', 'identities.provider_id')
+        .select((inner) => inner.fn.max('providers.is_enabled').as('open_provider'))
+        .whereRef('identities.user_id', '=', 'users.id')
+        .as('open_provider'),
     )
 }
 
@@ -71,7 +81,7 @@ export async function findUserFacts(
       name: row.name,
       passwordHash: row.password_hash,
       isAdmin: row.is_admin === 1,
-      isDisabled: row.is_disabled === 1,
+      isDisabled: row.is_disabled === 1 || (row.password_hash === '' && row.open_provider === 0),
       version: row.version,
       hasSecondFactor: row.factor !== null,
     }

@@ -10,13 +10,21 @@ export interface KeyDeletion {
   readonly key: string
   readonly sizeBytes: number
   readonly deleteAfter: number
+  /** Of a push that is not committed yet. */
+  readonly isPush?: boolean
 }
 
 /** Notes that the key's bytes go after that time; gives the id of the note. */
 export async function scheduleDeletion(tx: Transactor, deletion: KeyDeletion): Promise<number> {
   const { id } = await tx
     .insertInto('blob_deletions')
-    .values({ store: deletion.store, key: deletion.key, size_bytes: deletion.sizeBytes, delete_after: deletion.deleteAfter })
+    .values({
+      store: deletion.store,
+      key: deletion.key,
+      size_bytes: deletion.sizeBytes,
+      delete_after: deletion.deleteAfter,
+      is_push: deletion.isPush === true ? 1 : 0,
+    })
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
@@ -29,6 +37,16 @@ const taken = -1
 export async function cancelDeletion(tx: Transactor, deletionId: number): Promise<boolean> {
   const result = await tx.deleteFrom('blob_deletions').where('id', '=', deletionId).where('delete_after', '<>', taken).executeTakeFirst()
   return result.numDeletedRows > 0n
+}
+
+/** After a push that came to nothing: its bytes are due now. One that is taken, or gone, stays as it is. */
+export async function releaseDeletion(tx: Transactor, { noteId, now }: { readonly noteId: number; readonly now: number }): Promise<void> {
+  await tx
+    .updateTable('blob_deletions')
+    .set({ delete_after: now, is_push: 0 })
+    .where('id', '=', noteId)
+    .where('delete_after', '<>', taken)
+    .execute()
 }
 
 /** A key whose time has come, as {@link dueDeletions} gives it. `sizeBytes` is what its removal frees. */

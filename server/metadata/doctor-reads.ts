@@ -1,5 +1,6 @@
 /** What is left lying, as rows tell it: few counts, each by an index or over a small table. */
 import type { Reader } from './metadata.ts'
+import { countFindings, countQuarantined } from './scrub-findings.ts'
 
 /** Instants are milliseconds. */
 export interface Leftovers {
@@ -10,6 +11,7 @@ export interface Leftovers {
   readonly oldestReviewAt: number | undefined
   /** When the oldest deletion of bytes was due; undefined when none waits. */
   readonly oldestDeletionAt: number | undefined
+  /** What scrub knows to be wrong, blobs in quarantine aside. */
   readonly findings: number
   readonly newestEventAt: number | undefined
 }
@@ -27,18 +29,29 @@ export async function readLeftovers(reader: Reader, overdueBefore: number): Prom
   }
   const review = await reader.selectFrom('garbage_reviews').select('review_after').orderBy('review_after').limit(1).executeTakeFirst()
   const deletion = await reader.selectFrom('blob_deletions').select('delete_after').orderBy('delete_after').limit(1).executeTakeFirst()
-  const findings = await reader
-    .selectFrom('scrub_findings')
-    .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('resolved_at', 'is', null)
-    .executeTakeFirstOrThrow()
+  const findings = await countFindings(reader)
+  const known = findings.reduce((sum, { count: each }) => sum + each, 0)
   const event = await reader.selectFrom('events').select('at').orderBy('id', 'desc').limit(1).executeTakeFirst()
   return {
     failedJobs: await count('failed'),
     overdueJobs: await count('waiting'),
     oldestReviewAt: review?.review_after,
     oldestDeletionAt: deletion?.delete_after,
-    findings: Number(findings.count),
+    findings: Math.max(known - (await countQuarantined(reader)), 0),
     newestEventAt: event?.at,
   }
+}
+
+/** A blob's bytes as its row says where they are. */
+export interface SampledBlob {
+  readonly key: string
+  readonly isQuarantined: boolean
+}
+
+/** A few blobs of a store: the oldest and the newest, `limit` of each at most. */
+export async function sampleBlobs(reader: Reader, store: string, limit: number): Promise<SampledBlob[]> {
+  const few = (order: 'asc' | 'desc') =>
+    reader.selectFrom('blobs').select(['key', 'state']).where('store', '=', store).orderBy('id', order).limit(limit).execute()
+  const rows = [...(await few('asc')), ...(await few('desc'))]
+  return [...new Map(rows.map(({ key, state }) => [key, { key, isQuarantined: state === 'quarantined' }])).values()]
 }

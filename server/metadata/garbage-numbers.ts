@@ -75,15 +75,18 @@ export interface SummedPage {
 
 type SummedTable = 'blob_deletions' | 'trash'
 
-/** The next rows of a table after the one of that id, added up. */
+/** The next rows of a table after the one of that id, added up. Of keys only those that wait: not those of pushes under way, nor those that are due. */
 export async function sumPage(
   reader: Reader,
   table: SummedTable,
-  page: { readonly afterId: number; readonly limit: number },
+  page: { readonly afterId: number; readonly limit: number; readonly now: number },
 ): Promise<SummedPage> {
+  const waits = table === 'trash' ? sql`` : sql`and is_push = 0 and delete_after > ${page.now}`
   const { rows } = await sql<{ count: number | string; bytes: number | string | null; last: number | null }>`
     select count(*) as count, sum(size_bytes) as bytes, max(id) as last from (
-      select id, size_bytes from ${sql.table(table)} where id > ${page.afterId} order by id limit ${page.limit}) as counted`.execute(reader)
+      select id, size_bytes from ${sql.table(table)} where id > ${page.afterId} ${waits} order by id limit ${page.limit}) as counted`.execute(
+    reader,
+  )
   const [row] = rows
   return { count: Number(row?.count ?? 0), sizeBytes: Number(row?.bytes ?? 0), lastId: row?.last ?? undefined }
 }

@@ -1,6 +1,7 @@
 /** Looking through whole tables for what is garbage and was never queued: an import's rows. Only where somebody asks for it; everything else follows the queue. */
 import { sql, type RawBuilder } from 'kysely'
 import { numberList } from './dialect.ts'
+import { untaggedAfterMsIn } from './project-untagged.ts'
 import { isHeld, isPlainlyKept } from './garbage-review.ts'
 import type { ReviewKind } from './garbage.ts'
 import type { Reader, Transactor } from './metadata.ts'
@@ -63,20 +64,36 @@ export async function waitingTargets(
   return new Set(rows.map(({ target_id }) => target_id))
 }
 
-/** Queues manifests of a project that nothing keeps; those that wait already are looked at anew. `after`: repository and manifest of the last page. */
-export async function queueUntagged(
-  tx: Transactor,
-  page: { readonly projectId: number; readonly after: UntaggedCursor; readonly limit: number; readonly since: number },
-): Promise<UntaggedCursor | undefined> {
-  const { projectId, after, limit, since } = page
+/** A page of manifests that may be untagged. */
+export interface UntaggedPage {
+  readonly projectId: number
+  readonly after: UntaggedCursor
+  readonly limit: number
+  /** From when those count that wait for no review yet. */
+  readonly since: number
+  /** Nothing goes sooner after that, whatever the project says. */
+  readonly delayMs: number
+}
+
+/**
+ * Queues manifests of a project that nothing keeps, for when their time is over. Those that wait already keep since when, and are moved to when that time
+ * is over, sooner or later. `after`: repository and manifest of the last page.
+ */
+export async function queueUntagged(tx: Transactor, page: UntaggedPage): Promise<UntaggedCursor | undefined> {
+  const { projectId, after, limit, since, delayMs } = page
+  const project = await tx.selectFrom('projects').select('settings').where('id', '=', projectId).executeTakeFirst()
+  const afterMs = project && untaggedAfterMsIn(project.settings)
+  // It is gone, or keeps such manifests by now.
+  if (afterMs === undefined) return undefined
+  const waitMs = Math.max(afterMs, delayMs)
   const { rows } = await sql<{ id: number; repository_id: number; name: string; held: number | boolean }>`
     select m.id, m.repository_id, ${isPlainlyKept} as held from manifests m
       where m.repository_id = ${after.repositoryId} and m.id > ${after.manifestId} order by m.id limit ${limit}`.execute(tx)
   const ids = rows.filter((row) => !row.held).map(({ id }) => id)
   if (ids.length > 0) {
     await sql`insert into garbage_reviews (kind, target_id, review_after, since)
-      select 'manifest', listed.value, ${since}, ${since} from ${numberList(tx, ids)} as listed where true
-      on conflict (kind, target_id) do update set review_after = excluded.review_after`.execute(tx)
+      select 'manifest', listed.value, ${since + waitMs}, ${since} from ${numberList(tx, ids)} as listed where true
+      on conflict (kind, target_id) do update set review_after = ${knownSince} + ${waitMs}, since = ${knownSince}`.execute(tx)
   }
   const last = rows.at(-1)
   if (last !== undefined) return { repositoryId: last.repository_id, manifestId: last.id }
@@ -92,6 +109,9 @@ export async function queueUntagged(
     .executeTakeFirst()
   return next && { repositoryId: next.id, manifestId: 0 }
 }
+
+/** A review that does not know since when counts from its own time. */
+const knownSince = sql`case when garbage_reviews.since = 0 then garbage_reviews.review_after else garbage_reviews.since end`
 
 /** Where {@link queueUntagged} is. */
 export interface UntaggedCursor {

@@ -204,6 +204,8 @@ export async function postponeReviews(
       tx,
       each.map(({ reviewId }) => reviewId),
     )
-    await sql`update garbage_reviews set review_after = ${until} where id in ${ids}`.execute(tx)
+    // One that does not know since when counts from the time that it had, not from each new one.
+    await sql`update garbage_reviews set review_after = ${until}, since = case when since = 0 then review_after else since end
+      where id in ${ids}`.execute(tx)
   }
 }

@@ -169,6 +169,23 @@ export async function deleteGrantRow(tx: Transactor, id: number): Promise<void> 
   await tx.deleteFrom('grants').where('id', '=', id).execute()
 }
 
+/** Takes all that was granted to the account itself; what its groups have stays. The rows that were there. */
+export async function deleteGrantsOfUser(
+  tx: Transactor,
+  userId: number,
+): Promise<readonly Pick<GrantRecord, 'id' | 'role' | 'repositories' | 'project'>[]> {
+  const rows = await tx
+    .selectFrom('grants')
+    .leftJoin('projects', 'projects.id', 'grants.project_id')
+    .select(['grants.id', 'grants.role', 'grants.repositories', 'projects.name as project'])
+    .where('grants.subject_kind', '=', 'user')
+    .where('grants.user_id', '=', userId)
+    .orderBy('grants.id')
+    .execute()
+  await tx.deleteFrom('grants').where('subject_kind', '=', 'user').where('user_id', '=', userId).execute()
+  return rows
+}
+
 function ofSubject(subject: GrantSubject) {
   if (subject.kind === 'user') return sql<SqlBool>`grants.user_id = ${subject.id}`
   if (subject.kind === 'group') return sql<SqlBool>`grants.group_id = ${subject.id}`

@@ -234,18 +234,21 @@ export function whereLabelled(manifestIdColumn: string, labelId: number): RawBui
 export async function deleteForeignLabels(
   tx: Transactor,
   place: { readonly manifestId: number } | { readonly repositoryId: number } | { readonly below: string },
-): Promise<void> {
-  const foreign = sql<number>`select manifest_labels.id from manifest_labels
+): Promise<readonly string[]> {
+  const foreign = sql`from manifest_labels
     join labels on labels.id = manifest_labels.label_id
     join projects as homes on homes.id = labels.project_id
     join manifests on manifests.id = manifest_labels.manifest_id
     join repositories on repositories.id = manifests.repository_id
     join projects on projects.id = repositories.project_id
     where ${whereLabels(place)} and homes.id <> projects.id and substr(projects.name, 1, length(homes.name) + 1) <> homes.name || '/'`
+  const { rows } = await sql<{ name: string }>`select distinct labels.name ${foreign} order by labels.name`.execute(tx)
+  if (rows.length === 0) return []
   await tx
     .deleteFrom('manifest_labels')
-    .where(sql<SqlBool>`manifest_labels.id in (${foreign})`)
+    .where(sql<SqlBool>`manifest_labels.id in (select manifest_labels.id ${foreign})`)
     .execute()
+  return rows.map(({ name }) => name)
 }
 
 function whereLabels(place: Parameters<typeof deleteForeignLabels>[1]): RawBuilder<SqlBool> {

@@ -34,6 +34,8 @@ export interface Metadata extends AsyncDisposable {
    * `STORAGE_FULL` when the disk is, with `UNAVAILABLE` when the database is away.
    */
   write<Input, Output>(definition: TransactionDefinition<Input, Output>, input: Input): Promise<Output>
+  /** Gets ready for the transactions that are defined by now, beside all else, where the first write of each would wait for that. */
+  preload?(): void
   /** Cheap proof that the database answers. Throws as `write` does. */
   ping(): Promise<void>
 }

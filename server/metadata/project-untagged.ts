@@ -9,6 +9,14 @@ export function untaggedAfterDaysIn(settings: string): UntaggedAfterDays {
   return typeof untaggedAfterDays === 'number' ? untaggedAfterDays : null
 }
 
+const dayMs = 24 * 60 * 60 * 1_000
+
+/** The same as milliseconds; undefined: they are kept. */
+export function untaggedAfterMsIn(settings: string): number | undefined {
+  const days = untaggedAfterDaysIn(settings)
+  return days === null ? undefined : days * dayMs
+}
+
 /** The settings with another decision, everything else in them kept. */
 export function withUntaggedAfterDays(settings: string, untaggedAfterDays: UntaggedAfterDays): string {
   const { untaggedAfterDays: _before, ...others } = JSON.parse(settings) as Readonly<Record<string, unknown>>

@@ -7,7 +7,8 @@
 import { quotaExceeded } from '#oci/quota-exceeded.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { usageIn, type UsageDelta } from './usage-counters.ts'
-import type { CountingProject } from './usage-place.ts'
+import { uploadingBytesIn } from './uploads.ts'
+import { placeOfRepository, type CountingProject } from './usage-place.ts'
 
 /** The limit of each unit. */
 const limitOf = { bytes: 'bytesMax', repositories: 'repositoriesMax', tags: 'tagsMax' } as const
@@ -32,5 +33,20 @@ export async function requireWithinQuota(tx: Reader | Transactor, grown: readonl
       const more = delta[unit] ?? 0
       if (usage[unit] > limit) throw quotaExceeded({ project: name, unit, limit, used: usage[unit] - more, more })
     }
+  }
+}
+
+/** Throws DENIED when uploads under way have stored more, with what is used, than a project of this one's may hold. */
+export async function requireUploadsWithinQuota(
+  tx: Transactor,
+  upload: { readonly repositoryId: number; readonly sizeBytes: number },
+): Promise<void> {
+  for (const project of (await placeOfRepository(tx, upload.repositoryId)).projects) {
+    const limit = project.quota?.bytesMax
+    if (limit === undefined) continue
+    const { bytes: used } = await usageIn(tx, { scope: 'project', id: project.id })
+    const stored = await uploadingBytesIn(tx, project)
+    const facts = { project: project.name, limit, used, uploading: stored - upload.sizeBytes, more: upload.sizeBytes }
+    if (used + stored > limit) throw quotaExceeded({ ...facts, unit: 'bytes' })
   }
 }

@@ -1,8 +1,10 @@
 /** The table `quotas`: limits of projects. Whether they are kept is quota-check.ts. */
 import { sql } from 'kysely'
+import type { QuotaUnit } from '#oci/quota-exceeded.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { paged, type PageRequest } from './page.ts'
 import { prepare } from './prepared.ts'
+import { findSetting, putSetting } from './settings.ts'
 
 /** Limits; null: none. */
 export interface NewLimits {
@@ -13,12 +15,15 @@ export interface NewLimits {
   readonly warnPercent: number
 }
 
+/** When people were warned, of each unit. Instants are milliseconds. */
+export type WarnedAt = Readonly<Record<QuotaUnit, number | undefined>>
+
 /** The limits of a project. Instants are milliseconds. */
 export interface Quota extends NewLimits {
   readonly projectId: number
-  /** When it was said that a limit is near or reached; undefined while usage is below. */
-  readonly warnedAt: number | undefined
-  /** Counts changes of the limits, for ETags. */
+  /** When it was said of each limit that it is near or reached; undefined while usage is below. */
+  readonly warnedAt: WarnedAt
+  /** Of the limits, for ETags: one that was is never again. */
   readonly version: number
   readonly updatedAt: number
 }
@@ -29,12 +34,34 @@ interface Row {
   readonly repositories_max: number | null
   readonly tags_max: number | null
   readonly warn_percent: number
-  readonly warned_at: number | null
+  readonly bytes_warned_at: number | null
+  readonly repositories_warned_at: number | null
+  readonly tags_warned_at: number | null
   readonly version: number
   readonly updated_at: number
 }
 
-const columns = ['project_id', 'bytes_max', 'repositories_max', 'tags_max', 'warn_percent', 'warned_at', 'version', 'updated_at'] as const
+const columns = [
+  'project_id',
+  'bytes_max',
+  'repositories_max',
+  'tags_max',
+  'warn_percent',
+  'bytes_warned_at',
+  'repositories_warned_at',
+  'tags_warned_at',
+  'version',
+  'updated_at',
+] as const
+
+const lastVersion = 'quotas.last-version'
+
+/** One sequence for all: what is set after it was taken away has another version than before. */
+async function nextVersion(tx: Transactor): Promise<number> {
+  const version = Number((await findSetting(tx, lastVersion)) ?? 0) + 1
+  await putSetting(tx, lastVersion, version)
+  return version
+}
 
 function quotaOf(row: Row): Quota {
   return {
@@ -43,7 +70,11 @@ function quotaOf(row: Row): Quota {
     repositoriesMax: row.repositories_max,
     tagsMax: row.tags_max,
     warnPercent: row.warn_percent,
-    warnedAt: row.warned_at ?? undefined,
+    warnedAt: {
+      bytes: row.bytes_warned_at ?? undefined,
+      repositories: row.repositories_warned_at ?? undefined,
+      tags: row.tags_warned_at ?? undefined,
+    },
     version: row.version,
     updatedAt: row.updated_at,
   }
@@ -57,11 +88,11 @@ export async function insertQuota(
 ): Promise<void> {
   await tx
     .insertInto('quotas')
-    .values({ project_id: projectId, ...columnsOf(limits), warned_at: null, version: 1, updated_at: now })
+    .values({ project_id: projectId, ...columnsOf(limits), version: await nextVersion(tx), updated_at: now })
     .execute()
 }
 
-/** Sets other limits; a warning of before is forgotten. */
+/** Sets other limits. Of what people were warned they stay warned. */
 export async function updateQuota(
   tx: Transactor,
   projectId: number,
@@ -69,7 +100,7 @@ export async function updateQuota(
 ): Promise<void> {
   await tx
     .updateTable('quotas')
-    .set({ ...columnsOf(limits), warned_at: null, version: sql<number>`version + 1`, updated_at: now })
+    .set({ ...columnsOf(limits), version: await nextVersion(tx), updated_at: now })
     .where('project_id', '=', projectId)
     .execute()
 }
@@ -89,11 +120,11 @@ export async function findQuota(reader: Reader | Transactor, projectId: number):
   return row && quotaOf(row)
 }
 
-/** Notes when it was said that a limit is near; undefined: it is not any more. */
-export async function setWarned(tx: Transactor, projectId: number, at: number | undefined): Promise<void> {
+/** Notes when it was said of each limit that it is near; undefined: it is not any more. */
+export async function setWarned(tx: Transactor, projectId: number, at: WarnedAt): Promise<void> {
   await tx
     .updateTable('quotas')
-    .set({ warned_at: at ?? null })
+    .set({ bytes_warned_at: at.bytes ?? null, repositories_warned_at: at.repositories ?? null, tags_warned_at: at.tags ?? null })
     .where('project_id', '=', projectId)
     .execute()
 }
@@ -115,27 +146,41 @@ export async function listQuotaRows(reader: Reader, page: PageRequest<'project'>
   return rows.map((row) => ({ ...quotaOf(row), project: row.name }))
 }
 
-/** A limit of bytes, and whose. */
-export interface BytesLimit {
+/** Limits of bytes and repositories, and whose. */
+export interface KnownLimit {
   readonly projectId: number
   readonly project: string
   readonly isDefault: boolean
-  readonly bytesMax: number
+  readonly bytesMax: number | undefined
+  readonly repositoriesMax: number | undefined
 }
 
-const byteLimits = prepare<Record<string, never>, { id: number; name: string; is_default: number; bytes_max: number }>((db) =>
+interface KnownRow {
+  readonly id: number
+  readonly name: string
+  readonly is_default: number
+  readonly bytes_max: number | null
+  readonly repositories_max: number | null
+}
+
+const knownLimits = prepare<Record<string, never>, KnownRow>((db) =>
   db
     .selectFrom('quotas as q')
     .innerJoin('projects as p', 'p.id', 'q.project_id')
-    .select(['p.id', 'p.name', 'p.is_default', 'q.bytes_max'])
-    .where('q.bytes_max', 'is not', null)
-    .$castTo<{ id: number; name: string; is_default: number; bytes_max: number }>(),
+    .select(['p.id', 'p.name', 'p.is_default', 'q.bytes_max', 'q.repositories_max'])
+    .where((eb) => eb.or([eb('q.bytes_max', 'is not', null), eb('q.repositories_max', 'is not', null)])),
 )
 
-/** All limits of bytes: what a process remembers. */
-export async function allByteLimits(reader: Reader): Promise<BytesLimit[]> {
-  const rows = await byteLimits(reader, {})
-  return rows.map((row) => ({ projectId: row.id, project: row.name, isDefault: row.is_default === 1, bytesMax: row.bytes_max }))
+/** All limits of bytes and of repositories: what a process remembers. */
+export async function allKnownLimits(reader: Reader): Promise<KnownLimit[]> {
+  const rows = await knownLimits(reader, {})
+  return rows.map((row) => ({
+    projectId: row.id,
+    project: row.name,
+    isDefault: row.is_default === 1,
+    bytesMax: row.bytes_max ?? undefined,
+    repositoriesMax: row.repositories_max ?? undefined,
+  }))
 }
 
 /** A limit of bytes and what is used of it. */

@@ -18,7 +18,7 @@ export async function findRepositoryId(reader: Reader, name: RepositoryName): Pr
 }
 
 /** The same inside a transaction. */
-export async function repositoryIdIn(tx: Transactor, name: RepositoryName): Promise<number | undefined> {
+export async function repositoryIdIn(tx: Reader | Transactor, name: RepositoryName): Promise<number | undefined> {
   return (await tx.selectFrom('repositories').select('id').where('name', '=', name).executeTakeFirst())?.id
 }
 

@@ -1,6 +1,7 @@
 /** The table `retention_policies`: which tags of a project's repositories stay. One that is being deleted has a name that no client can write. */
 import { sql } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
+import { belowPrefix, prefixesOf } from './name-prefixes.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
 
 /** A policy. Instants are milliseconds. */
@@ -166,6 +167,35 @@ export async function updatePolicyRow(
       ...(decidesOtherwise && { revision: sql<number>`revision + 1` }),
     })
     .where('id', '=', id)
+    .execute()
+}
+
+/**
+ * What kept tags in the project or below it keeps fewer: what any policy that reaches them was shown to do is out of date. Those are its own, those of
+ * projects below, and those of projects above; of policies that are off, too, for they may be switched on as they are.
+ */
+export async function outdatePolicies(
+  tx: Transactor,
+  project: { readonly id: number; readonly name: string },
+  exceptPolicy?: number,
+): Promise<void> {
+  const names = prefixesOf(project.name)
+  await tx
+    .updateTable('retention_policies')
+    .set({ revision: sql<number>`revision + 1` })
+    .where('project_id', 'in', (eb) =>
+      eb
+        .selectFrom('projects as p')
+        .select('p.id')
+        .where((is) =>
+          is.or([
+            is('p.id', '=', project.id),
+            belowPrefix('p.name', project.name),
+            ...(names.length > 0 ? [is('p.name', 'in', names)] : []),
+          ]),
+        ),
+    )
+    .$if(exceptPolicy !== undefined, (query) => query.where('id', '!=', exceptPolicy ?? 0))
     .execute()
 }
 

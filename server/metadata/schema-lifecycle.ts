@@ -153,8 +153,10 @@ export interface QuotasTable {
   tags_max: number | null
   /** From this part of a limit on people are warned. */
   warn_percent: number
-  /** When it was last said; null while usage is below. */
-  warned_at: number | null
+  /** When it was last said of each; null while usage is below. */
+  bytes_warned_at: number | null
+  repositories_warned_at: number | null
+  tags_warned_at: number | null
   version: number
   updated_at: number
 }

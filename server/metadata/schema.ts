@@ -171,6 +171,8 @@ export interface BlobDeletionsTable {
   key: string
   size_bytes: number
   delete_after: number
+  /** 1: of a push that is not committed yet; 0: no request writes to the key any more. */
+  is_push: Generated<number>
 }
 
 /** What lost a reference and awaits a look by garbage collection. */

@@ -21,7 +21,7 @@ export interface Finding {
   readonly detail: string
 }
 
-/** A {@link Finding} with when it was found first, seen last and gone; `seenAt` is when the run began that saw it. */
+/** A {@link Finding} with when it was found first, seen last and gone. */
 export interface FindingRow extends Finding {
   readonly id: number
   readonly foundAt: number
@@ -29,25 +29,28 @@ export interface FindingRow extends Finding {
   readonly resolvedAt: number | null
 }
 
-/** Notes what a run sees; gives those that were not known, or were thought to be gone. `seenAt`: when the run began. */
+/** Notes what a run that began at `since` sees; gives those that were not known then, or were thought to be gone. */
 export async function noteFindings(
   tx: Transactor,
   findings: readonly Finding[],
-  { now, seenAt }: { readonly now: number; readonly seenAt: number },
+  when: { readonly now: number; readonly since: number },
 ): Promise<Finding[]> {
   const fresh: Finding[] = []
-  for (const finding of findings) if (await noteFinding(tx, finding, { now, seenAt })) fresh.push(finding)
+  for (const finding of findings) if (await noteFinding(tx, finding, when)) fresh.push(finding)
   return fresh
 }
 
-async function noteFinding(
+/** Notes one; whether it is news since `since`, whoever noted it first. */
+export async function noteFinding(
   tx: Transactor,
   { kind, store, key, digest, sizeBytes, detail }: Finding,
-  { now, seenAt }: { readonly now: number; readonly seenAt: number },
+  { now, since }: { readonly now: number; readonly since: number },
 ): Promise<boolean> {
+  // A clock that stepped back must not make what a run has seen look unseen.
+  const seenAt = Math.max(now, since)
   const known = await tx
     .selectFrom('scrub_findings')
-    .select(['id', 'resolved_at', 'seen_at'])
+    .select(['id', 'resolved_at', 'found_at', 'seen_at'])
     .where('store', '=', store)
     .where('key', '=', key)
     .where('kind', '=', kind)
@@ -66,7 +69,7 @@ async function noteFinding(
     .set({ ...facts, seen_at: Math.max(known.seen_at, seenAt), ...(isBack && { found_at: now, resolved_at: null }) })
     .where('id', '=', known.id)
     .execute()
-  return isBack
+  return isBack || known.found_at >= since
 }
 
 /** Marks those of the kinds as gone that no run has seen that began at `seenSince` or later, `limit` at most; says how many. */
@@ -95,6 +98,21 @@ export async function resolveFindings(tx: Transactor, ids: readonly number[], no
   for (const chunk of inChunks(ids)) {
     await tx.updateTable('scrub_findings').set({ resolved_at: now }).where('id', 'in', chunk).where('resolved_at', 'is', null).execute()
   }
+}
+
+/** Marks what is known of the bytes at a key as gone. */
+export async function resolveFindingsAt(
+  tx: Transactor,
+  { store, key }: { readonly store: string; readonly key: string },
+  now: number,
+): Promise<void> {
+  await tx
+    .updateTable('scrub_findings')
+    .set({ resolved_at: now })
+    .where('store', '=', store)
+    .where('key', '=', key)
+    .where('resolved_at', 'is', null)
+    .execute()
 }
 
 /** Forgets those that are gone since before `before`, `limit` at most; says how many. */
@@ -155,6 +173,19 @@ export async function countFindings(reader: Reader): Promise<FindingCount[]> {
     .orderBy('kind')
     .execute()
   return rows.map(({ kind, count, sizeBytes }) => ({ kind, count: Number(count), sizeBytes: Number(sizeBytes) }))
+}
+
+/** How many blobs are in quarantine: each is among the findings from when it came there. */
+export async function countQuarantined(reader: Reader): Promise<number> {
+  const row = await reader
+    .selectFrom('scrub_findings as f')
+    .innerJoin('blobs as b', (join) => join.onRef('b.store', '=', 'f.store').onRef('b.key', '=', 'f.key'))
+    .select((eb) => eb.fn.count<number>('b.id').distinct().as('count'))
+    .where('f.resolved_at', 'is', null)
+    .where('f.kind', 'in', ['missing', 'damaged'])
+    .where('b.state', '=', 'quarantined')
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
 }
 
 /** Orphans of a store that are there, in order of their ids. */

@@ -18,12 +18,27 @@ function isWriter(data: unknown): data is { readonly openWriter: OpenOptions } {
 function serve(port: NonNullable<typeof parentPort>, options: OpenOptions): void {
   const connection = new SqliteConnection(openWriter(options))
   const db = kyselyOn(connection)
+  const closing = new AbortController()
   port.on('message', (message: WriterMessage) => {
     if (message.kind === 'close') {
+      closing.abort()
       closeWriter(connection.database)
       port.close()
       return
     }
+    if (message.kind === 'preload') {
+      void preload(message.moduleUrls, closing.signal)
+      return
+    }
     void runGroup(connection, db, message.requests).then((answers) => port.postMessage(answers, buffersOf(answers)))
   })
+}
+
+/** One module at a time, so that groups which come meanwhile wait for one at most. One that cannot be loaded is told to the write that needs it. */
+async function preload(moduleUrls: readonly string[], closing: AbortSignal): Promise<void> {
+  for (const moduleUrl of moduleUrls) {
+    if (closing.aborted) return
+    await import(moduleUrl).catch(() => undefined)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }

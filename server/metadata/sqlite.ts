@@ -21,6 +21,7 @@ import { kyselyOn } from './sqlite-dialect.ts'
 import { isBusy, translateSqliteError } from './sqlite-errors.ts'
 import { runGroup, type GroupRunner } from './sqlite-group.ts'
 import { closeWriter, openMemoryDatabase, openReader, openWriter } from './sqlite-open.ts'
+import { transactionModules } from './transaction.ts'
 import { WriteQueue } from './write-queue.ts'
 import { WriterThread } from './writer-thread.ts'
 
@@ -49,7 +50,8 @@ async function openFile(options: SqliteOptions): Promise<Metadata> {
   try {
     await migrateFile(options, busyTimeoutMs)
     const connection = new SqliteConnection(openReader(file))
-    return new SqliteMetadata(connection, new WriteQueue(new WriterThread({ file, busyTimeoutMs, ports, log }), log))
+    const writer = new WriterThread({ file, busyTimeoutMs, ports, log })
+    return new SqliteMetadata(connection, new WriteQueue(writer, log), () => writer.preload(transactionModules()))
   } catch (error) {
     throw translateSqliteError(error)
   }
@@ -109,12 +111,15 @@ class SqliteMetadata implements Metadata {
   readonly reader: Reader
   readonly #connection: SqliteConnection
   readonly #queue: WriteQueue
+  /** In memory transactions run where they are defined. */
+  readonly preload: () => void
   #closing: Promise<void> | undefined
 
-  constructor(connection: SqliteConnection, queue: WriteQueue) {
+  constructor(connection: SqliteConnection, queue: WriteQueue, preload: () => void = () => undefined) {
     this.#connection = connection
     this.reader = kyselyOn(connection)
     this.#queue = queue
+    this.preload = preload
   }
 
   write<Input, Output>(definition: TransactionDefinition<Input, Output>, input: Input): Promise<Output> {

@@ -21,6 +21,11 @@ export function transaction<Input, Output>(
   return definition
 }
 
+/** The modules of all transactions that are defined by now, each once. */
+export function transactionModules(): readonly string[] {
+  return [...new Set([...definitions.values()].map(({ moduleUrl }) => moduleUrl))]
+}
+
 /** The transaction of that name, loading the module that defines it if needed. Throws when the module does not define it. */
 export async function findTransaction(moduleUrl: string, name: string): Promise<AnyTransaction> {
   if (!definitions.has(name)) await import(moduleUrl)

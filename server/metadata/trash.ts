@@ -145,7 +145,7 @@ export async function trashOfManifest(tx: Transactor, manifestId: number): Promi
 }
 
 /** All tags that went. */
-export async function tagsInTrash(tx: Transactor, id: number): Promise<readonly Tag[]> {
+export async function tagsInTrash(tx: Reader | Transactor, id: number): Promise<readonly Tag[]> {
   const row = await tx.selectFrom('trash').select('tags').where('id', '=', id).executeTakeFirst()
   return row === undefined ? [] : (JSON.parse(row.tags) as Tag[])
 }

@@ -3,6 +3,8 @@ import { sql } from 'kysely'
 import { digestFromBytes, digestToBytes, type Digest } from '#oci/digest.ts'
 import type { Tag } from '#oci/reference.ts'
 import { numberList } from './dialect.ts'
+import { findTwin } from './hidden-repositories.ts'
+import { inChunks } from './in-chunks.ts'
 import type { Reader, Transactor } from './metadata.ts'
 
 /** Gives the manifest, and what it needs, to another repository. */
@@ -73,6 +75,61 @@ export async function trashedReferrers(
     .where('t.deleted_at', '>=', subject.since)
     .execute()
   return rows.map(({ id }) => id)
+}
+
+/** What live manifests of the repository need and nobody can pull: manifests that they list and that are not here, and blobs that are damaged. */
+export async function missingFrom(tx: Transactor, repositoryId: number, manifestIds: readonly number[]): Promise<readonly Digest[]> {
+  const missing = new Set<Digest>()
+  for (const ids of inChunks(manifestIds)) {
+    const children = await tx
+      .selectFrom('manifest_children as mc')
+      .leftJoin('manifests as m', (join) => join.onRef('m.digest', '=', 'mc.child_digest').on('m.repository_id', '=', repositoryId))
+      .select('mc.child_digest as digest')
+      .where('mc.manifest_id', 'in', ids)
+      .where('m.id', 'is', null)
+      .execute()
+    const blobs = await tx
+      .selectFrom('manifest_blobs as mb')
+      .innerJoin('blobs as b', 'b.id', 'mb.blob_id')
+      .select('b.digest')
+      .where('mb.manifest_id', 'in', ids)
+      .where('b.state', '=', 'quarantined')
+      .execute()
+    for (const { digest } of [...children, ...blobs]) missing.add(digestFromBytes(digest))
+  }
+  return [...missing]
+}
+
+/** Manifests, live or in the trash of the same repository, that list this one, which is in the trash and not live as well. */
+export async function needersOfTrashed(reader: Reader, { repositoryId, digest }: TrashedDigest): Promise<readonly Digest[]> {
+  const twinId = await findTwin(reader, repositoryId)
+  const places = twinId === undefined ? [repositoryId] : [repositoryId, twinId]
+  const rows = await reader
+    .selectFrom('manifest_children as mc')
+    .innerJoin('manifests as m', 'm.id', 'mc.manifest_id')
+    .select('m.digest')
+    .distinct()
+    .where('mc.child_digest', '=', digestToBytes(digest))
+    .where('m.repository_id', 'in', places)
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('manifests as live')
+            .select('live.id')
+            .where('live.repository_id', '=', repositoryId)
+            .where('live.digest', '=', digestToBytes(digest)),
+        ),
+      ),
+    )
+    .execute()
+  return rows.map((row) => digestFromBytes(row.digest))
+}
+
+interface TrashedDigest {
+  /** The live one that it came from. */
+  readonly repositoryId: number
+  readonly digest: Digest
 }
 
 /** What the manifest stands for: its document, and its blobs each once. */

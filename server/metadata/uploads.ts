@@ -1,6 +1,7 @@
 /** The table `upload_sessions`. */
 import { digestFromBytes, digestToBytes, parseDigestAlgorithm, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
+import { sql } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
 
@@ -178,6 +179,25 @@ export async function staleUploads(
     .orderBy('id')
     .limit(page.limit)
     .execute()
+}
+
+const storedIn = prepare<{ id: number; from: string; to: string }, { bytes: number | string }>((db, param) => ({
+  // From the few uploads that have stored something to their projects, not the other way.
+  compile: () =>
+    sql<{ bytes: number | string }>`
+    select coalesce(sum(s.offset_bytes), 0) as bytes from upload_sessions s cross join repositories r cross join projects p
+      where s.offset_bytes > 0 and r.id = s.repository_id and p.id = r.project_id
+        and (p.id = ${param('id')} or (p.name > ${param('from')} and p.name < ${param('to')}))`.compile(db),
+}))
+
+/** What uploads under way have stored for a project and those below it. */
+export async function uploadingBytesIn(
+  reader: Reader | Transactor,
+  { id, name }: { readonly id: number; readonly name: string },
+): Promise<number> {
+  // `0` is the character after `/`.
+  const [row] = await storedIn(reader, { id, from: `${name}/`, to: `${name}0` })
+  return Number(row?.bytes ?? 0)
 }
 
 /** Ids of the sessions of one repository. */

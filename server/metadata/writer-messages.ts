@@ -2,8 +2,11 @@
 import type { Transferable } from 'node:worker_threads'
 import type { WriteAnswer, WriteRequest } from './sqlite-group.ts'
 
-/** To the thread. A `group` is answered by its `readonly WriteAnswer[]`, a `close` by the end of the thread. */
-export type WriterMessage = { readonly kind: 'group'; readonly requests: readonly WriteRequest[] } | { readonly kind: 'close' }
+/** To the thread. A `group` is answered by its `readonly WriteAnswer[]`, a `close` by the end of the thread, a `preload` by nothing. */
+export type WriterMessage =
+  | { readonly kind: 'group'; readonly requests: readonly WriteRequest[] }
+  | { readonly kind: 'preload'; readonly moduleUrls: readonly string[] }
+  | { readonly kind: 'close' }
 
 /** The memory that changes threads instead of being copied. */
 export function buffersOf(values: readonly (WriteRequest | WriteAnswer)[]): Transferable[] {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
+import { access, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
 import { systemPorts, type Clock, type Timers } from '#lib/ports.ts'
 import { encodeValue, type WriteRequest } from './sqlite-group.ts'
@@ -41,4 +45,30 @@ test('a writer that keeps dying is started again with growing pauses, then refus
   now += 10_000
   const [answer] = await thread.run([request(addSetting, 'c')])
   assert.ok(answer && 'output' in answer)
+})
+
+test('a writer loads modules before a write needs them, and goes on past one that cannot be loaded', { timeout: 20_000 }, async () => {
+  await using directory = await makeTestDirectory()
+  await using _database = await openTestDatabase(directory.file)
+  const [module, mark] = [join(dirname(directory.file), 'marks.mjs'), join(dirname(directory.file), 'mark')]
+  await writeFile(module, `import { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(mark)}, '')`)
+  await using thread = new WriterThread({ file: directory.file, busyTimeoutMs: 1000, ports: systemPorts, log: pino({ enabled: false }) })
+  thread.preload([pathToFileURL(`${module}.none`).href, pathToFileURL(module).href])
+  // Work under way keeps the process, and with it the thread.
+  for (let isLoaded = false; !isLoaded;) {
+    await sleep(5)
+    isLoaded = await access(mark).then(
+      () => true,
+      () => false,
+    )
+  }
+  const [answer] = await thread.run([request(addSetting, 'a')])
+  assert.ok(answer && 'output' in answer)
+})
+
+test('a writer that is closed while it loads ends', { timeout: 20_000 }, async () => {
+  await using directory = await makeTestDirectory()
+  await using _database = await openTestDatabase(directory.file)
+  await using thread = new WriterThread({ file: directory.file, busyTimeoutMs: 1000, ports: systemPorts, log: pino({ enabled: false }) })
+  thread.preload([new URL('../registry/delete-manifest.ts', import.meta.url).href, addSetting.moduleUrl])
 })

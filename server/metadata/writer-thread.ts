@@ -50,6 +50,11 @@ export class WriterThread implements GroupRunner {
     }
   }
 
+  /** Has the thread load these modules now, so that the first write that needs one does not wait for it. */
+  preload(moduleUrls: readonly string[]): void {
+    if (!this.#closed) this.#worker?.postMessage({ kind: 'preload', moduleUrls } satisfies WriterMessage)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     const worker = this.#worker

@@ -12,17 +12,20 @@ export interface QuotaFacts {
   readonly limit: number
   /** Without what was refused. */
   readonly used: number
+  /** What uploads under way have stored beside it. */
+  readonly uploading?: number | undefined
   /** What was refused, as far as it is known. */
   readonly more: number
 }
 
 /** DENIED, with a message that Docker shows. */
-export function quotaExceeded({ project, unit, limit, used, more }: QuotaFacts): RegistryError {
+export function quotaExceeded({ project, unit, limit, used, uploading = 0, more }: QuotaFacts): RegistryError {
   const show = (count: number) => (unit === 'bytes' ? formatBytes(count) : String(count))
   const what = unit === 'bytes' ? '' : ` ${unit}`
+  const coming = uploading > 0 ? `, ${show(uploading)} being uploaded` : ''
   const needs = more > 0 ? `, and this needs ${show(more)} more` : ''
-  const message = `quota of project ${project} exceeded: ${show(used)} of ${show(limit)}${what} used${needs}`
-  return new RegistryError('DENIED', { project, unit, limit, used, more }, { message })
+  const message = `quota of project ${project} exceeded: ${show(used)} of ${show(limit)}${what} used${coming}${needs}`
+  return new RegistryError('DENIED', { project, unit, limit, used, ...(uploading > 0 ? { uploading } : {}), more }, { message })
 }
 
 /** The facts of such a refusal; undefined for every other error. */

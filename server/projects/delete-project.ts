@@ -53,9 +53,10 @@ const remove = accessTransaction(import.meta.url, 'delete-project/remove', async
 })
 
 async function requireEmpty(tx: Transactor, { id, name }: ProjectRow): Promise<void> {
-  if ((await projectsBelow(tx, name, 1)).length > 0) throw standsInTheWay('there are projects below it: delete them first, or force it')
+  if ((await projectsBelow(tx, name, 1)).length > 0)
+    throw standsInTheWay('there are projects below it: delete them first, or repeat the request with force=true')
   if ((await repositoriesOfProject(tx, id, { from: firstRepositoryName, limit: 1 })).length > 0) {
-    throw standsInTheWay('it has repositories: delete or move them first, or force it')
+    throw standsInTheWay('it has repositories: delete or move them first, or repeat the request with force=true')
   }
 }
 

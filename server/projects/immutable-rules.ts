@@ -15,6 +15,7 @@ import {
 import type { Reader, Transactor } from '#metadata/metadata.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { findProjectById } from '#metadata/projects.ts'
+import { outdatePolicies } from '#metadata/retention-policies.ts'
 import { parseGlob } from '#metadata/repository-glob.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -66,6 +67,7 @@ const update = transaction(
     const next = ruleFrom(rule, change)
     requireUsable(next)
     await updateRow(tx, ruleId, { ...next, at })
+    if (rule.isEnabled && changed.some((member) => member !== 'description')) await outdate(tx, rule)
     const before = Object.fromEntries(changed.map((member) => [member, rule[member]]))
     await recordEvent(tx, {
       action: 'immutable-rule.updated',
@@ -82,6 +84,7 @@ const update = transaction(
 const remove = transaction(import.meta.url, 'immutable-rules/remove', async (tx, input: Existing): Promise<void> => {
   const rule = await ruleToChange(tx, input)
   await deleteRow(tx, rule.id)
+  if (rule.isEnabled) await outdate(tx, rule)
   await recordEvent(tx, {
     action: 'immutable-rule.deleted',
     target: `immutable-rule:${rule.id}`,
@@ -91,6 +94,11 @@ const remove = transaction(import.meta.url, 'immutable-rules/remove', async (tx,
     ...input.who,
   })
 })
+
+/** What retention would do was shown while the rule kept tags from it. */
+async function outdate(tx: Transactor, { projectId, project }: ImmutableRule): Promise<void> {
+  await outdatePolicies(tx, { id: projectId, name: project })
+}
 
 async function ruleToChange(tx: Transactor, change: Existing): Promise<ImmutableRule> {
   const rule = await ruleIn(tx, change)

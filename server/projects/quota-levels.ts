@@ -5,6 +5,8 @@ import { findQuota, setWarned, type Quota } from '#metadata/quotas.ts'
 import { usageIn, type Usage } from '#metadata/usage-counters.ts'
 import type { QuotaUnit } from '#oci/quota-exceeded.ts'
 
+const units = ['bytes', 'repositories', 'tags'] as const
+
 /** A limit and what is used of it. */
 export interface QuotaLevel {
   readonly unit: QuotaUnit
@@ -27,17 +29,17 @@ export function isNear({ limit, used }: QuotaLevel, warnPercent: number): boolea
   return used > 0 && used * 100 >= limit * warnPercent
 }
 
-/** Records `quota.warned` where a project came near to a limit since it was last looked at; where it is below all of them again, the next time counts anew. */
+/** Records `quota.warned` for each limit that a project came near to since it was last looked at; for one that it is below again, the next time counts anew. */
 export async function noteLevels(tx: Transactor, projectIds: readonly number[], now: number): Promise<void> {
   for (const projectId of projectIds) {
     const quota = await findQuota(tx, projectId)
     if (quota === undefined) continue
-    const near = levelsOf(quota, await usageIn(tx, { scope: 'project', id: projectId })).filter((level) => isNear(level, quota.warnPercent))
-    const [level] = near
-    if (level === undefined && quota.warnedAt !== undefined) await setWarned(tx, projectId, undefined)
-    if (level === undefined || quota.warnedAt !== undefined) continue
-    await setWarned(tx, projectId, now)
-    await recordWarning(tx, { projectId, warnPercent: quota.warnPercent, level, now })
+    const { warnPercent, warnedAt: before } = quota
+    const near = levelsOf(quota, await usageIn(tx, { scope: 'project', id: projectId })).filter((level) => isNear(level, warnPercent))
+    const at = (unit: QuotaUnit) => (near.some((level) => level.unit === unit) ? (before[unit] ?? now) : undefined)
+    const after = { bytes: at('bytes'), repositories: at('repositories'), tags: at('tags') }
+    if (units.some((unit) => before[unit] !== after[unit])) await setWarned(tx, projectId, after)
+    for (const level of near) if (before[level.unit] === undefined) await recordWarning(tx, { projectId, warnPercent, level, now })
   }
 }
 

@@ -5,11 +5,21 @@
 import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
-import type { Transactor } from '#metadata/metadata.ts'
+import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { pageFrom, type Page, type PageRequest } from '#metadata/page.ts'
 import { findProjectById } from '#metadata/projects.ts'
-import { deleteQuota, findQuota, insertQuota, listQuotaRows, updateQuota, type NewLimits, type Quota } from '#metadata/quotas.ts'
+import {
+  deleteQuota,
+  findQuota,
+  insertQuota,
+  listQuotaRows,
+  updateQuota,
+  type NewLimits,
+  type Quota,
+  type WarnedAt,
+} from '#metadata/quotas.ts'
 import { noUsage, usageIn, usagesIn, type Usage } from '#metadata/usage-counters.ts'
+import { uploadingBytesIn } from '#metadata/uploads.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { noteLevels } from './quota-levels.ts'
 import type { ProjectParts } from './projects.ts'
@@ -21,7 +31,9 @@ export const defaultWarnPercent = 80
 export interface ProjectQuota extends NewLimits {
   readonly project: string
   readonly used: Usage
-  readonly warnedAt: number | undefined
+  /** What uploads under way have stored, beside what is used. */
+  readonly uploadingBytes: number
+  readonly warnedAt: WarnedAt
   /** 0: there are no limits. */
   readonly version: number
   readonly updatedAt: number | undefined
@@ -29,10 +41,16 @@ export interface ProjectQuota extends NewLimits {
 
 const none: NewLimits = { bytesMax: null, repositoriesMax: null, tagsMax: null, warnPercent: defaultWarnPercent }
 
-function quotaOf(project: string, quota: Quota | undefined, used: Usage): ProjectQuota {
-  const { warnedAt, version, updatedAt, ...limits } = quota ?? { ...none, warnedAt: undefined, version: 0, updatedAt: undefined }
+const neverWarned: WarnedAt = { bytes: undefined, repositories: undefined, tags: undefined }
+
+function quotaOf(
+  project: string,
+  quota: Quota | undefined,
+  { used, uploadingBytes }: Pick<ProjectQuota, 'used' | 'uploadingBytes'>,
+): ProjectQuota {
+  const { warnedAt, version, updatedAt, ...limits } = quota ?? { ...none, warnedAt: neverWarned, version: 0, updatedAt: undefined }
   const { bytesMax, repositoriesMax, tagsMax, warnPercent } = limits
-  return { project, bytesMax, repositoriesMax, tagsMax, warnPercent, used, warnedAt, version, updatedAt }
+  return { project, bytesMax, repositoriesMax, tagsMax, warnPercent, used, uploadingBytes, warnedAt, version, updatedAt }
 }
 
 interface Change {
@@ -56,8 +74,13 @@ const change = accessTransaction(import.meta.url, 'quotas/change', async (tx, in
     await recordEvent(tx, { action: 'quota.updated', target: `project:${project.name}`, project: project.name, detail, at: now, ...who })
     await noteLevels(tx, [projectId], now)
   }
-  return quotaOf(project.name, await findQuota(tx, projectId), await usageIn(tx, { scope: 'project', id: projectId }))
+  return quotaOf(project.name, await findQuota(tx, projectId), await stored(tx, project))
 })
+
+async function stored(reader: Reader | Transactor, project: { readonly id: number; readonly name: string }) {
+  const used = await usageIn(reader, { scope: 'project', id: project.id })
+  return { used, uploadingBytes: await uploadingBytesIn(reader, project) }
+}
 
 async function write(tx: Transactor, { before, projectId, limits, now }: Change & { readonly before: Quota | undefined }): Promise<void> {
   if (limits === undefined) await deleteQuota(tx, projectId)
@@ -88,8 +111,7 @@ export async function readQuota(
   { metadata: { reader } }: Pick<ProjectParts, 'metadata'>,
   project: { readonly id: number; readonly name: string },
 ): Promise<ProjectQuota> {
-  const used = await usageIn(reader, { scope: 'project', id: project.id })
-  return quotaOf(project.name, await findQuota(reader, project.id), used)
+  return quotaOf(project.name, await findQuota(reader, project.id), await stored(reader, project))
 }
 
 /** A page of the projects that have limits, with what each uses. */
@@ -108,5 +130,10 @@ export async function listQuotas(
     'project',
     listed.items.map(({ projectId }) => projectId),
   )
-  return { ...listed, items: listed.items.map((each) => quotaOf(each.project, each, used.get(each.projectId) ?? noUsage)) }
+  const items: ProjectQuota[] = []
+  for (const each of listed.items) {
+    const uploadingBytes = await uploadingBytesIn(reader, { id: each.projectId, name: each.project })
+    items.push(quotaOf(each.project, each, { used: used.get(each.projectId) ?? noUsage, uploadingBytes }))
+  }
+  return { ...listed, items }
 }

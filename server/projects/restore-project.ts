@@ -32,12 +32,18 @@ export interface ProjectRestore {
   readonly name?: string | undefined
 }
 
+/** What came back, and the names of labels of projects above that do not reach to where it is now. */
+export interface RestoredProject {
+  readonly project: ProjectRecord
+  readonly lostLabels: readonly string[]
+}
+
 interface Restoring extends ProjectRestore {
   readonly who: Who
   readonly now: number
 }
 
-const restore = accessTransaction(import.meta.url, 'restore-project/restore', async (tx, input: Restoring): Promise<ProjectRecord> => {
+const restore = accessTransaction(import.meta.url, 'restore-project/restore', async (tx, input: Restoring): Promise<RestoredProject> => {
   const row = await findTrash(tx, input.trashId)
   if (row?.kind !== 'project') throw new RegistryError('RESOURCE_UNKNOWN')
   const { projectId, project: formerName } = row
@@ -52,11 +58,12 @@ const restore = accessTransaction(import.meta.url, 'restore-project/restore', as
   const repositories = await renameRepositoriesBelow(tx, change)
   await renameTrashedRepositories(tx, { from: formerName, to: name })
   await deleteTrashRow(tx, row.id)
-  await deleteForeignLabels(tx, { below: name })
+  const lostLabels = await deleteForeignLabels(tx, { below: name })
   await countAgain(tx, { id: projectId, name })
-  const detail = { kind: 'project', from: formerName, projects, repositories }
+  const lost = lostLabels.length > 0 && { lostLabels: lostLabels.slice(0, 20) }
+  const detail = { kind: 'project', from: formerName, projects, repositories, ...lost }
   await recordEvent(tx, { action: 'trash.restored', target: `project:${name}`, project: name, detail, at: now, ...input.who })
-  return await projectAfter(tx, projectId)
+  return { project: await projectAfter(tx, projectId), lostLabels }
 })
 
 /** Nothing may lie at the name or below it, or lead on from it. */
@@ -89,7 +96,7 @@ function standsInTheWay(message: string): RegistryError {
 }
 
 /** Throws RESOURCE_UNKNOWN, REQUEST_INVALID for a malformed name, CONFLICT for one that cannot be had, DENIED for a quota of a project above. */
-export async function restoreProject({ metadata, ports }: ProjectParts, change: ProjectRestore, who: Who): Promise<ProjectRecord> {
+export async function restoreProject({ metadata, ports }: ProjectParts, change: ProjectRestore, who: Who): Promise<RestoredProject> {
   if (change.name !== undefined && parseProjectName(change.name) === undefined) throw invalidProjectName()
   return await metadata.write(restore, { ...change, who, now: ports.clock.now() })
 }

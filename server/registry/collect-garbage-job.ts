@@ -60,11 +60,15 @@ function sumOf(one: GarbageReport, other: GarbageReport): GarbageReport {
 }
 
 function sentenceOf({ dryRun, manifests, links, blobs, keys, freedBytes }: GarbageResult): string {
-  const [deleted, freed] = dryRun ? ['would delete', 'would free'] : ['deleted', 'freed']
+  const [deleted, took, freed] = dryRun ? ['would delete', 'would take', 'would free'] : ['deleted', 'took', 'freed']
   return (
-    `${deleted} ${manifests} untagged manifests, took blobs out of repositories ${links} times, ${deleted} ${blobs} blobs; ` +
-    `${freed} ${freedBytes} bytes in ${keys} files`
+    `${deleted} ${counted(manifests, 'untagged manifest')}, ${took} blobs out of repositories ${counted(links, 'time')}, ` +
+    `${deleted} ${counted(blobs, 'blob')}; ${freed} ${counted(freedBytes, 'byte')} in ${counted(keys, 'file')}`
   )
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 const start = transaction(
@@ -93,7 +97,7 @@ const queuePage = transaction(
   'collect-garbage-job/queue-untagged',
   async (
     tx,
-    input: ReviewUntagged & { readonly after: UntaggedCursor; readonly job: JobRun['job'] },
+    input: ReviewUntagged & { readonly after: UntaggedCursor; readonly delayMs: number; readonly job: JobRun['job'] },
   ): Promise<UntaggedCursor | undefined> => {
     const next = await queueUntagged(tx, { ...input, limit: 500 })
     await advanceJob(tx, input.job, next ?? null)
@@ -108,10 +112,11 @@ export function reviewUntaggedJob(registry: Registry): JobKind<ReviewUntagged, {
     title: 'Look for untagged manifests of a project',
     async run(run, { projectId, since }) {
       let after: UntaggedCursor | undefined = (run.cursor as UntaggedCursor | undefined) ?? { repositoryId: 0, manifestId: 0 }
+      const delayMs = registry.options.garbageDelayMs
       let pages = 0
       for (; after !== undefined; pages++) {
         run.signal.throwIfAborted()
-        after = await registry.metadata.write(queuePage, { projectId, since, after, job: run.job })
+        after = await registry.metadata.write(queuePage, { projectId, since, after, delayMs, job: run.job })
         run.report({ done: pages + 1, unit: 'pages' })
       }
       return { pages }

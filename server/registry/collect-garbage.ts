@@ -49,9 +49,19 @@ export function dueBeforeOf(registry: Registry, { immediately }: Pick<GarbageCol
   return immediately === true ? Number.MAX_SAFE_INTEGER : registry.context.ports.clock.now()
 }
 
+/** How long an untagged manifest stays whatever its project says. */
+export function untaggedDelayOf({ options }: Registry, { immediately }: Pick<GarbageCollection, 'immediately'>): number {
+  return immediately === true ? 0 : options.garbageDelayMs
+}
+
 /** Everything that is due. Safe to run at any time and on any number of processes; ends early when the signal aborts. */
 export async function collectGarbage(registry: Registry, collection: GarbageCollection): Promise<GarbageReport> {
-  if (collection.dryRun === true) return countGarbage(registry, { ...collection, dueBefore: dueBeforeOf(registry, collection) })
+  if (collection.dryRun === true)
+    return countGarbage(registry, {
+      ...collection,
+      dueBefore: dueBeforeOf(registry, collection),
+      delayMs: untaggedDelayOf(registry, collection),
+    })
   let report = nothingCollected
   const add = async (more: Partial<GarbageReport>) => {
     const sums = Object.keys(report).map((member) => [
@@ -117,5 +127,7 @@ function batchOf(registry: Registry, collection: GarbageCollection): Omit<Review
     safeUntil: isPatient ? now + options.garbageDelayMs : now,
     trashUntil: trashUntil(registry, now),
     deleteUntagged: collection.deleteUntagged === true,
+    delayMs: untaggedDelayOf(registry, collection),
+    deleteEnabled: options.deleteEnabled,
   }
 }

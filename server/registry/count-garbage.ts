@@ -53,6 +53,8 @@ async function* unheld(
 
 interface Counting {
   readonly dueBefore: number
+  /** An untagged manifest goes no sooner. */
+  readonly delayMs: number
   readonly deleteUntagged?: boolean | undefined
   readonly sweep?: boolean | undefined
   readonly signal: AbortSignal
@@ -92,9 +94,10 @@ async function countUntagged({ metadata }: Registry, candidates: Candidates): Pr
 }
 
 /** Those whose time their project says is over. */
-async function countOverdue(registry: Registry, { dueBefore }: Counting): Promise<number> {
+async function countOverdue(registry: Registry, { dueBefore, delayMs }: Counting): Promise<number> {
   const { reader } = registry.metadata
-  const now = registry.context.ports.clock.now()
+  const { deleteEnabled } = registry.options
+  const judging = { now: registry.context.ports.clock.now(), deleteUntagged: false, delayMs, deleteEnabled }
   let count = 0
   let after: ReviewPage['after']
   for (;;) {
@@ -111,7 +114,7 @@ async function countOverdue(registry: Registry, { dueBefore }: Counting): Promis
     )
     for (const review of page) {
       const manifest = manifests.get(review.targetId)
-      if (manifest !== undefined && untilOf(manifest, review, { now, deleteUntagged: false }) === 'now') count++
+      if (manifest !== undefined && untilOf(manifest, review, judging) === 'now') count++
     }
     await breathe(registry)
   }

@@ -19,6 +19,7 @@ import type { Actor, Registry } from './registry.ts'
 import { historyReason, removeManifest } from './remove-manifest.ts'
 import { requireDeletes } from './require.ts'
 import { trashPlace, trashUntil } from './trash-place.ts'
+import { noSuchTag } from './trash-words.ts'
 
 /** Of what, on whose account, when, and until when it can be restored. */
 export interface Deletion {
@@ -57,7 +58,7 @@ export const removeByTag = transaction(import.meta.url, 'delete-manifest/delete-
   const repositoryId = await requireRepository(tx, repository)
   if (input.dueAt !== undefined) await requireDue(tx, { repositoryId, tag, dueAt: input.dueAt })
   const removed = await removeTag(tx, { repositoryId, tag, now, actor: actor.name, reason: historyReason(reason) })
-  if (removed === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { tag })
+  if (removed === undefined) throw noSuchTag(repository, tag)
   // Nothing is written when this is thrown.
   if (expectedDigest !== undefined && removed.digest !== expectedDigest) throw new RegistryError('PRECONDITION_FAILED')
   await requireMutable(tx, { repository, tags: [tag], act: 'delete' })

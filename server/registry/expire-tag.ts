@@ -10,6 +10,7 @@ import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
+import { noSuchTag } from './trash-words.ts'
 
 /** Which tag, and until when it lives. */
 export interface TagExpiryChange {
@@ -29,7 +30,7 @@ const expire = transaction(
     const repositoryId = await repositoryIdIn(tx, repository)
     if (repositoryId === undefined) throw new RegistryError('NAME_UNKNOWN', { name: repository })
     const target = await tagTarget(tx, repositoryId, tag)
-    if (target === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { tag })
+    if (target === undefined) throw noSuchTag(repository, tag)
     const { tagId, digest } = target
     if (expectedDigest !== undefined && digest !== expectedDigest) throw new RegistryError('PRECONDITION_FAILED')
     const before = await tagExpiry(tx, tagId)

@@ -27,6 +27,10 @@ export interface ReviewBatch extends ReviewPage {
   readonly trashUntil: number | undefined
   /** Manifests go whatever their project says of untagged ones. */
   readonly deleteUntagged: boolean
+  /** An untagged manifest goes no sooner than that, whatever its project says: a push of several parts may be under way. */
+  readonly delayMs: number
+  /** Where deletes are switched off, no project lets manifests go. */
+  readonly deleteEnabled: boolean
 }
 
 /** What a batch did; `last` undefined: nothing was due. */
@@ -147,15 +151,16 @@ function sinceOf({ since, reviewAfter }: DueReview): number {
 export function untilOf(
   { place, isKept, untaggedAfterDays }: Pick<ReviewedManifest, 'place' | 'isKept' | 'untaggedAfterDays'>,
   review: DueReview,
-  { now, deleteUntagged }: Pick<ReviewBatch, 'now' | 'deleteUntagged'>,
+  { now, deleteUntagged, delayMs, deleteEnabled }: Pick<ReviewBatch, 'now' | 'deleteUntagged' | 'delayMs' | 'deleteEnabled'>,
 ): number | 'now' | undefined {
   // Its repository may come back from the trash, and is asked then.
   if (place === 'hidden') return untaggedAfterDays === null ? undefined : now + dayMs
   if (place === 'gone' || isKept) return undefined
   if (deleteUntagged) return 'now'
   if (untaggedAfterDays === null) return undefined
-  const until = sinceOf(review) + untaggedAfterDays * dayMs
-  return until <= now ? 'now' : until
+  const until = sinceOf(review) + Math.max(untaggedAfterDays * dayMs, delayMs)
+  if (until > now) return until
+  return deleteEnabled ? 'now' : now + dayMs
 }
 
 /** A signature whose subject is gone may stand under a tag that a rule keeps. */

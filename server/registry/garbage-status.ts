@@ -46,8 +46,8 @@ export async function readGarbageStatus(registry: Registry): Promise<GarbageStat
     await queueLength(reader, 'blob', rowsMax),
   ]
   const reclaimable = await readReclaimable(registry, now)
-  const leaving = await sumUp(registry, 'blob_deletions')
-  const trash = await sumUp(registry, 'trash')
+  const leaving = await sumUp(registry, 'blob_deletions', now)
+  const trash = await sumUp(registry, 'trash', now)
   const firstAt = Math.min(...[manifest, link, blob].map(({ firstAt: at }) => at ?? Infinity))
   const isExact = [manifest, link, blob, leaving, trash].every(({ count }) => count <= rowsMax)
   return {
@@ -91,10 +91,10 @@ async function bytesOf(registry: Registry, blobs: readonly GarbageBlob[]): Promi
   return { count: blobs.length, bytes: [...keys.values()].reduce((sum, bytes) => sum + bytes, 0) }
 }
 
-async function sumUp(registry: Registry, table: Parameters<typeof sumPage>[1]): Promise<Counted> {
+async function sumUp(registry: Registry, table: Parameters<typeof sumPage>[1], now: number): Promise<Counted> {
   let [count, bytes] = [0, 0]
   for (let afterId: number | undefined = 0; afterId !== undefined && count <= rowsMax;) {
-    const page: Awaited<ReturnType<typeof sumPage>> = await sumPage(registry.metadata.reader, table, { afterId, limit: pageRows })
+    const page: Awaited<ReturnType<typeof sumPage>> = await sumPage(registry.metadata.reader, table, { afterId, limit: pageRows, now })
     count += page.count
     bytes += page.sizeBytes
     afterId = page.lastId

@@ -26,6 +26,7 @@ import {
   repositoryA,
   type TestRegistry,
 } from './test-registry.ts'
+import { reviewUnknownAt } from './test-transactions.ts'
 
 const signal = noSignal
 const dayMs = 24 * hourMs
@@ -150,6 +151,52 @@ suite('untagged manifests of a project', () => {
     assert.equal((await collectGarbage(registry, { signal })).manifests, 0)
     clock.advance(3 * dayMs)
     assert.equal((await collectGarbage(registry, { signal })).manifests, 1)
+  })
+
+  test('stay the delay of garbage when their project says so a moment after they were untagged or pushed, whatever days it says', async () => {
+    await using place = await openTestRegistry()
+    const { registry, clock } = place
+    const old = await putImage(registry, repositoryA, 'old', 'v1')
+    const kept = await putImage(registry, repositoryA, 'new', 'v1')
+    clock.advance(hourMs)
+    // Of an index that is still to come.
+    const child = await putImage(registry, repositoryA, 'child')
+    await setPolicy(place, 0)
+    await runReviews(place)
+    assert.equal((await collectGarbage(registry, { signal, dryRun: true })).manifests, 0)
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 0)
+    clock.advance(23 * hourMs)
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 1)
+    assert.deepEqual(await Promise.all([old, kept, child].map(({ digest }) => has(place, digest))), [false, true, true])
+    clock.advance(2 * hourMs)
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 1)
+    assert.ok(!(await has(place, child.digest)))
+  })
+
+  test('that a review finds too early stay until their time is over, and then go', async () => {
+    await using place = await openTestRegistry()
+    const { registry, clock } = place
+    const child = await putImage(registry, repositoryA, 'child')
+    await setPolicy(place, 0)
+    await registry.metadata.write(reviewUnknownAt, clock.now())
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 0)
+    clock.advance(dayMs)
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 1)
+    assert.ok(!(await has(place, child.digest)))
+  })
+
+  test('stay where deletes are switched off, and go once they are switched on', async () => {
+    await using place = await openTestRegistry()
+    const { clock } = place
+    const registry = { ...place.registry, options: { ...place.registry.options, deleteEnabled: false } }
+    const old = await putImage(registry, repositoryA, 'old')
+    await setPolicy(place, 3)
+    clock.advance(10 * dayMs)
+    assert.equal((await collectGarbage(registry, { signal, dryRun: true })).manifests, 0)
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 0)
+    assert.ok(await has(place, old.digest))
+    clock.advance(dayMs)
+    assert.equal((await collectGarbage(place.registry, { signal })).manifests, 1)
   })
 
   test('children and referrers go with the index that held them, tagged ones stay', async () => {

@@ -21,6 +21,7 @@ import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { tagGuardOf } from '#projects/immutable-tags.ts'
 import type { Registry } from './registry.ts'
+import { noSuchTag } from './trash-words.ts'
 
 /** A tag with the labels of what it points at, and how big that is. */
 export interface ListedTag extends TagRow {
@@ -50,7 +51,7 @@ export async function listTagRows(
 export async function describeTag({ metadata: { reader } }: Parts, repository: RepositoryName, name: Tag): Promise<ListedTag> {
   const repositoryId = await requireRepositoryId({ metadata: { reader } }, repository)
   const row = await findTagRow(reader, repositoryId, name)
-  if (row === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { tag: name })
+  if (row === undefined) throw noSuchTag(repository, name)
   const [found] = await listed(reader, repository, [row])
   if (found === undefined) throw new Error('a tag is neither listed nor refused')
   return found

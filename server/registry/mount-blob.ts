@@ -53,6 +53,8 @@ export async function mountBlob(registry: Registry, mount: Mount): Promise<boole
   const { repository, digest, from, visibility } = mount
   const blob = await findVisibleBlob(registry.metadata.reader, { digest, from, visibility })
   if (blob === undefined || !(await isWhole(registry, { ...blob, digest }))) return false
+  using room = await registry.memory.quotas.roomFor(repository, { digest })
+  room?.require(blob.sizeBytes)
   const now = registry.context.ports.clock.now()
   const leaseUntil = now + registry.options.garbageDelayMs
   const linked = await registry.metadata.write(linkVisible, {

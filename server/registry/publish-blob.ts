@@ -7,9 +7,10 @@
  */
 import { newBlobKey, type BlobKey } from '#blobs/blob-store.ts'
 import { extendLease, findLiveBlob, insertBlob, linkBlob, type BlobPlace } from '#metadata/blobs.ts'
-import { cancelDeletion, keyInUse, scheduleDeletion, type KeyDeletion } from '#metadata/blob-deletions.ts'
+import { cancelDeletion, deleteDeletions, keyInUse, releaseDeletion, scheduleDeletion, type KeyDeletion } from '#metadata/blob-deletions.ts'
 import { reviewLink } from '#metadata/garbage.ts'
 import type { Transactor } from '#metadata/metadata.ts'
+import { resolveFindingsAt } from '#metadata/scrub-findings.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { deleteUpload } from '#metadata/uploads.ts'
 import { blobEntered, blobResized } from '#metadata/usage.ts'
@@ -22,7 +23,7 @@ import { plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
 import { dropBytes } from './upload-session.ts'
 
-/** Longer than any request that may still be reading a key when its row goes. */
+/** How long the note of a push lasts that may have died: a push that takes longer gets another one. */
 export const keyOutlivesRowMs = 60 * 60 * 1_000
 
 /** Proven bytes of an upload, all durable. */
@@ -40,6 +41,9 @@ export interface ReservedKey {
   readonly noted: Promise<number>
   /** By the monotonic clock, in milliseconds. */
   readonly notedAt: number
+  /** Whether there may be bytes at the key. */
+  hasBytes: boolean
+  isReleased: boolean
 }
 
 interface BlobPush extends ProvenUpload {
@@ -47,7 +51,20 @@ interface BlobPush extends ProvenUpload {
   readonly leaseUntil: number
 }
 
-const noteKey = transaction(import.meta.url, 'publish-blob/note-key', (tx, input: KeyDeletion) => scheduleDeletion(tx, input))
+const noteKey = transaction(import.meta.url, 'publish-blob/note-key', (tx, input: KeyDeletion) =>
+  scheduleDeletion(tx, { ...input, isPush: true }),
+)
+
+interface Release {
+  readonly noteId: number
+  readonly hasBytes: boolean
+  readonly now: number
+}
+
+const releaseNote = transaction(import.meta.url, 'publish-blob/release-note', async (tx, { noteId, hasBytes, now }: Release) => {
+  if (hasBytes) await releaseDeletion(tx, { noteId, now })
+  else await deleteDeletions(tx, [noteId])
+})
 
 /** Links the repository to the live blob at `key`; false when it is no longer there. */
 const linkToExisting = transaction(
@@ -67,6 +84,8 @@ interface Commit extends BlobPush {
   readonly noteId: number
   /** A live row at this key was found without its bytes. */
   readonly suspectKey: string | undefined
+  /** Bytes that are replaced stay until then, for who is reading them. */
+  readonly readersUntil: number
 }
 
 /** Makes the bytes at `key` the blob's; `'exists'` when another push was first, whose bytes serve both. */
@@ -96,9 +115,10 @@ const commitBlob = transaction(import.meta.url, 'publish-blob/commit', async (tx
     .where('id', '=', existing.id)
     .execute()
   await blobResized(tx, existing.id, input.sizeBytes - existing.size_bytes)
+  await resolveFindingsAt(tx, existing, input.now)
   if (!(await keyInUse(tx, existing.store, existing.key))) {
     const { store, key, size_bytes: sizeBytes } = existing
-    await scheduleDeletion(tx, { store, key, sizeBytes, deleteAfter: input.now + keyOutlivesRowMs })
+    await scheduleDeletion(tx, { store, key, sizeBytes, deleteAfter: input.readersUntil })
   }
   await finish(tx, existing.id, input)
   return 'stored'
@@ -120,15 +140,35 @@ export function reserveKey(registry: Registry, digest: Digest, sizeBytes: number
   const noted = registry.metadata.write(noteKey, { store: registry.store.name, key, sizeBytes, deleteAfter })
   // Who fails before it is asked for must not leave a rejection that nobody handles.
   noted.catch(() => undefined)
-  return { key, noted, notedAt: ports.clock.monotonic() }
+  return { key, noted, notedAt: ports.clock.monotonic(), hasBytes: false, isReleased: false }
+}
+
+/** After a push that came to nothing: what it may have stored at its key is due now, for nobody can have seen it. */
+export async function releaseKey(registry: Registry, reserved: ReservedKey | undefined): Promise<void> {
+  if (reserved === undefined || reserved.isReleased) return
+  reserved.isReleased = true
+  const { hasBytes } = reserved
+  try {
+    await registry.metadata.write(releaseNote, { noteId: await reserved.noted, hasBytes, now: registry.context.ports.clock.now() })
+  } catch (error) {
+    registry.context.log.warn({ err: error, key: reserved.key }, 'the note of a failed push goes when its time is over')
+  }
 }
 
 /** Gives the upload's bytes to the repository as a blob. Afterwards the upload is gone. */
 export async function publishBlob(registry: Registry, upload: ProvenUpload, reserved?: ReservedKey): Promise<void> {
   const existing = await findLiveBlob(registry.metadata.reader, upload.digest)
-  if (existing !== undefined && (await linkedOrRefused(registry, upload, existing))) return dropBytes(registry, upload.uploadId)
-  const key = isFresh(registry, reserved) ? reserved : reserveKey(registry, upload.digest, upload.sizeBytes)
-  await commit(registry, upload, { reserved: key, suspectKey: existing?.key })
+  const isLinked = existing !== undefined && (await linkedOrRefused(registry, upload, existing))
+  const isKept = !isLinked && isFresh(registry, reserved)
+  if (!isKept) await releaseKey(registry, reserved)
+  if (isLinked) return dropBytes(registry, upload.uploadId)
+  const key = isKept ? reserved : reserveKey(registry, upload.digest, upload.sizeBytes)
+  try {
+    await commit(registry, upload, { reserved: key, suspectKey: existing?.key })
+  } catch (error) {
+    await releaseKey(registry, key)
+    throw error
+  }
 }
 
 /** A body may take longer than its note lasts; the bytes then go to a key that is noted now, and the old note comes to nothing. */
@@ -162,11 +202,14 @@ async function commit(
 ): Promise<void> {
   const { key } = reserved
   const noteId = await reserved.noted
+  const push = pushOf(registry, upload)
+  const readersUntil = push.now + registry.options.readersDelayMs
+  reserved.hasBytes = true
   await registry.store.commitUpload(upload.uploadId, key)
   const outcome = await registry.metadata
-    .write(commitBlob, { ...pushOf(registry, upload), store: registry.store.name, key, noteId, suspectKey })
+    .write(commitBlob, { ...push, store: registry.store.name, key, noteId, suspectKey, readersUntil })
     .catch(async (error: unknown) => {
-      await removeUnused(registry, key)
+      reserved.hasBytes = !(await removeUnused(registry, key))
       throw error
     })
   registry.memory.quotas.changed(upload.repository)
@@ -187,12 +230,15 @@ function pushOf(registry: Registry, upload: ProvenUpload): BlobPush {
   }
 }
 
-/** After a failed commit: unless the database took it all the same. The note stays, so what fails here is only late. */
-async function removeUnused(registry: Registry, key: BlobKey): Promise<void> {
+/** After a failed commit: unless the database took it all the same. The note stays where this fails, so it is only late. */
+async function removeUnused(registry: Registry, key: BlobKey): Promise<boolean> {
   try {
-    if (!(await keyInUse(registry.metadata.reader, registry.store.name, key))) await registry.store.delete([key])
+    if (await keyInUse(registry.metadata.reader, registry.store.name, key)) return false
+    await registry.store.delete([key])
+    return true
   } catch (error) {
     registry.context.log.warn({ err: error, key }, 'bytes of a failed push wait for garbage collection')
+    return false
   }
 }
 

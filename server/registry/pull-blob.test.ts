@@ -4,6 +4,8 @@ import { suite, test } from 'node:test'
 import { digestOf } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { checkInvariants } from '../../test/invariants.ts'
+import { collectGarbage } from './collect-garbage.ts'
+import { readGarbageStatus } from './garbage-status.ts'
 import { mountBlob } from './mount-blob.ts'
 import { pullBlob, statBlob } from './pull-blob.ts'
 import { recheckQuarantine } from './recheck-quarantine.ts'
@@ -15,6 +17,8 @@ import {
   fileOf,
   hourMs,
   imageOf,
+  keysOf,
+  noSignal,
   openTestRegistry,
   pushBytes,
   putManifest,
@@ -117,6 +121,20 @@ suite('pulling a blob', () => {
     await pushBytes(registry, repositoryB, large)
     assert.deepEqual(await readBlob(registry, digest), large)
     assert.deepEqual(await checkInvariants(place.parts), [])
+  })
+
+  test('bytes that a push replaced stay for storage.readersdelay, and what waits is told', async () => {
+    await using place = await openTestRegistry({ on: 'files', options: { readersDelayMs: 2_000 } })
+    const { registry, clock } = place
+    const digest = await pushBytes(registry, repositoryA, large)
+    await truncate(await fileOf(place, digest), 1)
+    await pushBytes(registry, repositoryB, large)
+    assert.deepEqual((await readGarbageStatus(registry)).leaving, { count: 1, bytes: large.length })
+    assert.equal((await keysOf(place)).length, 2)
+    clock.advance(2_001)
+    assert.equal((await collectGarbage(registry, { signal: noSignal })).keys, 1)
+    assert.equal((await keysOf(place)).length, 1)
+    assert.deepEqual(await readBlob(registry, digest), large)
   })
 
   test('a small blob with a flipped bit is never sent: it is found when memory is filled', async () => {

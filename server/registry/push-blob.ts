@@ -12,14 +12,14 @@ import { RegistryError } from '#oci/errors.ts'
 import { quotaFactsOf } from '#oci/quota-exceeded.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ensureRepository } from './ensure-repository.ts'
-import { linkIfWhole, publishBlob, reserveKey } from './publish-blob.ts'
+import { linkIfWhole, publishBlob, releaseKey, reserveKey } from './publish-blob.ts'
 import { statBlob } from './pull-blob.ts'
 import { checkRange, receiveBody, saveProgress, type Received, type UploadBody } from './receive-body.ts'
 import { bufferSmall, streamUpload, writeUpload, type WholeBody } from './receive-whole.ts'
 import { plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
-import { requireAllowed, requireAnyRoom, type Allowance } from './quota-book.ts'
 import { requireSpace, requireWritable } from './require.ts'
+import type { UploadRoom } from './upload-room.ts'
 import { claimUpload, discardUpload, findSession, rehash, resumeUpload, type OpenUpload, type UploadTarget } from './upload-session.ts'
 
 /** Where an upload stands. */
@@ -61,7 +61,8 @@ export async function startUpload(
 ): Promise<UploadStatus> {
   requireWritable(registry)
   await requireSpace(registry)
-  requireAnyRoom(await registry.memory.quotas.allowanceFor(repository))
+  using room = await registry.memory.quotas.roomFor(repository)
+  room?.requireAny()
   const { ports } = registry.context
   const { uploadsPerActor } = registry.options
   const algorithm = options.algorithm ?? 'sha256'
@@ -84,10 +85,10 @@ export async function appendUpload(
   using claim = await claimUpload(registry, target)
   const upload = await resumeUpload(registry, await requireSession(registry, target))
   checkRange(registry, upload, input)
-  const allowance = await registry.memory.quotas.allowanceFor(target.repository)
-  await requireRoom(registry, upload, { allowance, contentLength: input.contentLength })
-  const received = await receiveBody(registry, upload, { ...input, body, claim, allowance })
-  await saveProgress(registry, upload, received)
+  using room = await registry.memory.quotas.roomFor(target.repository, { storedBytes: upload.session.offsetBytes })
+  await requireRoom(registry, upload, { room, contentLength: input.contentLength })
+  const received = await receiveBody(registry, upload, { ...input, body, claim, room })
+  await saveProgress(registry, upload, { ...received, room })
   return statusOf({ ...upload.session, offsetBytes: received.offsetBytes })
 }
 
@@ -123,24 +124,27 @@ export async function finishUpload(
   if (session === undefined) return acceptReplay(registry, target, input.digest)
   const upload = await resumeUpload(registry, session)
   checkRange(registry, upload, input)
-  const allowance = await registry.memory.quotas.allowanceFor(target.repository, input.digest)
-  await requireRoom(registry, upload, { allowance, contentLength: input.contentLength })
+  const { digest } = input
+  using room = await registry.memory.quotas.roomFor(target.repository, { digest, storedBytes: upload.session.offsetBytes })
+  await requireRoom(registry, upload, { room, contentLength: input.contentLength })
   // Where the blob is not here yet, which is nearly always, its key is noted while the body still comes.
   const isHere = (await findLiveBlob(registry.metadata.reader, input.digest)) !== undefined
   const reserved = isHere ? undefined : reserveKey(registry, input.digest, upload.session.offsetBytes + (input.contentLength ?? 0))
-  const received = await receiveBody(registry, upload, { ...input, claim, allowance })
-  if ((await digestOfUpload(registry, upload, { ...input, received })) !== input.digest) {
-    await discardUpload(registry, session)
-    throw new RegistryError('DIGEST_INVALID', { digest: input.digest })
-  }
-  claim.stopped.throwIfAborted()
-  const { repository, actor, uploadId } = target
-  // Without a byte there was no writer, and nothing to give a key to.
-  if (received.offsetBytes === 0) await writeUpload(registry, uploadId, new Uint8Array(0))
-  const proven = { repository, digest: input.digest, sizeBytes: received.offsetBytes, uploadId, actor }
   try {
+    const received = await receiveBody(registry, upload, { ...input, claim, room })
+    if ((await digestOfUpload(registry, upload, { ...input, received })) !== input.digest) {
+      await discardUpload(registry, session)
+      throw new RegistryError('DIGEST_INVALID', { digest: input.digest })
+    }
+    claim.stopped.throwIfAborted()
+    const { repository, actor, uploadId } = target
+    // Without a byte there was no writer, and nothing to give a key to.
+    if (received.offsetBytes === 0) await writeUpload(registry, uploadId, new Uint8Array(0))
+    const proven = { repository, digest: input.digest, sizeBytes: received.offsetBytes, uploadId, actor }
+    room?.settle()
     await publishBlob(registry, proven, reserved)
   } catch (error) {
+    await releaseKey(registry, reserved)
     // It will not fit when it is sent again either, and its bytes may be gone.
     if (quotaFactsOf(error) !== undefined) await discardUpload(registry, session)
     throw error
@@ -151,10 +155,10 @@ export async function finishUpload(
 async function requireRoom(
   registry: Registry,
   { session }: OpenUpload,
-  { allowance, contentLength = 0 }: { readonly allowance: Allowance | undefined; readonly contentLength: number | undefined },
+  { room, contentLength = 0 }: { readonly room: UploadRoom | undefined; readonly contentLength: number | undefined },
 ): Promise<void> {
   try {
-    requireAllowed(allowance, session.offsetBytes + contentLength)
+    room?.require(session.offsetBytes + contentLength)
   } catch (error) {
     await discardUpload(registry, session)
     throw error
@@ -165,21 +169,30 @@ async function requireRoom(
 export async function pushWholeBlob(registry: Registry, repository: RepositoryName, actor: Actor, input: WholeBody): Promise<void> {
   requireWritable(registry)
   await requireSpace(registry)
-  const { digest } = input
-  const allowance = await registry.memory.quotas.allowanceFor(repository, digest)
-  requireAllowed(allowance, input.contentLength ?? 0)
+  const { digest, contentLength = 0 } = input
+  await registry.memory.quotas.requireRepository(repository)
+  using room = await registry.memory.quotas.roomFor(repository, { digest })
+  room?.require(contentLength)
   const uploadId = registry.context.ports.random.uuid()
   const existing = await findLiveBlob(registry.metadata.reader, digest)
-  const reserved = existing === undefined ? reserveKey(registry, digest, input.contentLength ?? 0) : undefined
-  const bytes = await bufferSmall(input)
-  if (bytes === undefined) {
-    const sizeBytes = await streamUpload(registry, uploadId, { ...input, allowance })
-    return publishBlob(registry, { repository, digest, sizeBytes, uploadId, actor }, reserved)
+  const reserved = existing === undefined ? reserveKey(registry, digest, contentLength) : undefined
+  try {
+    const bytes = await bufferSmall(input)
+    if (bytes === undefined) {
+      const sizeBytes = await streamUpload(registry, uploadId, { ...input, room })
+      room?.settle()
+      return await publishBlob(registry, { repository, digest, sizeBytes, uploadId, actor }, reserved)
+    }
+    const upload = { repository, digest, sizeBytes: bytes.length, uploadId, actor }
+    if (existing !== undefined && (await linkIfWhole(registry, upload, existing))) return
+    await room?.take(bytes.length)
+    await writeUpload(registry, uploadId, bytes)
+    room?.settle()
+    await publishBlob(registry, upload, reserved)
+  } catch (error) {
+    await releaseKey(registry, reserved)
+    throw error
   }
-  const upload = { repository, digest, sizeBytes: bytes.length, uploadId, actor }
-  if (existing !== undefined && (await linkIfWhole(registry, upload, existing))) return
-  await writeUpload(registry, uploadId, bytes)
-  await publishBlob(registry, upload, reserved)
 }
 
 /** A client that did not hear the answer to its closing PUT sends it again. */

@@ -1,5 +1,5 @@
 /**
- * What this process knows of limits of bytes, so that an upload that cannot fit is refused before its bytes are stored.
+ * What this process knows of limits of bytes and repositories, so that an upload that cannot fit is refused before its bytes are stored.
  *
  * The problem: whether a push fits is decided in its transaction, when all its bytes are here; a client should hear of it before, and no session may fill the
  * disk in vain; yet projects without a limit are to pay nothing. The way: the limits (few, and seldom changed) are kept in memory and read again when
@@ -11,7 +11,10 @@ import type { Ports } from '#lib/ports.ts'
 import { readAccessEpoch } from '#metadata/access-epoch.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { prefixesOf } from '#metadata/name-prefixes.ts'
-import { allByteLimits, type BytesLimit } from '#metadata/quotas.ts'
+import { resolveRepositoryName } from '#metadata/name-redirects.ts'
+import { allKnownLimits, type KnownLimit } from '#metadata/quotas.ts'
+import { repositoryIdIn } from '#metadata/repositories.ts'
+import { uploadingBytesIn } from '#metadata/uploads.ts'
 import { projectsWithBlob } from '#metadata/usage-blobs.ts'
 import { usageIn } from '#metadata/usage-counters.ts'
 import type { Digest } from '#oci/digest.ts'
@@ -19,19 +22,13 @@ import { quotaExceeded } from '#oci/quota-exceeded.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { projectOf } from '#projects/find-project.ts'
 import { foldUsage } from '#projects/fold-usage.ts'
+import { ReceivedBytes, UploadRoom, type ReadLimit } from './upload-room.ts'
 
 const freshForMs = 1_000
 /** Beyond so many changes, reading what is used begins to cost: they are folded. */
 const changesMax = 250
 /** And what few there are after so long, for the sake of warnings. */
 const foldAfterMs = 1_000
-
-/** What may still be stored in a project. */
-export interface Allowance {
-  readonly project: string
-  readonly limit: number
-  readonly used: number
-}
 
 /** What the book needs of its process. */
 export interface QuotaBookParts {
@@ -40,21 +37,11 @@ export interface QuotaBookParts {
   readonly log: Logger
 }
 
-/** Throws DENIED for an upload of this size, complete or in the middle, that has no room. */
-export function requireAllowed(allowance: Allowance | undefined, sizeBytes: number): void {
-  if (allowance === undefined || allowance.used + sizeBytes <= allowance.limit) return
-  throw quotaExceeded({ ...allowance, unit: 'bytes', more: sizeBytes })
-}
-
-/** Throws DENIED where nothing more fits, however small. */
-export function requireAnyRoom(allowance: Allowance | undefined): void {
-  if (allowance !== undefined && allowance.used >= allowance.limit) throw quotaExceeded({ ...allowance, unit: 'bytes', more: 0 })
-}
-
 /** Owns the timer of the next fold. */
 export class QuotaBook implements Disposable {
   readonly #parts: QuotaBookParts
-  #limits = new Map<string, BytesLimit>()
+  readonly #received = new ReceivedBytes()
+  #limits = new Map<string, KnownLimit>()
   #epoch = -1
   #freshUntil = -Infinity
   #reading: Promise<void> | undefined
@@ -67,23 +54,30 @@ export class QuotaBook implements Disposable {
     this.#parts = parts
   }
 
-  /** The narrowest allowance for the repository, without a limit undefined; also where the blob is known and counts already wherever there is one. */
-  async allowanceFor(repository: RepositoryName, digest?: Digest): Promise<Allowance | undefined> {
-    if (this.#parts.ports.clock.monotonic() >= this.#freshUntil) await this.#refresh()
+  /** The room of an upload; undefined where there is no limit, or where the blob counts already. `storedBytes` are those of its row. */
+  async roomFor(
+    repository: RepositoryName,
+    { digest, storedBytes = 0 }: { readonly digest?: Digest; readonly storedBytes?: number } = {},
+  ): Promise<UploadRoom | undefined> {
+    await this.#beFresh()
     if (this.#limits.size === 0) return undefined
+    const read = () => this.#readLimits(repository, digest)
+    const limits = await read()
+    return limits.length === 0 ? undefined : new UploadRoom(this.#received, { read, limits, storedBytes })
+  }
+
+  /** Throws DENIED where the repository would be one too many. */
+  async requireRepository(repository: RepositoryName): Promise<void> {
+    await this.#beFresh()
+    if (this.#limits.size === 0) return
     const { reader } = this.#parts.metadata
-    let limits = await this.#limitsOf(repository)
-    if (digest !== undefined && limits.length > 0) {
-      const counted = await projectsWithBlob(reader, digest)
-      limits = limits.filter(({ projectId }) => !counted.has(projectId))
+    for (const { projectId, project, repositoriesMax: limit } of await this.#limitsOf(repository)) {
+      if (limit === undefined) continue
+      const { repositories: used } = await usageIn(reader, { scope: 'project', id: projectId })
+      if (used < limit) continue
+      if ((await repositoryIdIn(reader, await resolveRepositoryName(reader, repository))) !== undefined) return
+      throw quotaExceeded({ project, unit: 'repositories', limit, used, more: 1 })
     }
-    let narrowest: Allowance | undefined
-    for (const { projectId, project, bytesMax } of limits) {
-      const { bytes } = await usageIn(reader, { scope: 'project', id: projectId })
-      if (narrowest === undefined || bytesMax - bytes < narrowest.limit - narrowest.used)
-        narrowest = { project, limit: bytesMax, used: bytes }
-    }
-    return narrowest
   }
 
   /** After a push: where it is under a limit, what was counted is folded soon. */
@@ -100,11 +94,32 @@ export class QuotaBook implements Disposable {
     this.#timer?.[Symbol.dispose]()
   }
 
+  async #readLimits(repository: RepositoryName, digest: Digest | undefined): Promise<readonly ReadLimit[]> {
+    const { reader } = this.#parts.metadata
+    const limits = await this.#limitsOf(repository)
+    if (limits.length === 0) return []
+    const counted = digest === undefined ? undefined : await projectsWithBlob(reader, digest)
+    const read: ReadLimit[] = []
+    for (const { projectId, project, bytesMax } of limits) {
+      if (bytesMax === undefined || counted?.has(projectId) === true) continue
+      const ends = this.#received.endsIn(projectId)
+      // In this order: an upload that ends in between is missed, and not counted twice.
+      const { bytes: used } = await usageIn(reader, { scope: 'project', id: projectId })
+      const storedBytes = await uploadingBytesIn(reader, { id: projectId, name: project })
+      read.push({ projectId, project, limit: bytesMax, used, storedBytes, ends })
+    }
+    return read
+  }
+
+  async #beFresh(): Promise<void> {
+    if (this.#parts.ports.clock.monotonic() >= this.#freshUntil) await this.#refresh()
+  }
+
   #hasDefault(): boolean {
     return [...this.#limits.values()].some(({ isDefault }) => isDefault)
   }
 
-  async #limitsOf(repository: RepositoryName): Promise<BytesLimit[]> {
+  async #limitsOf(repository: RepositoryName): Promise<KnownLimit[]> {
     const above = prefixesOf(repository).flatMap((prefix) => this.#limits.get(prefix) ?? [])
     if (above.some(({ isDefault }) => isDefault)) return above
     const fallback = [...this.#limits.values()].find(({ isDefault }) => isDefault)
@@ -122,7 +137,7 @@ export class QuotaBook implements Disposable {
     const { metadata, ports } = this.#parts
     const epoch = await readAccessEpoch(metadata.reader)
     if (epoch !== this.#epoch) {
-      const limits = await allByteLimits(metadata.reader)
+      const limits = await allKnownLimits(metadata.reader)
       this.#limits = new Map(limits.map((limit) => [limit.project, limit]))
       this.#epoch = epoch
     }

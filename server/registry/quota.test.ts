@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { eventsAfter } from '#metadata/events.ts'
 import { verifyUsage } from '#metadata/usage-verify.ts'
 import { digestOf } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -8,13 +7,12 @@ import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { createProject } from '#projects/create-project.ts'
 import { foldUsage } from '#projects/fold-usage.ts'
 import { listQuotas, readQuota, setQuota } from '#projects/quotas.ts'
-import { readProjectUsage } from '#projects/read-usage.ts'
 import { deleteBlob } from './delete-blob.ts'
 import { deleteManifest } from './delete-manifest.ts'
 import { mountBlob } from './mount-blob.ts'
 import { moveRepository } from './move-repository.ts'
 import { appendUpload, finishUpload, pushWholeBlob, startUpload, statUpload } from './push-blob.ts'
-import type { Registry } from './registry.ts'
+import { everything, eventsOf, limit, makeTeam, noLimits, partsOf, stream, used, who } from './test-quota.ts'
 import {
   alice,
   bodyOf,
@@ -32,40 +30,8 @@ import {
   repositoryB,
   sampleBytes,
   uploadsOf,
-  type TestRegistry,
 } from './test-registry.ts'
 import { readTrace, traceChanges } from './test-usage.ts'
-
-const who = { actor: 'root', requestId: 'r9' }
-const everything = { kind: 'everything' } as const
-const noLimits = { bytesMax: null, repositoriesMax: null, tagsMax: null, warnPercent: 80 }
-const partsOf = ({ metadata, context }: Registry) => ({ metadata, ports: context.ports })
-
-/** Limits a project, and has every process know it. */
-async function limit(
-  { registry, clock }: TestRegistry,
-  projectId: number,
-  limits: Partial<typeof noLimits> | { readonly [Unit: string]: number },
-) {
-  await setQuota(partsOf(registry), { projectId, limits: { ...noLimits, ...limits }, expectedVersion: undefined }, who)
-  clock.advance(2_000)
-}
-
-async function makeTeam(at: TestRegistry, limits: { readonly [Unit: string]: number } = {}): Promise<number> {
-  const { id } = await createProject(partsOf(at.registry), { name: 'team' }, who)
-  await limit(at, id, limits)
-  return id
-}
-
-const used = async (registry: Registry, projectId: number) => (await readProjectUsage(registry, projectId)).bytes
-
-async function eventsOf(registry: Registry, action: string) {
-  const events = await eventsAfter(registry.metadata.reader, 0, 10_000)
-  return events.filter((event) => event.action === action)
-}
-
-const stream = (registry: Registry, repository: RepositoryName, bytes: Buffer) =>
-  pushWholeBlob(registry, repository, alice, { digest: digestOf(bytes), body: bodyOf(bytes), signal: noSignal })
 
 test('a push that fits to the byte is taken, and one byte more is refused with project, limit and use', async () => {
   await using at = await openTestRegistry({ on: 'files' })
@@ -211,12 +177,15 @@ test('an upload that grows beyond what is left is stopped, and its bytes go', as
 test('an upload whose room another took meanwhile is refused at its end, and leaves nothing', async () => {
   await using at = await openTestRegistry({ on: 'files' })
   const { registry } = at
-  await makeTeam(at, { bytesMax: 1000 })
+  const projectId = await makeTeam(at, { bytesMax: 1000 })
   const [mine, theirs] = [sampleBytes(600, 1), sampleBytes(600, 2)]
   const { uploadId } = await startUpload(registry, repositoryA, alice)
   const target = { repository: repositoryA, uploadId, actor: alice }
   await appendUpload(registry, target, bodyOf(mine), { signal: noSignal })
-  await pushBytes(registry, repositoryA, theirs)
+  // What is moved is weighed against what is used alone.
+  const from = 'alone/a' as RepositoryName
+  await pushBytes(registry, from, theirs)
+  await moveRepository(registry, { from, to: repositoryB, projectId, leavesRedirect: false }, who)
   const end = { digest: digestOf(mine), body: bodyOf(), signal: noSignal }
   await assert.rejects(finishUpload(registry, target, end), failsWith('DENIED'))
   await assert.rejects(statUpload(registry, target), failsWith('BLOB_UPLOAD_UNKNOWN'))
@@ -254,7 +223,7 @@ test('a limit that comes near is said once, and again when usage was below meanw
   await deleteBlob(registry, repositoryA, digest, alice)
   await deleteBlob(registry, repositoryA, digestOf(sampleBytes(100, 3)), alice)
   await fold()
-  assert.equal((await readQuota(registry, { id, name: 'team' })).warnedAt, undefined)
+  assert.equal((await readQuota(registry, { id, name: 'team' })).warnedAt.bytes, undefined)
   await pushBytes(registry, repositoryA, sampleBytes(2, 4))
   await fold()
   assert.equal((await warnings()).length, 2)

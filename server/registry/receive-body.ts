@@ -6,10 +6,11 @@ import type { Hash } from 'node:crypto'
 import type { BlobWriter } from '#blobs/blob-store.ts'
 import { digestOfHash } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { quotaFactsOf } from '#oci/quota-exceeded.ts'
 import type { ByteRange } from '#oci/range.ts'
 import type { Registry } from './registry.ts'
-import { requireAllowed, type Allowance } from './quota-book.ts'
 import { requireReserve } from './require.ts'
+import type { UploadRoom } from './upload-room.ts'
 import type { UploadClaim } from './upload-table.ts'
 import { discardUpload, moveOffset, rehash, type OpenUpload } from './upload-session.ts'
 
@@ -22,7 +23,7 @@ export interface UploadBody {
   /** Of the upload: it is told what came, and tells when somebody ends the upload. */
   readonly claim?: UploadClaim | undefined
   /** The upload ends when it grows beyond. */
-  readonly allowance?: Allowance | undefined
+  readonly room?: UploadRoom | undefined
 }
 
 /** What an upload is after a body: all of it durable. */
@@ -58,22 +59,34 @@ export async function receiveBody(registry: Registry, upload: OpenUpload, input:
   const cut: Cut = {}
   const received = await append(registry, upload, { ...input, cut })
   if (cut.error === undefined) return received
-  await saveProgress(registry, upload, received)
+  await saveProgress(registry, upload, { ...received, room: input.room })
   throw cut.error
 }
 
-/** Writes the new offset to the row and keeps the running hash for the next request. */
-export async function saveProgress(registry: Registry, upload: OpenUpload, { offsetBytes, hash }: Received): Promise<void> {
+/** Writes the new offset to the row and keeps the running hash for the next request. Throws DENIED, and ends the upload, when others took its room. */
+export async function saveProgress(
+  registry: Registry,
+  upload: OpenUpload,
+  { offsetBytes, hash, room }: Received & Pick<UploadBody, 'room'>,
+): Promise<void> {
+  room?.settle()
   const { uploadId, algorithm } = upload.session
   if (offsetBytes !== upload.session.offsetBytes && hash !== undefined) {
     const digestSoFar = digestOfHash(algorithm, hash.copy())
-    await moveOffset(registry, {
+    const move = {
       uploadId,
       fromBytes: upload.session.offsetBytes,
       toBytes: offsetBytes,
       digestSoFar,
       now: registry.context.ports.clock.now(),
-    })
+      ...(room === undefined ? {} : { limitedIn: upload.session.repositoryId }),
+    }
+    try {
+      await moveOffset(registry, move)
+    } catch (error) {
+      if (quotaFactsOf(error) !== undefined) await discardUpload(registry, upload.session)
+      throw error
+    }
   }
   if (hash !== undefined) registry.memory.uploads.keep(uploadId, hash, offsetBytes)
 }
@@ -87,7 +100,7 @@ async function append(registry: Registry, upload: OpenUpload, input: UploadBody 
     for await (const chunk of untilCut(input)) {
       hash ??= await rehash(registry, session, { algorithm: session.algorithm, sizeBytes: session.offsetBytes, signal: input.signal })
       writer ??= await registry.store.openUpload(session.uploadId, session.offsetBytes)
-      requireAllowed(input.allowance, offsetBytes + chunk.length)
+      await input.room?.take(offsetBytes + chunk.length)
       await requireReserve(registry, chunk.length)
       hash.update(chunk)
       offsetBytes += chunk.length

@@ -4,7 +4,6 @@ import { createDigestHash, digestAlgorithm, digestOf, digestOfHash, type Digest 
 import { RegistryError } from '#oci/errors.ts'
 import { untilCut, type Cut, type UploadBody } from './receive-body.ts'
 import type { Registry } from './registry.ts'
-import { requireAllowed } from './quota-book.ts'
 import { requireReserve } from './require.ts'
 import { dropBytes } from './upload-session.ts'
 
@@ -44,7 +43,7 @@ export async function streamUpload(registry: Registry, uploadId: string, input: 
   await withWriter(registry, uploadId, async (writer) => {
     const cut: Cut = {}
     for await (const chunk of untilCut({ ...input, cut })) {
-      requireAllowed(input.allowance, sizeBytes + chunk.length)
+      await input.room?.take(sizeBytes + chunk.length)
       await requireReserve(registry, chunk.length)
       hash.update(chunk)
       sizeBytes += chunk.length

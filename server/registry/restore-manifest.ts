@@ -15,6 +15,7 @@ import { deleteTrashRow, forgetTrashedTag, retargetTrashedTags, tagsInTrash, tra
 import {
   changeOfTag,
   manifestPlace,
+  missingFrom,
   moveManifest,
   relinkBlobs,
   trashedChildren,
@@ -25,7 +26,7 @@ import { manifestEntered, tagsChanged } from '#metadata/usage.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { purgeManifest } from './remove-manifest.ts'
-import { cannotRestore, trashUnknown } from './trash-words.ts'
+import { cannotRestore, trashUnknown, wouldBeBroken, type RestoreRequest } from './trash-words.ts'
 
 /** Where manifests come back to, on whose account. */
 export interface Home {
@@ -35,6 +36,8 @@ export interface Home {
   readonly who: Who
   readonly now: number
   readonly reviewAfter: number
+  /** Manifests may come back without what they need. */
+  readonly isForced: boolean
 }
 
 /** What {@link bringBack} did. */
@@ -42,13 +45,15 @@ export interface BroughtBack {
   manifests: number
   readonly tags: Tag[]
   readonly takenTags: Tag[]
+  missing: readonly Digest[]
+  readonly lostLabels: string[]
 }
 
 /** The repository that a row of the trash came from, which must be live. */
 export async function homeOf(
   tx: Transactor,
   { repositoryId, repository }: Pick<TrashRecord, 'repositoryId' | 'repository'>,
-  request: { readonly trashId: number; readonly who: Who; readonly now: number; readonly reviewAfter: number },
+  request: RestoreRequest,
 ): Promise<Home> {
   const row =
     repositoryId === undefined
@@ -57,17 +62,18 @@ export async function homeOf(
   if (repositoryId === undefined || row === undefined) throw trashUnknown(request.trashId)
   if (isHiddenName(row.name)) throw cannotRestore(`its repository ${repository} is in the trash: restore that first`)
   const twinId = (await findTwin(tx, repositoryId)) ?? 0
-  const { who, now, reviewAfter } = request
-  return { repositoryId, twinId, repository: row.name as RepositoryName, who, now, reviewAfter }
+  const { who, now, reviewAfter, isForced } = request
+  return { repositoryId, twinId, repository: row.name as RepositoryName, who, now, reviewAfter, isForced }
 }
 
-/** Brings a manifest of the trash back with all that belongs to it. `only`: of its own tags, this one alone. */
+/** Brings a manifest of the trash back with all that belongs to it. `only`: of its own tags, this one alone. Throws CONFLICT where that is not whole. */
 export async function bringBack(
   tx: Transactor,
   home: Home,
   first: { readonly manifestId: number; readonly only?: Tag },
 ): Promise<BroughtBack> {
-  const done: BroughtBack = { manifests: 0, tags: [], takenTags: [] }
+  const done: BroughtBack = { manifests: 0, tags: [], takenTags: [], missing: [], lostLabels: [] }
+  const back: number[] = []
   const queue = [first.manifestId]
   const since = (await trashOfManifest(tx, first.manifestId))?.deletedAt ?? home.now
   // What is found on the way is looked at in turn; what came back already is in the trash no more.
@@ -75,8 +81,10 @@ export async function bringBack(
     const place = await manifestPlace(tx, manifestId)
     if (place?.repositoryId !== home.twinId) continue
     const only = manifestId === first.manifestId ? first.only : undefined
-    queue.push(...(await bringBackOne(tx, { home, done, since, only }, place)))
+    queue.push(...(await bringBackOne(tx, { home, done, back, since, only }, place)))
   }
+  done.missing = await missingFrom(tx, home.repositoryId, back)
+  if (done.missing.length > 0 && !home.isForced) throw wouldBeBroken(done.missing)
   await touchRepository(tx, home.repositoryId, home.now)
   return done
 }
@@ -84,6 +92,8 @@ export async function bringBack(
 interface Restoring {
   readonly home: Home
   readonly done: BroughtBack
+  /** Ids of what is live again. */
+  readonly back: number[]
   readonly since: number
   readonly only: Tag | undefined
 }
@@ -94,7 +104,8 @@ async function bringBackOne(tx: Transactor, restoring: Restoring, place: Manifes
   const { digest } = place
   const trash = await trashOfManifest(tx, place.manifestId)
   const tags = trash === undefined ? [] : await tagsInTrash(tx, trash.id)
-  const manifestId = await settle(tx, home, place)
+  const manifestId = await settle(tx, restoring, place)
+  restoring.back.push(manifestId)
   if (trash !== undefined) await deleteTrashRow(tx, trash.id)
   done.manifests++
   const wanted = only === undefined ? tags : tags.filter((tag) => tag === only)
@@ -111,7 +122,7 @@ async function bringBackOne(tx: Transactor, restoring: Restoring, place: Manifes
 }
 
 /** Makes the manifest live; one that was pushed again meanwhile takes its place. Gives the id of the live one. */
-async function settle(tx: Transactor, home: Home, { manifestId, digest }: ManifestPlace): Promise<number> {
+async function settle(tx: Transactor, { home, done }: Restoring, { manifestId, digest }: ManifestPlace): Promise<number> {
   const { repositoryId, twinId, now } = home
   const live = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
   if (live !== undefined) {
@@ -123,7 +134,8 @@ async function settle(tx: Transactor, home: Home, { manifestId, digest }: Manife
   await relinkBlobs(tx, { manifestId, repositoryId, now })
   await manifestEntered(tx, { repositoryId, manifestId })
   // Its repository may be in another project by now.
-  await deleteForeignLabels(tx, { manifestId })
+  const lost = await deleteForeignLabels(tx, { manifestId })
+  done.lostLabels.push(...lost.filter((name) => !done.lostLabels.includes(name)))
   return manifestId
 }
 
@@ -138,7 +150,7 @@ export async function bringBackTag(
   await pointTag(tx, { repositoryId, tag, now, actor: who.actor, reason: 'restored' }, { manifestId, digest })
   await tagsChanged(tx, repositoryId, 1)
   await forgetTrashedTag(tx, repositoryId, tag)
-  await recordEvent(tx, { action: 'tag.moved', repository, tag, digest, detail: {}, at: now, ...who })
+  await recordEvent(tx, { action: 'tag.moved', repository, tag, digest, detail: { restored: true }, at: now, ...who })
   return true
 }
 

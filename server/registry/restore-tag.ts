@@ -18,7 +18,7 @@ import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { requireMutable } from '#projects/immutable-tags.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
-import { bringBack, type Home } from './restore-manifest.ts'
+import { bringBack, type BroughtBack, type Home } from './restore-manifest.ts'
 import { cannotRestore } from './trash-words.ts'
 
 /** Which tag, and to what. */
@@ -35,28 +35,40 @@ export interface TagRestore {
   readonly mayMove: boolean
   /** False: what is in the trash stays there. */
   readonly mayTakeFromTrash: boolean
+  /** What comes out of the trash for it may lack what it needs; no unless said. */
+  readonly isForced?: boolean | undefined
+}
+
+/** What {@link restoreTag} did. `missing`: what came out of the trash for it lacks that. */
+export interface RestoredTag {
+  readonly outcome: 'restored' | 'unchanged'
+  readonly missing: readonly Digest[]
 }
 
 interface Restoring extends TagRestore {
   readonly who: Who
   readonly now: number
   readonly reviewAfter: number
+  readonly isForced: boolean
 }
 
-const restore = transaction(import.meta.url, 'restore-tag/restore', async (tx, input: Restoring): Promise<'restored' | 'unchanged'> => {
-  const { repository, tag } = input
+const restore = transaction(import.meta.url, 'restore-tag/restore', async (tx, input: Restoring): Promise<RestoredTag> => {
+  const { repository, tag, who, now: at } = input
   const repositoryId = await repositoryIdIn(tx, repository)
   if (repositoryId === undefined) throw new RegistryError('NAME_UNKNOWN', { name: repository })
   const current = await tagTarget(tx, repositoryId, tag)
   if (input.expectedDigest !== undefined && current?.digest !== input.expectedDigest) throw new RegistryError('PRECONDITION_FAILED')
   const digest = input.digest ?? (await formerDigest(tx, repositoryId, input))
-  if (current?.digest === digest) return 'unchanged'
+  if (current?.digest === digest) return { outcome: 'unchanged', missing: [] }
   // Nothing is written when this is thrown.
   if (current !== undefined && !input.mayMove)
     throw new RegistryError('DENIED', { tag }, { message: 'the tag is there, and you may not move tags' })
   const home = { ...input, repositoryId, twinId: (await findTwin(tx, repositoryId)) ?? 0 }
-  await putTag(tx, home, digest)
-  return 'restored'
+  const { missing } = await putTag(tx, home, digest)
+  const detail = { digest, previousDigest: current?.digest, missing: missing.slice(0, 20) }
+  // Beside tag.moved, which all that follows tags reads, so that a restore can be asked for by name.
+  await recordEvent(tx, { action: 'tag.restored', target: `tag:${repository}:${tag}`, repository, detail, at, ...who })
+  return { outcome: 'restored', missing }
 })
 
 interface TagHome extends Home {
@@ -64,12 +76,12 @@ interface TagHome extends Home {
   readonly mayTakeFromTrash: boolean
 }
 
-/** Points the tag at the digest, wherever in the repository or its trash that is. */
-export async function putTag(tx: Transactor, home: TagHome, digest: Digest): Promise<void> {
+/** Points the tag at the digest, wherever in the repository or its trash that is. Gives what came out of the trash for it. */
+export async function putTag(tx: Transactor, home: TagHome, digest: Digest): Promise<BroughtBack> {
   const { repositoryId, repository, tag, now, who } = home
-  const manifestId = await manifestFor(tx, home, digest)
+  const { manifestId, brought } = await manifestFor(tx, home, digest)
   const previous = await pointTag(tx, { repositoryId, tag, now, actor: who.actor, reason: 'restored' }, { manifestId, digest })
-  if (previous === 'unchanged') return
+  if (previous === 'unchanged') return brought
   await forgetTrashedTag(tx, repositoryId, tag)
   if (previous === 'new') await tagsChanged(tx, repositoryId, 1)
   else {
@@ -77,14 +89,21 @@ export async function putTag(tx: Transactor, home: TagHome, digest: Digest): Pro
     await reviewManifest(tx, previous.manifestId, { since: now, reviewAfter: home.reviewAfter })
   }
   await touchRepository(tx, repositoryId, now)
-  const detail = previous === 'new' ? {} : { previousDigest: previous.digest }
+  const detail = { ...(previous !== 'new' && { previousDigest: previous.digest }), restored: true } as const
   await recordEvent(tx, { action: 'tag.moved', repository, tag, digest, detail, at: now, ...who })
+  return brought
 }
 
-async function manifestFor(tx: Transactor, home: TagHome, digest: Digest): Promise<number> {
+const nothing: BroughtBack = { manifests: 0, tags: [], takenTags: [], missing: [], lostLabels: [] }
+
+async function manifestFor(
+  tx: Transactor,
+  home: TagHome,
+  digest: Digest,
+): Promise<{ readonly manifestId: number; readonly brought: BroughtBack }> {
   const { repositoryId, twinId, tag } = home
   const live = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
-  if (live !== undefined) return live
+  if (live !== undefined) return { manifestId: live, brought: nothing }
   const trashed = (await manifestsOfRepository(tx, twinId, [digest])).get(digest)
   if (trashed === undefined)
     throw new RegistryError('MANIFEST_UNKNOWN', { digest }, { message: 'the manifest that the tag pointed at is gone for good' })
@@ -94,10 +113,10 @@ async function manifestFor(tx: Transactor, home: TagHome, digest: Digest): Promi
       { digest },
       { message: 'the manifest is in the trash: taking it out takes the permission trash:restore' },
     )
-  await bringBack(tx, home, { manifestId: trashed, only: tag })
+  const brought = await bringBack(tx, home, { manifestId: trashed, only: tag })
   const back = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
   if (back === undefined) throw new Error('a manifest was neither in the trash nor brought back')
-  return back
+  return { manifestId: back, brought }
 }
 
 async function formerDigest(tx: Transactor, repositoryId: number, { tag, change }: TagRestore): Promise<Digest> {
@@ -110,11 +129,17 @@ async function formerDigest(tx: Transactor, repositoryId: number, { tag, change 
 }
 
 /**
- * Throws `NAME_UNKNOWN`, `MANIFEST_UNKNOWN` for what is gone, `CONFLICT` where there is nothing before, `DENIED` for a tag that is there and may not be moved
+ * Throws `NAME_UNKNOWN`, `MANIFEST_UNKNOWN` for what is gone, `CONFLICT` where there is nothing before or it would be broken, `DENIED` for a tag that is there and may not be moved
  * or a manifest that may not be taken out of the trash, `PRECONDITION_FAILED` when it points elsewhere than expected.
  */
-export async function restoreTag(registry: Registry, wanted: TagRestore, who: Who): Promise<'restored' | 'unchanged'> {
+export async function restoreTag(registry: Registry, wanted: TagRestore, who: Who): Promise<RestoredTag> {
   requireWritable(registry)
   const now = registry.context.ports.clock.now()
-  return await registry.metadata.write(restore, { ...wanted, who, now, reviewAfter: now + registry.options.garbageDelayMs })
+  return await registry.metadata.write(restore, {
+    ...wanted,
+    isForced: wanted.isForced ?? false,
+    who,
+    now,
+    reviewAfter: now + registry.options.garbageDelayMs,
+  })
 }

@@ -9,11 +9,14 @@ import { unhideRepository } from '#metadata/hidden-repositories.ts'
 import { deleteForeignLabels } from '#metadata/labels.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { deleteRedirect, resolveRepositoryPlace } from '#metadata/name-redirects.ts'
+import { findProjectById, type ProjectRow } from '#metadata/projects.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
-import { deleteTrashRow, findTrash, moveTrash, tagsInTrash, type TrashRecord } from '#metadata/trash.ts'
+import { deleteTrashRow, findTrash, moveTrash, tagsInTrash, type ListedTrash, type TrashRecord } from '#metadata/trash.ts'
 import { tagTarget } from '#metadata/tags.ts'
 import { transaction } from '#metadata/transaction.ts'
+import { needersOfTrashed } from '#metadata/trashed-manifests.ts'
 import { repositoryEntered } from '#metadata/usage.ts'
+import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ownerOf } from '#projects/find-project.ts'
 import { restoreProject } from '#projects/restore-project.ts'
@@ -40,18 +43,21 @@ function nothingBack({ kind, project, repository, digest }: TrashRecord): Restor
     manifests: 0,
     tags: [],
     takenTags: [],
+    missing: [],
+    lostLabels: [],
   }
 }
 
 async function note(tx: Transactor, row: TrashRecord, restored: RestoredTrash, { who, now: at }: RestoreRequest): Promise<void> {
-  const { kind, repository, project, digest, manifests, tags, takenTags } = restored
+  const { kind, repository, project, digest, manifests, tags, takenTags, missing, lostLabels } = restored
+  const isOfManifests = kind === 'tag' || kind === 'manifest'
   const target = trashTarget({ ...row, project, repository: repository ?? '' }, tags[0])
   const detail = {
     kind,
     digest,
-    manifests,
-    tags: tags.slice(0, 20),
-    takenTags: takenTags.slice(0, 20),
+    ...(isOfManifests && { manifests, tags: tags.slice(0, 20), takenTags: takenTags.slice(0, 20) }),
+    ...(missing.length > 0 && { missing: missing.slice(0, 20) }),
+    ...(lostLabels.length > 0 && { lostLabels: lostLabels.slice(0, 20) }),
     from: row.repository || row.project,
   }
   await recordEvent(tx, { action: 'trash.restored', target, project, ...(repository !== undefined && { repository }), detail, at, ...who })
@@ -78,9 +84,9 @@ const restoreTag = transaction(import.meta.url, 'restore-trash/tag', async (tx, 
   const current = await tagTarget(tx, home.repositoryId, tag)
   if (current !== undefined && current.digest !== row.digest)
     throw cannotRestore('the tag points elsewhere by now: berth tag restore moves it back')
-  await putTag(tx, { ...home, tag, mayTakeFromTrash: true }, row.digest)
+  const brought = await putTag(tx, { ...home, tag, mayTakeFromTrash: true }, row.digest)
   await deleteTrashRow(tx, row.id)
-  const restored = { ...nothingBack(row), tags: [tag] }
+  const restored = { ...nothingBack(row), ...brought, tags: [tag] }
   await note(tx, row, restored, request)
   return restored
 })
@@ -101,17 +107,27 @@ const restoreRepository = accessTransaction(
     // A project was made, renamed or deleted since the caller's right was judged.
     if (owner.id !== projectId || (await resolveRepositoryPlace(tx, to)) !== to || (await repositoryIdIn(tx, to)) !== undefined)
       throw cannotRestore('there is a repository of this name by now: restore it under another one')
+    if (!request.isForced) await requireNoPublication(tx, { from: row.projectId, to: owner })
     await deleteRedirect(tx, 'repository', to)
     await unhideRepository(tx, repositoryId, { name: to, projectId, at: now })
     await deleteTrashRow(tx, row.id)
     await moveTrash(tx, repositoryId, projectId)
-    if (projectId !== row.projectId) await deleteForeignLabels(tx, { repositoryId })
+    const lostLabels = projectId === row.projectId ? [] : await deleteForeignLabels(tx, { repositoryId })
     await repositoryEntered(tx, repositoryId)
-    const restored = { ...nothingBack(row), project: owner.name, repository: to }
+    const restored = { ...nothingBack(row), project: owner.name, repository: to, lostLabels }
     await note(tx, row, restored, request)
     return restored
   },
 )
+
+/** What was for some must not become readable by everyone by the choice of a name. */
+async function requireNoPublication(tx: Transactor, { from, to }: { readonly from: number; readonly to: ProjectRow }): Promise<void> {
+  if (from === to.id || (await findProjectById(tx, from))?.isPublic !== false) return
+  if ((await findProjectById(tx, to.id))?.isPublic !== true) return
+  throw cannotRestore(
+    `it was in a private project, and this name is in the project ${to.name}, which everyone can read: choose another, or restore it there with force=true`,
+  )
+}
 
 /** Where a repository of the trash would come back: under its own name or another, where that lies now. */
 export async function placeOfRestore(
@@ -127,6 +143,22 @@ export async function readTrash({ metadata }: Pick<Registry, 'metadata'>, id: nu
   return await findTrash(metadata.reader, id)
 }
 
+/** Something in the trash, with the first of its tags. `neededBy`: manifests that list it, here or in the trash too, and cannot be whole without it. */
+export interface TrashDetails extends ListedTrash {
+  readonly neededBy: readonly Digest[]
+}
+
+const shownTags = 100
+
+/** What there is to say of a row. */
+export async function describeTrash({ metadata: { reader } }: Pick<Registry, 'metadata'>, row: TrashRecord): Promise<TrashDetails> {
+  const { kind, repositoryId, digest } = row
+  const tags = await tagsInTrash(reader, row.id)
+  const isNeedable = kind === 'manifest' && repositoryId !== undefined && digest !== undefined
+  const neededBy = isNeedable ? await needersOfTrashed(reader, { repositoryId, digest }) : []
+  return { ...row, tags: tags.slice(0, shownTags), hasMoreTags: tags.length > shownTags, neededBy }
+}
+
 /** What comes back, and for repositories and projects where. */
 export interface TrashRestore {
   readonly row: TrashRecord
@@ -134,14 +166,20 @@ export interface TrashRestore {
   readonly place?: RepositoryPlace | undefined
   /** For a project alone; its own unless said. */
   readonly name?: string | undefined
+  /** Of {@link RestoreRequest}; no unless said. */
+  readonly isForced?: boolean | undefined
 }
 
 /** Throws RESOURCE_UNKNOWN for what is not in the trash any more, CONFLICT for what something stands in the way of, DENIED for a quota. */
-export async function restoreTrash(registry: Registry, { row, place, name }: TrashRestore, who: Who): Promise<RestoredTrash> {
+export async function restoreTrash(
+  registry: Registry,
+  { row, place, name, isForced = false }: TrashRestore,
+  who: Who,
+): Promise<RestoredTrash> {
   requireWritable(registry)
   const { metadata, context, options } = registry
   const now = context.ports.clock.now()
-  const request: RestoreRequest = { trashId: row.id, who, now, reviewAfter: now + options.garbageDelayMs }
+  const request: RestoreRequest = { trashId: row.id, who, now, reviewAfter: now + options.garbageDelayMs, isForced }
   switch (row.kind) {
     case 'tag':
       return await metadata.write(restoreTag, request)
@@ -151,8 +189,8 @@ export async function restoreTrash(registry: Registry, { row, place, name }: Tra
       if (place === undefined) throw new Error('a repository is restored without a place')
       return await metadata.write(restoreRepository, { ...request, to: place.to, projectId: place.projectId })
     case 'project': {
-      const project = await restoreProject({ metadata, ports: context.ports }, { trashId: row.id, name }, who)
-      return { ...nothingBack(row), project: project.name }
+      const { project, lostLabels } = await restoreProject({ metadata, ports: context.ports }, { trashId: row.id, name }, who)
+      return { ...nothingBack(row), project: project.name, lostLabels }
     }
   }
 }

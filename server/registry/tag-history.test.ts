@@ -33,7 +33,7 @@ suite('the history of a tag', () => {
       ],
     )
     // Undoing the last move takes the former manifest out of the trash.
-    assert.equal(await restoreTag(registry, wanted, who), 'restored')
+    assert.deepEqual(await restoreTag(registry, wanted, who), { outcome: 'restored', missing: [] })
     assert.equal(await pull(registry, repositoryA, 'v1'), one.digest)
     assert.deepEqual(await trashOf(registry), [])
     await deleteTag(registry, repositoryA, 'v1' as Tag, alice)
@@ -43,7 +43,7 @@ suite('the history of a tag', () => {
     const moved = (await historyOf(registry)).find(({ action }) => action === 'moved')
     await restoreTag(registry, { ...wanted, change: moved?.id }, who)
     assert.equal(await pull(registry, repositoryA, 'v1'), two.digest)
-    assert.equal(await restoreTag(registry, { ...wanted, digest: two.digest }, who), 'unchanged')
+    assert.equal((await restoreTag(registry, { ...wanted, digest: two.digest }, who)).outcome, 'unchanged')
     assert.deepEqual(
       (await historyOf(registry)).map(({ action }) => action),
       ['restored', 'restored', 'deleted', 'restored', 'moved', 'pushed'],

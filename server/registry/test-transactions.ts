@@ -8,6 +8,11 @@ export const emptyQueue = transaction(import.meta.url, 'test-registry/empty-queu
   await tx.deleteFrom('garbage_reviews').execute()
 })
 
+/** Manifests wait until then, and nobody knows since when. */
+export const reviewUnknownAt = transaction(import.meta.url, 'test-registry/review-unknown-at', async (tx, reviewAfter: number) => {
+  await tx.updateTable('garbage_reviews').set({ review_after: reviewAfter, since: 0 }).where('kind', '=', 'manifest').execute()
+})
+
 /** A second row for the bytes of a blob, as an adoption may make it for its other digest. */
 export const addAlias = transaction(
   import.meta.url,

@@ -13,11 +13,15 @@ export interface RestoredTrash {
   /** Undefined for a project. */
   readonly repository: RepositoryName | undefined
   readonly digest: Digest | undefined
-  /** How many manifests came back: what the restored one lists, and what refers to it, with it. */
+  /** How many manifests came back: what the restored one lists, and what refers to it, with it. Not counted for a repository or a project. */
   readonly manifests: number
   readonly tags: readonly Tag[]
   /** Tags that went with it and point elsewhere now: they stay there. */
   readonly takenTags: readonly Tag[]
+  /** What came back without them: manifests that an index lists and that are not here, and blobs that are damaged. */
+  readonly missing: readonly Digest[]
+  /** Names of labels that do not reach to where it is now. */
+  readonly lostLabels: readonly string[]
 }
 
 /** By whom, and when: what every restore takes. `reviewAfter`: when garbage collection may look at what comes back without a tag. */
@@ -26,6 +30,8 @@ export interface RestoreRequest {
   readonly who: Who
   readonly now: number
   readonly reviewAfter: number
+  /** It may come back without what it needs, and out of a private project into a public one. */
+  readonly isForced: boolean
 }
 
 /** `tag:team/app:v1`, `manifest:team/app@sha256:…`, `repository:team/app`, `project:team`. */
@@ -43,6 +49,18 @@ export function trashUnknown(id: number): RegistryError {
 /** The refusal of a restore that something stands in the way of; the message says what helps. */
 export function cannotRestore(message: string): RegistryError {
   return new RegistryError('CONFLICT', undefined, { message })
+}
+
+/** The refusal of a tag that is not there. */
+export function noSuchTag(repository: RepositoryName, tag: Tag): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', { tag }, { message: `there is no tag ${tag} in ${repository}` })
+}
+
+/** The refusal of what would come back broken. */
+export function wouldBeBroken(missing: readonly Digest[]): RegistryError {
+  const more = missing.length > 1 ? ` and ${missing.length - 1} more` : ''
+  const message = `it needs ${missing[0] ?? ''}${more}, which cannot be had back from here: push it again, or restore without it with force=true`
+  return new RegistryError('CONFLICT', { missing: missing.slice(0, 20) }, { message })
 }
 
 /** The name under which rights on a project of the trash are looked up: none that a client can write. */

@@ -5,6 +5,7 @@
  * and their digest is unknown until somebody reads them again. It may hold less when the store lost them: then the offset moves back.
  */
 import type { Hash } from 'node:crypto'
+import { requireUploadsWithinQuota } from '#metadata/quota-check.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { advanceUpload, deleteUpload, findUpload, type UploadAdvance, type UploadSession } from '#metadata/uploads.ts'
 import { createDigestHash, digestOfHash, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
@@ -30,7 +31,17 @@ export interface OpenUpload {
   readonly digestSoFar: Digest | undefined
 }
 
-const advance = transaction(import.meta.url, 'upload-session/advance', (tx, input: UploadAdvance) => advanceUpload(tx, input))
+interface Move extends UploadAdvance {
+  /** The upload's repository, where a limit of bytes may hold. */
+  readonly limitedIn?: number
+}
+
+const advance = transaction(import.meta.url, 'upload-session/advance', async (tx, input: Move) => {
+  const { limitedIn, ...move } = input
+  if (!(await advanceUpload(tx, move))) return false
+  if (limitedIn !== undefined) await requireUploadsWithinQuota(tx, { repositoryId: limitedIn, sizeBytes: move.toBytes })
+  return true
+})
 
 interface Removal {
   readonly uploadId: string
@@ -86,7 +97,7 @@ async function settle(registry: Registry, session: UploadSession, durableBytes: 
 }
 
 /** Moves the row's offset; throws when the row went or moved under us, for then another process has the upload. */
-export async function moveOffset(registry: Registry, input: UploadAdvance): Promise<void> {
+export async function moveOffset(registry: Registry, input: Move): Promise<void> {
   if (!(await registry.metadata.write(advance, input))) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
 }
 

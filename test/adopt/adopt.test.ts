@@ -6,6 +6,7 @@ import { adoptIfNeeded } from '#features/adopt.ts'
 import type { Problem, ProblemKind } from '#features/registry2-report.ts'
 import { digestFromBytes, digestToBytes, parseDigest, type Digest } from '#oci/digest.ts'
 import type { Metadata } from '#metadata/metadata.ts'
+import { listFindings } from '#metadata/scrub-findings.ts'
 import { contentsOf, openPlace, snapshot } from './adoption-place.ts'
 import { contentOf, descriptor, dockerManifest, ociIndex, ociManifest, type Content } from './registry2-directory.ts'
 
@@ -41,6 +42,11 @@ async function historyOf(metadata: Metadata, tag: string) {
     at: row.at,
     actor: row.actor,
   }))
+}
+
+async function knownDamage({ reader }: Metadata): Promise<unknown[]> {
+  const page = await listFindings(reader, { isResolved: false }, { limit: 100, column: 'foundAt', isDescending: false })
+  return page.items.map(({ digest }) => digest)
 }
 
 test('a multi-arch image, its children, an untagged manifest and a signature are adopted, and no file changes', async () => {
@@ -147,12 +153,14 @@ test('a truncated blob is read because its size is wrong, and quarantined; resto
   assert.deepEqual(kinds(first.found), { 'blob-corrupt': 2, 'manifest-incomplete': 2 })
   assert.equal((await blobRow(place.metadata, image.layers[0]!))?.state, 'quarantined')
   assert.equal((await blobRow(place.metadata, image.config))?.state, 'quarantined')
+  assert.equal((await knownDamage(place.metadata)).length, 2)
 
   await directory.blob(image.layers[0]!)
   await directory.blob(image.config)
   assert.deepEqual((await place.adopt()).found, [])
   const row = await blobRow(place.metadata, image.layers[0]!)
   assert.deepEqual([row?.state, row?.size_bytes], ['live', image.layers[0]!.bytes.length])
+  assert.deepEqual(await knownDamage(place.metadata), [])
   assert.equal((await contentsOf(place.metadata)).references.length, 2)
 })
 
@@ -185,9 +193,11 @@ test('a flipped bit is found by digest verification only, and heals when the byt
   assert.deepEqual(kinds(verified.found), { 'blob-corrupt': 1 })
   assert.equal(verified.tally.blobsVerified, 2)
   assert.equal((await blobRow(place.metadata, layer))?.state, 'quarantined')
+  assert.deepEqual(await knownDamage(place.metadata), [layer.digest])
   await directory.blob(layer)
   assert.deepEqual((await place.adopt({ verify: 'digest' })).found, [])
   assert.equal((await blobRow(place.metadata, layer))?.state, 'live')
+  assert.deepEqual(await knownDamage(place.metadata), [])
 })
 
 test('a sha512 alias is a blob of its own name over the same bytes', async () => {

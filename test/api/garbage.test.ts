@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { systemPorts } from '#lib/ports.ts'
 import { runVerb } from '../../cli/test-verb.ts'
+import { serveRooms } from '../support/serve-rooms.ts'
 import { pushImage } from '../support/registry-client.ts'
 import { openPeople, password, type People, type Person } from './people.ts'
 
@@ -34,7 +35,8 @@ suite('garbage over the API and the command line', () => {
 
   test('is seen by who may see the system, collected by who may, and unknown to everybody else', async () => {
     assert.equal((await reader.call('GET', '/garbage')).status, 200)
-    assert.equal((await developer.call('GET', '/garbage')).status, 403)
+    const refused = await developer.call('GET', '/garbage')
+    assert.deepEqual([refused.status, refused.body['facts']], [403, { permission: 'garbage:read' }])
     assert.equal((await people.stranger.call('GET', '/garbage')).status, 401)
     for (const person of [reader, developer]) assert.equal((await person.call('POST', '/garbage/runs', {})).status, 403)
     assert.equal((await people.stranger.call('POST', '/garbage/runs', {})).status, 401)
@@ -56,7 +58,8 @@ suite('garbage over the API and the command line', () => {
     assert.equal(audit.body.items?.length, 2)
     await using _ = people.rooms.jobs.start()
     const { said } = await berth('job', 'watch', String(first.body['job']))
-    assert.match(said, /deleted 0 untagged manifests, took blobs out of repositories 1 times, deleted 1 blobs/)
+    assert.match(said, /deleted 0 untagged manifests, took blobs out of repositories 1 time, deleted 1 blob; freed 0 bytes in 0 files/)
+    assert.match((await berth('job', 'lines', String(first.body['job']))).out, /Z info +deleted 0 untagged manifests/)
     const after = await root.call('GET', '/garbage')
     assert.deepEqual(after.body['leaving'], { files: 1, bytes: 11 })
     assert.equal((await root.registry.send(`/v2/library/app/blobs/${layers[0]?.digest}`)).status, 200)
@@ -83,6 +86,39 @@ suite('garbage over the API and the command line', () => {
     assert.ok((lastRun?.job ?? 0) > 0)
   })
 
+  test('a blob that goes now is not told of as waiting, one that waits is', async () => {
+    await using _ = people.rooms.jobs.start()
+    await root.registry.pushBlob('library/app', Buffer.from('first of two'))
+    ahead += 25 * hourMs
+    await root.registry.pushBlob('library/app', Buffer.from('second'))
+    const { out: counted, said } = await berth('garbage-collect', '--dry-run', '--wait')
+    assert.match(
+      said,
+      /would delete 0 untagged manifests, would take blobs out of repositories 3 times, would delete 1 blob; would free 12 bytes in 1 file/,
+    )
+    assert.match(counted, /and 1 blob\b.*\nwould free 12 B in 1 file\n1 blob of 6 B waits for storage.garbagedelay/)
+    ahead += 25 * hourMs
+    const all = (await berth('garbage-collect', '--dry-run', '--wait')).out
+    assert.match(all, /and 2 blobs\b.*\nwould free 18 B in 2 files\n/)
+    assert.doesNotMatch(all, /garbagedelay/)
+  })
+
+  test('who deletes untagged manifests is told which of them wait, and until when', async () => {
+    await using _ = people.rooms.jobs.start()
+    await pushImage(root.registry, 'library/moved', 'v1', { files: { is: 'old' } })
+    await pushImage(root.registry, 'library/moved', 'v1', { files: { is: 'newer' } })
+    const { untagged } = (await root.call('GET', '/garbage')).body as Record<string, { manifests?: number; bytes?: number; until?: string }>
+    assert.equal(untagged?.manifests, 1)
+    assert.ok((untagged?.bytes ?? 0) > 100)
+    const { out } = await berth('garbage-collect', '--delete-untagged', '--wait')
+    assert.match(out, new RegExp(`\n1 untagged manifest of up to .* waits until ${untagged?.until}: `))
+    assert.doesNotMatch((await berth('garbage-collect', '--wait')).out, /untagged manifest of/)
+    ahead += 25 * hourMs
+    const later = (await berth('garbage-collect', '--delete-untagged', '--wait')).out
+    assert.match(later, /deleted 1 manifest /)
+    assert.doesNotMatch(later, /waits until/)
+  })
+
   test('a project says after how long untagged manifests go', async () => {
     const shown = await root.call('GET', '/projects/library')
     assert.equal(shown.body['untaggedAfterDays'], null)
@@ -90,12 +126,26 @@ suite('garbage over the API and the command line', () => {
       assert.equal((await root.call('PATCH', '/projects/library', { untaggedAfterDays })).status, 400)
     assert.match((await berth('project', 'update', 'library', '--untagged-after', '30')).out, /Untagged manifests:\s+go after 30 days/)
     assert.equal((await root.call('GET', '/jobs?kind=review-untagged')).body.items?.length, 1)
+    assert.match((await berth('project', 'update', 'library', '--untagged-after', '0')).out, /go when storage.garbagedelay is over/)
     assert.match((await berth('project', 'update', 'library', '--untagged-after', 'never')).out, /Untagged manifests:\s+kept/)
     const audit = await root.call('GET', '/audit?action=project.updated')
     assert.deepEqual(
       audit.body.items?.map(({ detail }) => (detail as Record<string, unknown>)['untaggedAfterDays']),
-      [null, 30],
+      [null, 0, 30],
     )
+  })
+
+  test('a registry without accounts asks nobody to log in, and names the command on its data', async () => {
+    await using rooms = await serveRooms()
+    const answer = await fetch(`${rooms.url}api/v1/garbage`)
+    const problem = (await answer.json()) as { readonly detail?: string; readonly facts?: object }
+    assert.deepEqual([answer.status, problem.facts], [401, { reason: 'NO_ACCOUNTS' }])
+    for (const verb of [['garbage-collect'], ['user', 'list']])
+      await assert.rejects(runVerb(verb, { BERTH_SERVER: rooms.url }), (error: Error) => {
+        assert.match(error.message, /this registry has no accounts.*berth garbage-collect <config-or-directory>/)
+        assert.doesNotMatch(error.message, /berth login/)
+        return true
+      })
   })
 
   test('data and server are not asked at once', async () => {

@@ -73,6 +73,26 @@ suite('an htpasswd provider that is made by the API', () => {
     }
   })
 
+  test('keeps the names of its file from those whom a directory knows, signed in or not', async () => {
+    await using place = await open({ outgoing: { allowedNetworks: ['loopback'] } } as never)
+    await using ldap = await startFakeLdap({
+      bind: () => ({ code: 0 }),
+      search: (request) =>
+        request.includes('mallory')
+          ? [{ dn: 'uid=m,dc=example,dc=org', attributes: { entryUUID: ['id-of-m'], uid: ['Alice'], cn: ['M'] } }]
+          : [],
+    })
+    const settings = { urls: [ldap.url], searchBase: 'dc=example,dc=org', timeoutMs: 2000 }
+    await place.root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings })
+    await place.root.call('POST', '/providers', providerOf('team'))
+    assert.equal(await status(place, 'mallory', 'any'), 409)
+    assert.ok(place.rooms.lines.some((line) => line.includes('the name alice belongs')))
+    assert.equal(await status(place, 'alice', alicePassword), 200)
+    const { reader } = place.rooms.accounts.metadata
+    const { issuer } = await reader.selectFrom('identities').select('issuer').executeTakeFirstOrThrow()
+    assert.equal(issuer, 'htpasswd')
+  })
+
   test('may give everything as registry:2 does, which ends with the setting', async () => {
     await using place = await open()
     await place.root.call('POST', '/projects', { name: 'shut' })
@@ -166,6 +186,69 @@ suite('an htpasswd provider that is made by the API', () => {
     assert.equal((await place.root.call('DELETE', '/providers/team')).status, 409)
     assert.equal((await place.root.call('DELETE', '/providers/team?force=true')).status, 204)
     assert.equal(await status(place, 'alice', alicePassword), 401)
+  })
+
+  test('that is deleted and made again has its users back as they were, and those of another hash without what was theirs', async () => {
+    await using place = await open()
+    await place.root.call('POST', '/providers', providerOf('team'))
+    const alice = registryClient(place.rooms.url, { authorization: basicAuthorization('alice', alicePassword) })
+    const send = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name: 'laptop' }) }
+    const { secret } = JSON.parse((await alice.send('/api/v1/tokens', send)).body.toString()) as { readonly secret: string }
+    const remake = async (path: string) => {
+      assert.equal((await place.root.call('DELETE', '/providers/team?force=true')).status, 204)
+      assert.equal(await status(place, 'alice', secret), 401)
+      assert.equal((await place.root.call('POST', '/providers', providerOf(path))).status, 201)
+    }
+    await remake('team')
+    assert.deepEqual([await status(place, 'alice', secret), await status(place, 'alice', alicePassword)], [200, 200])
+    await writeFile(join(place.files, 'others'), `alice:${hashSync('another', 4)}\n`)
+    await remake('others')
+    assert.deepEqual([await status(place, 'alice', secret), await status(place, 'alice', 'another')], [401, 200])
+  })
+
+  test('that is deleted and made again gives no account back that is somebody’s meanwhile', async () => {
+    await using place = await open()
+    await place.root.call('POST', '/providers', providerOf('team'))
+    assert.equal(await status(place, 'alice', alicePassword), 200)
+    assert.equal((await place.root.call('DELETE', '/providers/team?force=true')).status, 204)
+    const { reader } = place.rooms.accounts.metadata
+    const { id } = await reader.selectFrom('users').select('id').where('name', '=', 'alice').executeTakeFirstOrThrow()
+    assert.equal((await place.root.call('PATCH', `/users/${id}`, { isDisabled: false })).status, 200)
+    await place.root.call('POST', '/providers', providerOf('team'))
+    assert.equal(await status(place, 'alice', alicePassword), 401)
+  })
+
+  test('whose users meet an account of a deleted provider says so with 401, to those who have the password', async () => {
+    await using place = await open()
+    await writeFile(join(place.files, 'team'), `${aliceEntry}build bot:${hashSync(alicePassword, 4)}\n`)
+    await place.root.call('POST', '/providers', providerOf('team'))
+    for (const name of ['alice', 'build bot']) assert.equal(await status(place, name, alicePassword), 200)
+    await place.root.call('DELETE', '/providers/team?force=true')
+    await place.root.call('POST', '/providers', { ...providerOf('team'), name: 'other' })
+    for (const name of ['alice', 'build bot']) {
+      for (const path of ['/v2/', '/token?service=x']) {
+        const send = async (password: string) =>
+          await registryClient(place.rooms.url, { authorization: basicAuthorization(name, password) }).send(path)
+        const answer = await send(alicePassword)
+        assert.equal(answer.status, 401, `${name} ${path}`)
+        assert.match(answer.body.toString(), /the name belongs to another account here/)
+        const wrong = await send('wrong')
+        assert.equal(wrong.status, 401)
+        assert.doesNotMatch(wrong.body.toString(), /another account here/)
+      }
+    }
+  })
+
+  test('names each line that does not count when it is tried, the first ten of them', async () => {
+    await using place = await open()
+    await writeFile(join(place.files, 'bad'), `a\nb:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n${aliceEntry}c:$apr1$x\n`)
+    await writeFile(join(place.files, 'worse'), 'junk\n'.repeat(30))
+    const said = async (path: string) =>
+      JSON.stringify((await place.root.call('POST', '/provider-tests', { kind: 'htpasswd', settings: { path } })).body)
+    const bad = await said('bad')
+    for (const part of ['3 lines do not count', 'line 1 is not name:hash', 'line 2 has a SHA-1 hash', 'line 4 has an Apache MD5 hash'])
+      assert.ok(bad.includes(part), bad)
+    assert.match(await said('worse'), /line 10 is not name:hash; and 20 more/)
   })
 
   test('whose file is gone keeps nobody else out', async () => {

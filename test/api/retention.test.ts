@@ -101,8 +101,8 @@ suite('retention over the API', () => {
       [{ name: 'preview/x', rules }, /name/],
       [{ name: 'a', rules: [] }, /rules/],
       [{ name: 'a', rules: Array.from({ length: 21 }, () => always) }, /rules/],
-      [{ name: 'a', rules: [{ keep: {} }] }, /at least one|latestPushed/],
-      [{ name: 'a', rules: [{ keep: { latestPushed: 1, perMinor: 1 } }] }, /at most 1/],
+      [{ name: 'a', rules: [{ keep: {} }] }, /exactly one of latestPushed/],
+      [{ name: 'a', rules: [{ keep: { latestPushed: 1, perMinor: 1 } }] }, /exactly one of latestPushed, latestPulled/],
       [{ name: 'a', rules: [{ keep: { latestPushed: 0 } }] }, /1 or more/],
       [{ name: 'a', rules: [{ keep: { latestPushed: 1.5 } }] }, /whole number/],
       [{ name: 'a', rules: [{ keep: { always: false } }] }, /true/],
@@ -210,6 +210,21 @@ suite('retention over the API', () => {
     await admin.call('DELETE', `${policies}/libs`)
   })
 
+  test('a policy that is about no repository says so when it is made, changed and run, and its job does', async () => {
+    const said = (reply: ApiReply) => reply.body['warnings']
+    const made = await admin.call('POST', policies, { name: 'lost', rules, repositories: 'nosuch/**' })
+    assert.deepEqual(said(made), ['no repository fits nosuch/**'])
+    const dry = await admin.call('POST', `${policies}/lost/runs`, {})
+    assert.deepEqual(said(dry), ['no repository fits nosuch/**'])
+    await until('the job says so', async () => {
+      const { body } = await root.call('GET', `/jobs/${String(dry.body['job'])}/lines`)
+      return JSON.stringify(body).includes('no repository fits nosuch/**')
+    })
+    assert.deepEqual(said(await admin.call('PATCH', `${policies}/lost`, { repositories: 'team/none' })), ['no repository fits team/none'])
+    assert.equal(said(await admin.call('PATCH', `${policies}/lost`, { repositories: 'team/a*' })), undefined)
+    await admin.call('DELETE', `${policies}/lost`)
+  })
+
   test('rules are tried out on one repository without a policy', async () => {
     const preview = (body: object, person = admin) => person.call('POST', `${policies}/preview`, { repository: 'team/app', rules, ...body })
     const shown = await preview({})
@@ -271,6 +286,17 @@ test('where nothing may be deleted, a policy runs dry only', async () => {
   assert.equal((await people.root.call('POST', `${policies}/life/runs`, {})).status, 201)
   const second = await people.root.call('POST', `${policies}/life/runs`, {})
   assert.deepEqual([second.status, second.body['code']], [409, 'CONFLICT'])
+  const project = await people.root.call('PATCH', '/projects/team', { untaggedAfterDays: 7 })
+  assert.deepEqual(project.body['warnings'], [
+    'deletes are switched off in this registry: manifests without a tag stay for as long as they are',
+  ])
+  assert.equal((await people.root.call('PATCH', '/projects/team', { untaggedAfterDays: null })).body['warnings'], undefined)
+  await pushImage(people.root.registry, 'team/app', 'v1')
+  const expires = (expiresAt: string | null) => people.root.call('PATCH', '/repositories/team%2Fapp/tags/v1', { expiresAt })
+  assert.deepEqual((await expires('2999-01-01T00:00:00Z')).body['warnings'], [
+    'deletes are switched off in this registry: the tag stays for as long as they are',
+  ])
+  assert.equal((await expires(null)).body['warnings'], undefined)
   // Nobody works on it: it waits.
   const [run] = (await people.root.call('GET', `${policies}/life/runs`)).body.items ?? []
   const path = `/projects/team/retention-runs/${String(run?.['id'])}`

@@ -126,6 +126,42 @@ suite('the system over the API', () => {
     assert.equal((await pull()).status, 200)
   })
 
+  test('a project that shuts everybody out is seen and opened again by an administrator of the system, who has nothing of its content', async () => {
+    assert.equal((await root.call('POST', '/projects', { name: 'shut' })).status, 201)
+    await pushImage(root.registry, 'shut/app', 'v1')
+    const owner = await people.add('owner')
+    await people.grant(owner, 'project-admin', 'shut')
+    const closed = { allow: ['10.9.0.0/16'], deny: [] }
+    assert.equal((await root.call('PUT', '/projects/shut/networks?force=true', closed)).status, 200)
+    const names = async (person: Person) =>
+      ((await person.call('GET', '/projects?limit=100')).body.items ?? []).map(({ name }) => name).includes('shut')
+    assert.deepEqual([await names(root), await names(owner)], [true, false])
+    assert.equal((await root.call('GET', '/projects/shut')).status, 200)
+    assert.equal((await root.call('GET', '/projects/shut/networks')).status, 200)
+    for (const [method, path, body] of [
+      ['GET', '/projects/shut/labels', undefined],
+      ['PATCH', '/projects/shut', { isPublic: true }],
+      ['DELETE', '/projects/shut?force=true', undefined],
+    ] as const) {
+      const refused = await root.call(method, path, body)
+      assert.deepEqual([refused.status, refused.body['code']], [403, 'ADDRESS_DENIED'], `${method} ${path}`)
+      assert.match(String(refused.body['detail']), /project shut set .* administrators of the registry may from anywhere/)
+    }
+    assert.equal((await root.registry.send('/v2/shut/app/manifests/v1')).status, 403)
+    for (const [method, path] of [
+      ['GET', '/projects/shut'],
+      ['GET', '/projects/shut/networks'],
+      ['PUT', '/projects/shut/networks?force=true'],
+    ] as const) {
+      const body = method === 'PUT' ? { allow: [], deny: [] } : undefined
+      assert.equal((await owner.call(method, path, body)).status, 403, path)
+    }
+    assert.equal((await root.call('PUT', '/projects/shut/networks', { allow: [], deny: [] })).status, 200)
+    assert.equal((await root.registry.send('/v2/shut/app/manifests/v1')).status, 200)
+    assert.equal(await names(owner), true)
+    assert.equal((await root.call('DELETE', '/projects/shut?force=true')).status, 204)
+  })
+
   test('a project’s networks hold for it and what is below it, and are told only to those who may see it', async () => {
     await root.call('POST', '/projects', { name: 'team/inner', isPublic: true })
     await root.call('POST', '/projects', { name: 'secret' })
@@ -138,7 +174,8 @@ suite('the system over the API', () => {
       assert.equal((await people.stranger.registry.send(path)).status, 200)
       assert.equal((await people.stranger.registry.send(path, { headers: trusted })).status, 403, path)
     }
-    assert.equal((await root.call('GET', '/projects/team', undefined, trusted)).status, 403)
+    assert.equal((await people.stranger.call('GET', '/projects/team', undefined, trusted)).status, 403)
+    assert.equal((await root.call('GET', '/projects/team/labels', undefined, trusted)).status, 403)
     const hidden = await alice.registry.send('/v2/secret/app/manifests/v1', { headers: trusted })
     const absent = await alice.registry.send('/v2/absent/app/manifests/v1', { headers: trusted })
     assert.equal(hidden.body.toString().replaceAll('secret', 'absent'), absent.body.toString())

@@ -62,9 +62,12 @@ suite('the trash over the API', () => {
       project: 'one',
       repository: 'one/app',
       digest,
+      isPublic: false,
       manifests: 1,
       tags: ['v1'],
       takenTags: [],
+      missing: [],
+      lostLabels: [],
     })
     for (const reference of ['v1', digest]) assert.equal(await statusOf(`one/app/manifests/${reference}`), 200)
     assert.equal((await restore(root, item)).status, 404)

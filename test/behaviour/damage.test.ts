@@ -37,6 +37,10 @@ test('a flipped bit is found by scrub while the server runs; the blob is missing
   await until('the damage is counted', async () =>
     /^registry_storage_quarantined_blobs_total 1$/mu.test((await client.send('/metrics')).body.toString()),
   )
+  const again = await tryBerth('scrub', berth.configFile)
+  assert.equal(again.status, 1, 'what is known and still wrong is wrong')
+  assert.ok(again.stdout.includes(`${digest}: wrong digest`) && again.stdout.includes('(known before)'), again.output)
+  assert.match(again.stdout, /Wrong now: 1 blob missing or damaged/u)
   await client.pushBlob('rot/app', bytes)
   assert.equal(digestOfBytes(await client.pullBlob('rot/app', digest)), digest)
   assert.equal((await tryBerth('scrub', berth.configFile)).status, 0)

@@ -3,117 +3,26 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPolicy, deletePolicy, updatePolicy } from '#features/retention-policies.ts'
 import { retentionJob } from '#features/retention-job.ts'
-import { listDecisions, readRun, startRun } from '#features/retention-runs.ts'
+import { readRun, startRun } from '#features/retention-runs.ts'
 import { startDuePolicies } from '#features/retention-schedule.ts'
 import { findPolicyByName } from '#metadata/retention-policies.ts'
-import type { RetentionRule } from '#features/retention-rules.ts'
-import type { JobRun } from '#jobs/jobs.ts'
 import { createImmutableRule } from '#projects/immutable-rules.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
-import { createProject } from '#projects/create-project.ts'
 import { deleteTag } from '#registry/delete-manifest.ts'
-import type { Registry } from '#registry/registry.ts'
-import { movingClock } from '../support/moving-clock.ts'
-import { pushImage, registryClient, type RegistryClient } from '../support/registry-client.ts'
-import { serveRooms, type ServedRooms } from '../support/serve-rooms.ts'
-
-const who = { actor: 'alice', requestId: 'r' }
-const page = { limit: 1_000, column: 'id', isDescending: false } as const
-const latest: readonly RetentionRule[] = [{ keep: { latestPushed: 2 } }]
-
-interface Stage extends AsyncDisposable {
-  readonly rooms: ServedRooms
-  readonly client: RegistryClient
-  readonly projectId: number
-  advance(ms: number): void
-}
-
-async function stage(): Promise<Stage> {
-  const clock = movingClock()
-  const rooms = await serveRooms({ storage: { deleteEnabled: true } }, { memory: true, ports: clock.ports })
-  const { id: projectId } = await createProject(rooms.accounts, { name: 'team' }, who)
-  const client = registryClient(rooms.url)
-  return { rooms, client, projectId, advance: clock.advance, [Symbol.asyncDispose]: () => rooms[Symbol.asyncDispose]() }
-}
-
-/** Pushes one small manifest under each tag, oldest first, a second apart. */
-async function pushTags({ client, advance }: Stage, repository: string, tags: readonly string[]): Promise<void> {
-  const { bytes } = await pushImage(client, repository, undefined)
-  for (const tag of tags) {
-    await client.pushManifest(repository, tag, bytes)
-    advance(1_000)
-  }
-}
-
-async function tagsOf({ client }: Stage, repository: string): Promise<readonly string[]> {
-  const { body } = await client.send(`/v2/${repository}/tags/list`)
-  return (JSON.parse(body.toString()) as { readonly tags: readonly string[] | null }).tags ?? []
-}
-
-interface Watching {
-  /** Called after each transaction of the run; what it throws is the death of the process there. */
-  readonly after?: (name: string) => Promise<void> | void
-  readonly before?: (name: string) => void
-}
-
-/** Runs the job of a run here, with what happens at its transactions; gives where it would go on. */
-async function work({ rooms }: Stage, runId: number, { after, before }: Watching = {}, cursor?: { value: unknown }): Promise<void> {
-  const { registry } = rooms
-  const kept = cursor ?? { value: undefined }
-  const metadata: Registry['metadata'] = {
-    dialect: registry.metadata.dialect,
-    reader: registry.metadata.reader,
-    ping: () => registry.metadata.ping(),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-    async write(definition, input) {
-      before?.(definition.name)
-      const output = await registry.metadata.write(definition, input)
-      if (definition.name === 'retention-decide/write') kept.value = (input as { readonly cursor: unknown }).cursor
-      if (definition.name === 'retention-job/end-deciding') kept.value = { phase: 'remove' }
-      await after?.(definition.name)
-      return output
-    },
-  }
-  const run: JobRun = {
-    job: { id: 0, fence: 0 },
-    signal: new AbortController().signal,
-    cursor: kept.value,
-    save: () => Promise.resolve(),
-    report: () => undefined,
-    log: () => undefined,
-  }
-  await retentionJob({ ...registry, metadata }, { repositories: 2, decisions: 3 }).run(run, { runId })
-}
-
-/** A policy whose effect a dry run has shown. */
-async function shownPolicy(of: Stage, rules: readonly RetentionRule[], more: object = {}): Promise<{ projectId: number; name: string }> {
-  const policy = { projectId: of.projectId, name: 'life' }
-  await createPolicy(of.rooms.accounts, { ...policy, decision: { rules, ...more } }, who)
-  const { id } = await startRun(of.rooms.registry, { ...policy, isDry: true }, who)
-  await work(of, id)
-  await endJob(of)
-  return policy
-}
-
-/** The row of the job says that it is under way: it was run beside it. */
-async function endJob({ rooms }: Stage): Promise<void> {
-  const { reader } = rooms.registry.metadata
-  for (const { id } of await reader
-    .selectFrom('jobs')
-    .select('id')
-    .where('kind', '=', 'retention')
-    .where('state', '=', 'waiting')
-    .execute())
-    await rooms.jobs.stop(id, who)
-}
-
-async function decided({ rooms, projectId }: Stage, runId: number): Promise<Readonly<Record<string, string>>> {
-  const { items } = await listDecisions(rooms.registry, { projectId, runId, filter: {}, page })
-  return Object.fromEntries(items.map(({ repository, tag, action, reason }) => [`${repository}:${tag}`, `${action}: ${reason}`]))
-}
-
-const startReal = async (of: Stage, policy: { projectId: number; name: string }) =>
-  (await startRun(of.rooms.registry, { ...policy, isDry: false }, who)).id
+import { pushImage } from '../support/registry-client.ts'
+import {
+  endJob,
+  decided,
+  latest,
+  pushTags,
+  shownPolicy,
+  stage,
+  startReal,
+  tagsOf,
+  who,
+  work,
+  type Stage,
+} from '../support/retention-stage.ts'
 
 test('a tag that is pushed, and one that is deleted, between the decision and its turn are left alone', async () => {
   await using of = await stage()
@@ -180,6 +89,27 @@ test('a tag that is pulled while a policy runs that looks at pulls stays', async
   assert.deepEqual(await tagsOf(of, 'team/app'), ['a', 'c', 'd'])
 })
 
+test('a pull of the last moment, which is not written yet, counts when a policy runs at once', async () => {
+  await using of = await stage()
+  for (const tag of ['a', 'b', 'c', 'd']) {
+    await pushImage(of.client, 'team/app', tag)
+    of.advance(1_000)
+  }
+  const policy = await shownPolicy(of, [{ keep: { latestPulled: 2 } }])
+  await of.client.pullManifest('team/app', 'a')
+  of.advance(1)
+  assert.ok(of.rooms.pullStatistics.pending > 0)
+  const runId = await startReal(of, policy)
+  await work(of, runId, {
+    async after(name) {
+      if (name !== 'retention-job/end-deciding') return
+      of.advance(1)
+      await of.client.pullManifest('team/app', 'b')
+    },
+  })
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['a', 'b', 'd'])
+})
+
 test('when somebody deletes all that the policy keeps, it leaves the last tag', async () => {
   await using of = await stage()
   await pushTags(of, 'team/app', ['a', 'b', 'c', 'd'])
@@ -216,7 +146,7 @@ for (const [what, change] of [
     const { state, error } = await readRun(of.rooms.registry, { projectId: of.projectId, runId })
     assert.deepEqual(
       [state, error],
-      ['failed', 'the policy was changed or switched off while it ran: what it had not removed by then stays'],
+      ['failed', 'the policy, or what kept tags from it, was changed or switched off while it ran: what it had not removed by then stays'],
     )
   })
 }
@@ -326,7 +256,10 @@ test('a process whose job another one has taken decides nothing and removes noth
   for (const cursor of [undefined, { phase: 'remove' }]) {
     // The row has the fence 0: nobody has claimed it.
     const run = { job: { id: jobId ?? -1, fence: 7 }, signal: new AbortController().signal, cursor, save: () => Promise.resolve() }
-    const lost = retentionJob(of.rooms.registry).run({ ...run, report: () => undefined, log: () => undefined }, { runId })
+    const lost = retentionJob(of.rooms.registry, { flushPulls: () => Promise.resolve() }).run(
+      { ...run, report: () => undefined, log: () => undefined },
+      { runId },
+    )
     await assert.rejects(lost, /no longer run by this worker/)
     // Now with something to remove.
     if (cursor === undefined)

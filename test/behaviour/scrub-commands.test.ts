@@ -70,10 +70,18 @@ suite('scrub on a running server', { concurrency: 2 }, () => {
     assert.match(metrics, /^registry_scrub_findings\{kind="damaged"\} 1$/mu)
     assert.match(metrics, /^registry_scrub_read_bytes_total [1-9]\d+$/mu)
     assert.match(metrics, /^registry_scrub_last_completed_timestamp_seconds 1\d{9}(?:\.\d+)?$/mu)
+    assert.match((await berthCommand('scrub', 'status')).stdout, /^Read: +.*, the bytes of all blobs$/mu)
+    const audit = await berthCommand('audit', 'list', '--action', 'blob.quarantined')
+    assert.ok(audit.stdout.includes(digest), audit.output)
+    const ill = await berthCommand('doctor', '--server', berth.url)
+    assert.equal(ill.status, 1, ill.output)
+    assert.match(ill.stdout, /^PROBLEM +blobs +1 blobs are in quarantine/mu)
     await client.pushBlob('library/app', bytes)
+    assert.match((await berthCommand('scrub', 'status')).stdout, /Nothing is known to be wrong\./u, 'before any other pass')
     assert.equal((await berthCommand('scrub', '--wait')).status, 0)
     const doctor = await berthCommand('doctor', '--server', berth.url)
     assert.equal(doctor.status, 0, doctor.output)
+    assert.ok(doctor.stdout.startsWith(`Looking at ${berth.url}`), doctor.output)
     assert.match(doctor.stdout, /^ok +storage/mu)
     for (const args of [
       ['scrub', berth.configFile, '--wait'],

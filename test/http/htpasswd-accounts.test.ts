@@ -10,7 +10,11 @@ import { operatorRights } from '#access/acting.ts'
 import { createUser } from '#access/users.ts'
 import { openConfiguredFile } from '#access/htpasswd-configured.ts'
 import { listProviders } from '#access/providers.ts'
+import { fileUserRights } from '#access/preset-rights.ts'
+import { levelOf } from '#api/permissions.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
+import { insertGrant } from '#metadata/grants.ts'
+import { insertFactor } from '#metadata/second-factors.ts'
 import { Browser } from '../api/browser.ts'
 import { basicAuthorization } from '../support/http-client.ts'
 import { movingClock } from '../support/moving-clock.ts'
@@ -156,12 +160,99 @@ suite('users of the configuration’s htpasswd file', () => {
     assert.deepEqual([await ping(byToken), await ping(place.client('alice', alicePassword))], [401, 401])
   })
 
-  test('whose password changed are asked for it at once; a token made for a machine goes on', async () => {
+  test('whose name comes back find that an old token is refused by the very request that sees it, and makes no other', async () => {
+    for (const isGone of [true, false]) {
+      await using place = await open()
+      const byToken = await tokenOf(place, place.client('alice', alicePassword), 'alice')
+      assert.equal(await ping(byToken), 200)
+      if (isGone) {
+        await place.write({})
+        assert.equal(await ping(byToken), 401)
+      }
+      await place.write({ alice: hashes.other })
+      const tries = Array.from({ length: 5 }, () => place.call(byToken, 'POST', '/tokens', { name: 'for ever' }))
+      assert.deepEqual(new Set((await Promise.all(tries)).map(({ status }) => status)), new Set([401]))
+      assert.equal(await ping(byToken), 401)
+      const { reader } = place.rooms.accounts.metadata
+      assert.deepEqual(await reader.selectFrom('tokens').select('id').where('kind', '=', 'personal').execute(), [])
+    }
+  })
+
+  test('whose hash changed within one look are not taken for the same person: token, bearer token and session of before end at once', async () => {
     await using place = await open()
     const alice = place.client('alice', alicePassword)
-    const byToken = await tokenOf(place, alice, 'alice')
+    const bearer = JSON.parse((await alice.send('/token?service=x')).body.toString()) as { readonly token: string }
+    const browser = new Browser(place.rooms.url)
+    await browser.call('POST', '/session', { name: 'alice', password: alicePassword })
+    const byBearer = registryClient(place.rooms.url, { authorization: `Bearer ${bearer.token}` })
+    assert.equal(await ping(byBearer), 200)
     await place.write({ alice: hashes.other })
-    assert.deepEqual([await ping(alice), await ping(place.client('alice', 'another')), await ping(byToken)], [401, 200, 200])
+    assert.equal(await ping(byBearer), 401)
+    await place.write({ alice: hashes.alice })
+    assert.equal((await browser.call('GET', '/session')).body['state'], 'anonymous')
+  })
+
+  test('by whose name somebody else comes have no second factor, no grant and no administration of before', async () => {
+    await using place = await open()
+    const alice = place.client('alice', alicePassword)
+    await place.call(alice, 'POST', '/projects', { name: 'hers' })
+    await place.rooms.accounts.metadata.write(inherit, { name: 'alice' })
+    const { reader } = place.rooms.accounts.metadata
+    const isDisabled = async () => (await reader.selectFrom('users').select('is_disabled').executeTakeFirst())?.is_disabled === 1
+    const goes = async () => {
+      await place.write({})
+      assert.equal(await ping(alice), 401)
+      await until('the account is disabled', isDisabled)
+    }
+    await goes()
+    await place.write({ alice: hashes.alice })
+    assert.equal((await alice.send('/v2/')).status, 401)
+    assert.equal((await reader.selectFrom('second_factors').select('id').execute()).length, 1, 'as it was: nothing is taken')
+    await goes()
+    await place.write({ alice: hashes.other })
+    const successor = place.client('alice', 'another')
+    assert.equal(await ping(successor), 200)
+    assert.deepEqual(await reader.selectFrom('second_factors').select('id').execute(), [])
+    assert.deepEqual(await reader.selectFrom('grants').select('id').where('subject_kind', '=', 'user').execute(), [])
+    assert.equal((await place.call(successor, 'GET', '/users')).status, 403)
+    const actions = (await reader.selectFrom('events').select('action').execute()).map(({ action }) => action)
+    for (const action of ['second-factor.removed', 'grant.deleted', 'user.updated'] as const) assert.ok(actions.includes(action), action)
+  })
+
+  test('may change what they are called and their address, which the file does not say', async () => {
+    await using place = await open()
+    const alice = place.client('alice', alicePassword)
+    const browser = new Browser(place.rooms.url)
+    await browser.call('POST', '/session', { name: 'alice', password: alicePassword })
+    assert.equal((await browser.call('PATCH', '/session/account', { displayName: 'Alice A.', email: 'alice@example.org' })).status, 200)
+    assert.equal(await ping(alice), 200)
+    const row = await place.rooms.accounts.metadata.reader.selectFrom('users').select(['display_name', 'email']).executeTakeFirst()
+    assert.deepEqual(row, { display_name: 'Alice A.', email: 'alice@example.org' })
+  })
+
+  test('give nobody else anything: no grants, no robots, no rules, no logs', async () => {
+    await using place = await open()
+    const alice = place.client('alice', alicePassword)
+    await pushImage(alice, 'team/app', 'v1')
+    const bodies = {
+      '/grants': { role: 'developer', subject: { kind: 'everyone' } },
+      '/robots': { name: 'stays', grants: [{ role: 'project-admin' }] },
+    }
+    for (const [path, body] of Object.entries(bodies)) {
+      const made = await place.call(alice, 'POST', path, body)
+      assert.equal(made.status, 403, `${path} ${JSON.stringify(made.body)}`)
+    }
+    for (const path of ['/grants', '/robots', '/audit', '/users', '/jobs'])
+      assert.notEqual((await place.call(alice, 'GET', path)).status, 200, path)
+    const held = new Set(fileUserRights.flatMap(({ permissions }) => [...permissions]))
+    assert.deepEqual(
+      [...held].filter(
+        (permission) => /^(?:grant|robot|audit|retention|immutability):/.test(permission) || levelOf(permission) === 'system',
+      ),
+      [],
+    )
+    for (const permission of ['trash:delete', 'project:delete', 'project:update', 'repository:move'] as const)
+      assert.ok(!held.has(permission))
   })
 
   test('keep nothing while the file cannot be read: 503 for them, and nobody is disabled for it', async () => {
@@ -303,6 +394,15 @@ interface Change {
   readonly name: string
   readonly set: { readonly is_admin?: number; readonly is_disabled?: number }
 }
+
+/** What a successor must not find. */
+const inherit = accessTransaction(import.meta.url, 'test/inherit', async (tx, { name }: { readonly name: string }) => {
+  const { id } = await tx.updateTable('users').set({ is_admin: 1 }).where('name', '=', name).returning('id').executeTakeFirstOrThrow()
+  const at = 1
+  await insertFactor(tx, { userId: id, kind: 'totp', name: 'phone', credentialId: undefined, secret: Buffer.from('x'), counter: 0, at })
+  const grant = { role: 'developer', projectId: null, repositories: null, expiresAt: null, createdBy: 'test', at }
+  await insertGrant(tx, { ...grant, subject: { kind: 'user', id } })
+})
 
 const change = accessTransaction(import.meta.url, 'test/change-user', async (tx, { name, set }: Change) => {
   await tx.updateTable('users').set(set).where('name', '=', name).execute()

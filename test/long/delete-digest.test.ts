@@ -5,6 +5,7 @@ import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startDaemon } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { sendRequest } from '../support/http-client.ts'
@@ -13,8 +14,9 @@ import { startBerth } from '../support/start-berth.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const tagCount = 100_000
-/** The median, the commit on disk included. */
+/** Of the first after a start and of the median, the commit on disk included. */
 const boundMs = 50
+const loadingMs = 2_000
 const { AWS_CA_BUNDLE: _, ...environment } = process.env
 
 async function timeDelete(client: RegistryClient, digest: string): Promise<number> {
@@ -44,7 +46,8 @@ test('a digest that one tag names is deleted in no time among 100,000 tags', { t
   database.close()
   await berth.restart()
   const again = registryClient(berth.url)
-  // The first write of a process loads what writes.
+  // What writes is loaded once the registry listens.
+  await sleep(loadingMs)
   const [first = '', ...rest] = digests
   const firstMs = await timeDelete(again, first)
   const times: number[] = []
@@ -53,6 +56,7 @@ test('a digest that one tag names is deleted in no time among 100,000 tags', { t
   const [median = Infinity, slowest = Infinity] = [sorted[5], sorted.at(-1)]
   t.diagnostic(`berth: the first after a start ${firstMs.toFixed(1)} ms`)
   t.diagnostic(`berth: median ${median.toFixed(1)} ms, slowest ${slowest.toFixed(1)} ms of ${times.length}`)
+  assert.ok(firstMs < boundMs, `the first: ${firstMs} ms`)
   assert.ok(median < boundMs, `${median} ms`)
   const tags = await again.send('/v2/scale/tags/tags/list?n=3')
   assert.deepEqual((JSON.parse(tags.body.toString()) as { tags: string[] }).tags, ['base', 't000000', 't000001'])

@@ -49,6 +49,7 @@ export const ownRules: Readonly<Record<string, Rule>> = {
   'GET /tokens/{token}': people,
   'DELETE /tokens/{token}': wholePeople,
   // Who may what of the trash: test/api/trash.test.ts.
+  'GET /trash/{trash}': nothingThere,
   'POST /trash/{trash}/restore': nothingThere,
   // A token must name the permission.
   'DELETE /trash/{trash}': (actor, usual) => (actor.rights.limit === undefined ? nothingThere(actor, usual) : 403),
@@ -90,6 +91,7 @@ export const withoutPermission: readonly string[] = [
   'GET /repositories',
   'GET /uploads',
   'GET /trash',
+  'GET /trash/{trash}',
   'POST /trash/{trash}/restore',
   'DELETE /trash/{trash}',
   'GET /projects',

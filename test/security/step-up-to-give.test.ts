@@ -1,4 +1,4 @@
-/** A session that was left open makes nobody and nothing that does what the session itself would have to prove its person for. */
+/** A session that was left open, or a token without scopes, makes nobody and nothing that does what it would itself have to prove its person for. */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { Browser } from '../api/browser.ts'
@@ -144,6 +144,16 @@ suite('with a session that has proved nobody for ten minutes', () => {
     await takesNone(['DELETE', `/groups/${wide}/members/${carol.id}`])
   })
 
+  test('taking an administrator away, shutting one out or renaming one takes a proof, and of other accounts none', async () => {
+    const [admin, person] = [await people.add(name()), await people.add(name())]
+    assert.equal((await people.root.call('PATCH', `/users/${admin.id}`, { isAdministrator: true })).status, 200)
+    await takesProof(['PATCH', `/users/${admin.id}`, { name: name() }])
+    await takesProof(['PATCH', `/users/${admin.id}`, { isDisabled: true }])
+    await takesProof(['PATCH', `/users/${admin.id}`, { isDisabled: false }])
+    await takesProof(['PATCH', `/users/${admin.id}`, { isAdministrator: false }])
+    await takesNone(['PATCH', `/users/${person.id}`, { isDisabled: true, name: name() }])
+  })
+
   test('another administrator, and a token without scopes, which could make all of these, take a proof', async () => {
     await takesProof(['POST', '/users', { name: name(), password: 'another long passphrase', isAdministrator: true }])
     await takesProof(['PATCH', `/users/${(await people.add(name())).id}`, { isAdministrator: true }])
@@ -161,19 +171,85 @@ suite('with a session that has proved nobody for ten minutes', () => {
     assert.deepEqual([refused.status, refused.body['code']], [403, 'DENIED'])
   })
 
-  test('a token without scopes, as berth login keeps one, goes on making them', async () => {
-    const { secret } = await made('/tokens', { name: name() })
+  /** What lets somebody delete, or take over, who could not before. */
+  async function waysToGive(): Promise<readonly Try[]> {
+    const [role, wide, group] = [await roleOf(['user:delete']), await robotOf('project-admin'), await groupOf('project-admin')]
+    const [narrow, changed] = [await robotOf('developer'), await grantOf('guest')]
+    const [admin, person] = [await people.add(name()), await people.add(name())]
+    const subject = { kind: 'user', id: person.id }
+    assert.equal((await people.root.call('PATCH', `/users/${admin.id}`, { isAdministrator: true })).status, 200)
+    return [
+      ['POST', '/roles', { name: name(), permissions: ['user:delete', 'user:update'] }],
+      ['PATCH', `/roles/${await roleOf(['repository:pull'])}`, { permissions: ['key:rotate'] }],
+      ['POST', '/grants', { subject, role }],
+      ['POST', '/grants', { subject, role: 'project-admin', project: 'other' }],
+      ['POST', '/projects/team/grants', { subject, role: 'project-admin' }],
+      ['PATCH', `/grants/${changed}`, { role: 'project-admin' }],
+      ['POST', '/robots', { name: name(), grants: [{ role }] }],
+      ['POST', '/projects/team/robots', { name: name(), grants: [{ role: 'project-admin' }] }],
+      ['PATCH', `/projects/team/robots/${narrow}`, { grants: [{ role: 'project-admin' }] }],
+      ['POST', `/robots/${wide}/secrets`, {}],
+      ['POST', `/robots/${wide}/trusts`, trust],
+      ['PUT', `/groups/${group}/members/${person.id}`],
+      ['POST', '/tokens', { name: name() }],
+      ['POST', '/tokens', { name: name(), scopes: [{ permissions: ['user:delete'] }] }],
+      ['POST', '/users', { name: name(), password: 'another long passphrase', isAdministrator: true }],
+      ['PATCH', `/users/${person.id}`, { isAdministrator: true }],
+      ['PUT', `/users/${person.id}/password`, { password: 'another long passphrase' }],
+      ['PATCH', `/users/${admin.id}`, { name: name() }],
+      ['PATCH', `/users/${admin.id}`, { isDisabled: true }],
+      ['PATCH', `/users/${admin.id}`, { isDisabled: false }],
+      ['PATCH', `/users/${admin.id}`, { isAdministrator: false }],
+    ]
+  }
+
+  async function byTokenOf(scopes?: readonly object[]) {
+    const { secret } = await made('/tokens', { name: name(), ...(scopes !== undefined && { scopes }) })
+    const browserless = new Browser(people.rooms.url)
     const headers = { authorization: `Bearer ${String(secret)}` }
-    const byToken = new Browser(people.rooms.url)
-    clock.advance(staleMs)
-    for (const [path, body] of [
-      ['/projects/team/robots', { name: name(), grants: [{ role: 'project-admin' }] }],
-      ['/roles', { name: name(), permissions: ['key:rotate'] }],
-      [`/robots/${await robotOf('project-admin')}/secrets`, {}],
-    ] as const) {
-      const { status } = await byToken.call('POST', path, body, { headers })
-      assert.equal(status, 201, path)
+    return ([method, path, body]: Try) => browserless.call(method, path, body, { headers })
+  }
+
+  test('a token without scopes, as berth login keeps one, makes none of them either', async () => {
+    const call = await byTokenOf()
+    const ways = await waysToGive()
+    for (const way of ways) {
+      const { status, body } = await call(way)
+      assert.deepEqual([status, body['code']], [403, 'ELEVATION_REQUIRED'], `${way[0]} ${way[1]}`)
+      assert.match(String(body['detail']), /a token can/)
     }
+    // Nothing of it was done: a password of the same person does all of it.
+    for (const [method, path, body] of ways) {
+      const { status } = await people.root.call(method, path, body)
+      assert.ok(status >= 200 && status < 300, `${method} ${path}: ${status}`)
+    }
+  })
+
+  test('it goes on with what destroys nothing', async () => {
+    const call = await byTokenOf()
+    const [narrow, group] = [await robotOf('maintainer'), await groupOf('maintainer')]
+    for (const way of [
+      ['POST', '/users', { name: name(), password: 'another long passphrase' }],
+      ['PATCH', `/users/${(await people.add(name())).id}`, { isDisabled: true }],
+      ['POST', '/projects/team/grants', { subject: { kind: 'user', id: (await people.add(name())).id }, role: 'maintainer' }],
+      ['POST', '/projects/team/robots', { name: name(), grants: [{ role: 'developer' }] }],
+      ['POST', `/robots/${narrow}/secrets`, {}],
+      ['PUT', `/groups/${group}/members/${carol.id}`],
+      ['POST', '/roles', { name: name(), permissions: ['repository:pull', 'manifest:delete'] }],
+      ['POST', '/tokens', { name: name(), scopes: [{ permissions: ['repository:pull'] }] }],
+    ] as const satisfies readonly Try[]) {
+      const { status, body } = await call(way)
+      assert.ok(status >= 200 && status < 300, `${way[0]} ${way[1]}: ${status} ${JSON.stringify(body)}`)
+    }
+  })
+
+  test('a token whose scopes name a permission may give it, and none that they do not name', async () => {
+    const call = await byTokenOf([{ permissions: ['role:create', 'grant:create', 'key:rotate', 'key:delete'] }])
+    const role = name()
+    assert.equal((await call(['POST', '/roles', { name: role, permissions: ['key:rotate'] }])).status, 201)
+    assert.equal((await call(['POST', '/grants', { subject: { kind: 'user', id: carol.id }, role }])).status, 201)
+    const refused = await call(['POST', '/roles', { name: name(), permissions: ['key:rotate', 'user:delete'] }])
+    assert.deepEqual([refused.status, refused.body['code']], [403, 'ELEVATION_REQUIRED'])
   })
 
   test('an outsider’s session that ended makes none of them', async () => {

@@ -108,7 +108,12 @@ export async function startProcess(world: World, name: string): Promise<SimProce
     cacheBytes: 1024 * 1024,
     parser,
   })
-  const jobs = createJobs({ metadata, ports, log, kinds: [...jobKindsOf(registry, config), countingJob(metadata)] })
+  const jobs = createJobs({
+    metadata,
+    ports,
+    log,
+    kinds: [...jobKindsOf(registry, config, { flushPulls: () => Promise.resolve() }), countingJob(metadata)],
+  })
   return Object.assign(owner, { registry, metadata, store, ports, jobs })
 }
 

@@ -90,7 +90,12 @@ export async function serveRooms(
   const audit = stack.use(createAudit({ metadata, ports, log }))
   const pullStatistics = stack.use(createPullStatistics({ metadata, ports, log }))
   const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
-  const jobs = createJobs({ metadata, ports, log, kinds: [...jobKindsOf(registry, merged), talk] })
+  const jobs = createJobs({
+    metadata,
+    ports,
+    log,
+    kinds: [...jobKindsOf(registry, merged, { flushPulls: () => pullStatistics.flush() }), talk],
+  })
   const server = stack.use(
     createHttpServer(
       { config: merged, registry, access, directory: accounts, tokens, metrics, log, ports, audit, pullStatistics, system, jobs },

@@ -37,6 +37,10 @@ export const readGarbage = defineRoute({
       now: blobs('What the next collection takes.'),
       later: blobs('All that no manifest needs: also what a push may still rely on, for `storage.garbagedelay`.'),
     }),
+    untagged: described(
+      'Manifests that nothing keeps and that wait, for `storage.garbagedelay` or the days of their project: `deleteUntagged` takes none of them before.',
+      { manifests: count, bytes: count, until: orNull(instant) },
+    ),
     leaving: described('Bytes of blobs that are gone for everyone, kept for pulls under way, for `storage.readersdelay`.', {
       files: count,
       bytes: count,

@@ -1,6 +1,7 @@
 /** Projects, and the repositories that move between them. */
 import { Type } from 'typebox'
 import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+import { warnings } from '#api/warnings.ts'
 
 const description = Type.String({ maxLength: 2000 })
 const name = Type.String({
@@ -11,7 +12,7 @@ const name = Type.String({
 
 const untaggedAfterDays = Type.Union([Type.Integer({ minimum: 0, maximum: 36_500 }), Type.Null()], {
   description:
-    'For how many days its repositories keep manifests that no tag points at, no index lists and whose subject is not here. Null: always. ' +
+    'For how many days its repositories keep manifests that no tag points at, no index lists and whose subject is not here. Null: always; 0: until `storage.garbagedelay` is over. ' +
     'What goes lies in the trash first. Projects below it decide for themselves.',
 })
 
@@ -38,6 +39,7 @@ export const projectDetails = strictObject({
   ...members,
   repositoryCount: Type.Integer({ description: 'Those of projects below it are not counted.' }),
   formerNames: Type.Array(Type.String(), { description: 'Names that lead to this project.' }),
+  warnings,
 })
 
 const params = strictObject({ project: Type.String() })

@@ -30,12 +30,20 @@ const usage = strictObject({
   isExact: Type.Boolean({ description: 'False: bytes and blobs may be too many until a recount that runs is done.' }),
 })
 
+const warned = (unit: string) => nullOr(instant, `Of ${unit}; null while usage is below.`)
+
 const quota = strictObject({
   project: Type.String(),
   ...limits,
   warnPercent,
   used: strictObject(counters),
-  warnedAt: nullOr(instant, 'When it was said that a limit is near; null while usage is below.'),
+  uploadingBytes: Type.Integer({
+    description: 'What uploads under way have stored, beside what is used: no upload is taken that does not fit with both.',
+  }),
+  warnedAt: Type.Object(
+    { bytes: warned('bytes'), repositories: warned('repositories'), tags: warned('tags') },
+    { additionalProperties: false, description: 'When it was said of each limit that it is near.' },
+  ),
   updatedAt: nullOr(instant, 'Null where there are no limits.'),
   version: Type.Integer({ description: '0 where there are no limits.' }),
 })

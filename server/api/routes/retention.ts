@@ -1,6 +1,7 @@
 /** Retention: policies of projects, their runs, and what these decided. */
 import { Type } from 'typebox'
 import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+import { warnings } from '#api/warnings.ts'
 
 const name = Type.String({
   pattern: '^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$',
@@ -81,12 +82,16 @@ export const retentionPolicy = strictObject({
   project: Type.String(),
   ...members,
   nextAt: Type.Union([instant, Type.Null()], { description: 'When its schedule comes next.' }),
-  revision: Type.Integer({ description: 'Raised by each change of what it decides.' }),
+  revision: Type.Integer({
+    description:
+      'Raised by each change of what it decides, and when what kept tags from it (another policy, an immutable tag rule) keeps fewer.',
+  }),
   shownRevision: Type.Integer({ description: 'The last revision of which a dry run showed what it would do; 0: none yet.' }),
   createdBy: Type.String(),
   createdAt: instant,
   updatedAt: instant,
   version: Type.Integer(),
+  warnings,
 })
 
 const action = Type.Enum(['keep', 'remove', 'removed', 'failed'], {
@@ -109,6 +114,7 @@ export const retentionRun = strictObject({
   startedBy: Type.String(),
   startedAt: instant,
   endedAt: Type.Union([instant, Type.Null()]),
+  warnings,
 })
 
 /** What became of a tag, and why. */

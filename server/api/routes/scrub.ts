@@ -22,7 +22,7 @@ export const finding = strictObject({
   sizeBytes: Type.Number(),
   detail: Type.String({ description: 'What is the matter and what to do, in a sentence.' }),
   foundAt: instant,
-  seenAt: Type.String({ format: 'date-time', description: 'When the pass began that saw it last.' }),
+  seenAt: Type.String({ format: 'date-time', description: 'When it was seen last.' }),
   resolvedAt: orNull(Type.String({ format: 'date-time', description: 'Since when it is no longer so.' })),
 })
 

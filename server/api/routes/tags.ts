@@ -1,7 +1,9 @@
 /** Tags of a repository, and what each of them pointed at. */
 import { Type } from 'typebox'
 import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+import { warnings } from '#api/warnings.ts'
 import { inRepository, searchText } from './repositories.ts'
+import { missing } from './trash.ts'
 
 /** A label as it stands on a tag or a manifest. */
 export const attachedLabel = strictObject({ id: Type.Integer(), name: Type.String(), color: Type.String() })
@@ -89,7 +91,7 @@ export const updateTag = defineRoute({
   method: 'PATCH',
   path: '/repositories/{repository}/tags/{tag}',
   tag: 'tags',
-  summary: 'Set when a tag expires. Pointing it somewhere else ends that.',
+  summary: 'Set when a tag expires. Pointing it somewhere else ends that. An immutable tag stays for as long as a rule keeps it.',
   demand: { permission: 'tag:update', on: 'repository' },
   params: oneTag,
   body: strictObject({
@@ -98,7 +100,7 @@ export const updateTag = defineRoute({
       examples: ['2030-01-01T00:00:00Z'],
     }),
   }),
-  response: tag,
+  response: strictObject({ ...tag.properties, warnings }),
   hasEtag: 'digest',
 })
 
@@ -145,9 +147,10 @@ export const restoreTag = defineRoute({
   path: '/repositories/{repository}/tags/{tag}/restore',
   tag: 'tags',
   summary:
-    'Point a tag at what it was before it was deleted or last moved, or at another value of its history. Moving a tag that is there takes tag:update, a manifest that is in the trash trash:restore.',
+    'Point a tag at what it was before it was deleted or last moved, or at another value of its history; it does not expire any more. Moving a tag that is there takes tag:update, a manifest that is in the trash trash:restore.',
   demand: { permission: 'tag:create', on: 'repository' },
   params: oneTag,
+  isBodyOptional: true,
   body: strictObject({
     digest: Type.Optional({ ...digestText, description: 'Of a manifest that is here or in the trash.' }),
     change: Type.Optional(
@@ -157,8 +160,9 @@ export const restoreTag = defineRoute({
         description: 'Id of an entry of the history: what the tag pointed at after it; of a deletion, before it.',
       }),
     ),
+    force: Type.Optional(Type.Boolean({ description: 'Also when what comes out of the trash lacks what it needs.' })),
   }),
-  response: tag,
+  response: strictObject({ ...tag.properties, missing }),
   hasEtag: 'digest',
 })
 

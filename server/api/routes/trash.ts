@@ -21,6 +21,10 @@ export const trashItem = strictObject({
 })
 
 const params = strictObject({ trash: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) })
+/** What a restore by force came without. */
+export const missing = Type.Array(Type.String(), {
+  description: 'Digests of what came back without them: manifests that an index lists, damaged blobs. Only with `force`.',
+})
 const name = Type.String({ minLength: 1, maxLength: 255 })
 
 export const listTrash = defineRoute({
@@ -40,6 +44,21 @@ export const listTrash = defineRoute({
   response: pageOf(trashItem),
 })
 
+export const readTrash = defineRoute({
+  method: 'GET',
+  path: '/trash/{trash}',
+  tag: 'trash',
+  summary: 'Read what is known of something in the trash, and what would be broken without it.',
+  demand: { who: 'anyone', permission: 'trash:list', on: 'thing' },
+  params,
+  response: strictObject({
+    ...trashItem.properties,
+    neededBy: Type.Array(Type.String(), {
+      description: 'Of a manifest: digests of indexes, here or in the trash, that list it and cannot be whole without it.',
+    }),
+  }),
+})
+
 export const restoreTrash = defineRoute({
   method: 'POST',
   path: '/trash/{trash}/restore',
@@ -47,20 +66,37 @@ export const restoreTrash = defineRoute({
   summary: 'Restore what was deleted, whole: a manifest with its tags, children and signatures, a repository, a project.',
   demand: { who: 'anyone', permission: 'trash:restore', on: 'thing' },
   params,
+  isBodyOptional: true,
   body: strictObject({
     name: Type.Optional({
       ...name,
       description: 'Of a repository or a project: the name that it gets instead of its own. Takes the right to make one there.',
     }),
+    force: Type.Optional(
+      Type.Boolean({ description: 'Also without what it needs and is gone for good; also out of a private project into a public one.' }),
+    ),
   }),
   response: strictObject({
     kind,
     project: Type.String(),
     repository: Type.Optional(Type.String()),
     digest: Type.Optional(Type.String()),
-    manifests: Type.Integer({ description: 'How many came back: of a manifest, with what it lists and what refers to it.' }),
-    tags: Type.Array(Type.String(), { description: 'Tags that point at what they did.' }),
-    takenTags: Type.Array(Type.String(), { description: 'Tags that point elsewhere by now, and stay there.' }),
+    isPublic: Type.Boolean({ description: 'Whether everyone can read the project.' }),
+    manifests: Type.Optional(
+      Type.Integer({
+        description: 'How many came back: of a tag or a manifest, with what it lists and what refers to it. Absent for others.',
+      }),
+    ),
+    tags: Type.Optional(
+      Type.Array(Type.String(), { description: 'Of a tag or a manifest: tags that point at what they did, and do not expire.' }),
+    ),
+    takenTags: Type.Optional(
+      Type.Array(Type.String(), { description: 'Of a tag or a manifest: tags that point elsewhere by now, and stay there.' }),
+    ),
+    missing,
+    lostLabels: Type.Array(Type.String(), {
+      description: 'Names of labels that are not of the project where it is now, and did not come along.',
+    }),
   }),
 })
 
@@ -75,4 +111,4 @@ export const deleteTrash = defineRoute({
 })
 
 /** In the order of the documentation. */
-export const trashContracts: readonly RouteContract[] = [listTrash, restoreTrash, deleteTrash]
+export const trashContracts: readonly RouteContract[] = [listTrash, readTrash, restoreTrash, deleteTrash]

@@ -9,6 +9,7 @@ const email = Type.String({
   maxLength: 254,
   pattern: '^(?:[^\\s@\\u0000-\\u001f\\u007f]+@[^\\s@\\u0000-\\u001f\\u007f]+)?$',
   description: 'Empty for none.',
+  examples: ['alice@example.com'],
 })
 const name = Type.String({
   minLength: 1,

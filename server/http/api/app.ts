@@ -171,7 +171,8 @@ async function admit(contract: RouteContract, exchange: Exchange, request: Fasti
   if (contract.needsElevation === true) await requireElevation(parts.directory, principal, permissionOf(contract))
   const params = validated(contract.params, request.params, 'path')
   const query = validated(contract.query, request.query, 'query') as Record<string, unknown>
-  const body = validated(contract.body, request.body, 'body')
+  const given = contract.isBodyOptional === true && request.body === undefined ? {} : request.body
+  const body = validated(contract.body, given, 'body')
   const page = pageWanted(contract, query)
   const call = { parts, exchange, principal, who, params, query, body, project, repository, page }
   // Project and repository are there where the demand is about one, which is all that a handler of the contract reads.
@@ -203,7 +204,7 @@ function parseQuery(text: string): Record<string, unknown> {
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const exchange = exchangeOf(request)
-  const error = registryErrorOf(thrown)
+  const error = inOpenRegistry(exchange, registryErrorOf(thrown))
   exchange.notes.errorCode = error.code
   noteRefusedCall(exchange, error, routeOf(request))
   if (error.status >= 500) {
@@ -220,6 +221,13 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unkno
   if (page !== undefined) return reply.code(error.status).serializer(String).send(page)
   const body = JSON.stringify(problemBody(error, exchange.requestId))
   return reply.code(error.status).type('application/problem+json; charset=utf-8').serializer(String).send(body)
+}
+
+/** Where nobody can log in, nobody is asked to. */
+function inOpenRegistry({ site }: Exchange, error: RegistryError): RegistryError {
+  if (error.code !== 'UNAUTHORIZED' || site.parts.config.auth.kind !== 'open') return error
+  const message = 'this registry has no accounts, so that nobody can log in: it is managed on the machine that it runs on'
+  return new RegistryError('UNAUTHORIZED', { reason: 'NO_ACCOUNTS' }, { message, cause: error })
 }
 
 function readsOf(request: FastifyRequest): readonly string[] {

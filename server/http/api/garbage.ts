@@ -3,6 +3,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/garbage.ts'
 import { startGarbageRun } from '#registry/collect-garbage-job.ts'
 import { readGarbageStatus, type GarbageStatus } from '#registry/garbage-status.ts'
+import { readWaitingUntagged, type WaitingUntagged } from '#registry/waiting-untagged.ts'
 import { instantOrNull } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 
@@ -24,7 +25,10 @@ function runOf(run: GarbageStatus['lastRun']): Run | null {
   return { job, state, startedAt: instantOrNull(startedAt), endedAt: instantOrNull(endedAt), report: reportOf(result) }
 }
 
-function statusBody({ queue, reclaimable, leaving, trash, freed, ...rest }: GarbageStatus): ResponseOf<typeof routes.readGarbage> {
+function statusBody(
+  { queue, reclaimable, leaving, trash, freed, ...rest }: GarbageStatus,
+  untagged: WaitingUntagged,
+): ResponseOf<typeof routes.readGarbage> {
   return {
     isExact: rest.isExact,
     queue: { manifests: queue.manifest, links: queue.link, blobs: queue.blob },
@@ -33,6 +37,7 @@ function statusBody({ queue, reclaimable, leaving, trash, freed, ...rest }: Garb
       now: { blobs: reclaimable.now.count, bytes: reclaimable.now.bytes },
       later: { blobs: reclaimable.later.count, bytes: reclaimable.later.bytes },
     },
+    untagged: { manifests: untagged.manifests, bytes: untagged.bytes, until: instantOrNull(untagged.until ?? null) },
     leaving: { files: leaving.count, bytes: leaving.bytes },
     trash: { items: trash.count, bytes: trash.bytes },
     freed: { files: freed.keys, bytes: freed.freedBytes },
@@ -42,7 +47,9 @@ function statusBody({ queue, reclaimable, leaving, trash, freed, ...rest }: Garb
 
 /** Served by the app. */
 export const garbageRoutes: readonly ServedRoute[] = [
-  serve(routes.readGarbage, async ({ parts }) => ({ body: statusBody(await readGarbageStatus(parts.registry)) })),
+  serve(routes.readGarbage, async ({ parts: { registry } }) => ({
+    body: statusBody(await readGarbageStatus(registry), await readWaitingUntagged(registry)),
+  })),
   serve(routes.startGarbageRun, async ({ parts, who, body }) => {
     const { jobId, isNew } = await startGarbageRun(parts.registry, body, who)
     return { body: { job: jobId, isNew } }

@@ -1,8 +1,8 @@
 /**
  * Who may call a route: the demand of its contract, enforced in one place before any handler runs.
  *
- * What the caller may not see answers as if it did not exist: RESOURCE_UNKNOWN, whether it is there or not. Who sees it but may not do this gets DENIED;
- * who has shown no credential gets UNAUTHORIZED in both cases.
+ * What the caller may not see answers as if it did not exist: RESOURCE_UNKNOWN, whether it is there or not. Who sees it but may not do this gets DENIED
+ * with the permission that the route asks for, as its documentation says; who has shown no credential gets UNAUTHORIZED in both cases.
  */
 import type { ProjectFacts } from '#access/decide.ts'
 import type { Principal } from '#access/principal.ts'
@@ -34,7 +34,7 @@ export async function guard(
   }
   switch (demand.on) {
     case 'system':
-      if (!(await access.may(principal, demand.permission, 'system'))) throw refusal(principal)
+      if (!(await access.may(principal, demand.permission, 'system'))) throw refusal(principal, demand.permission)
       return nothing
     case 'project':
       return await guardProject(access, principal, { permission: demand.permission, name: String(params['project']) })
@@ -53,7 +53,7 @@ async function guardProject(access: HttpParts['access'], principal: Principal, {
   if (project === undefined) throw unknown(principal, 'project', name)
   const place = { project: project.name }
   if (await access.may(principal, permission, place)) return { project, repository: undefined }
-  throw (await access.may(principal, 'project:read', place)) ? refusal(principal) : unknown(principal, 'project', name)
+  throw (await access.may(principal, 'project:read', place)) ? refusal(principal, permission) : unknown(principal, 'project', name)
 }
 
 async function guardRepository(access: HttpParts['access'], principal: Principal, { permission, name }: Wanted): Promise<Guarded> {
@@ -61,11 +61,13 @@ async function guardRepository(access: HttpParts['access'], principal: Principal
   if (parsed === undefined) throw unknown(principal, 'repository', name)
   const { repository, project } = await access.locate(parsed)
   if (await access.may(principal, permission, { repository })) return { project, repository }
-  throw (await access.may(principal, 'repository:read', { repository })) ? refusal(principal) : unknown(principal, 'repository', name)
+  throw (await access.may(principal, 'repository:read', { repository }))
+    ? refusal(principal, permission)
+    : unknown(principal, 'repository', name)
 }
 
-function refusal(principal: Principal): RegistryError {
-  return new RegistryError(principal.isAnonymous ? 'UNAUTHORIZED' : 'DENIED')
+function refusal(principal: Principal, permission: Permission): RegistryError {
+  return principal.isAnonymous ? new RegistryError('UNAUTHORIZED') : new RegistryError('DENIED', { permission })
 }
 
 /** By the name that was given: the present one of what was renamed is for those who see it. */

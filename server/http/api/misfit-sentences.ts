@@ -15,6 +15,7 @@ interface AnySchema {
   readonly description?: string
   readonly anyOf?: readonly AnySchema[]
   readonly type?: string
+  readonly maxProperties?: number
 }
 
 /** Findings as misfits below `part`, each once. */
@@ -41,6 +42,10 @@ function say(schema: AnySchema, finding: Finding): Misfit[] {
   return [{ path, message: sayings[keyword]?.(params, at) ?? finding.message }]
 }
 
+function membersOf(schema: AnySchema | undefined): string {
+  return Object.keys(schema?.properties ?? {}).join(', ')
+}
+
 type Saying = (params: Readonly<Record<string, unknown>>, schema: AnySchema | undefined) => string
 
 const sayings: Readonly<Record<string, Saying>> = {
@@ -52,8 +57,9 @@ const sayings: Readonly<Record<string, Saying>> = {
   minItems: ({ limit }) => `must have at least ${counted(limit, 'item')}`,
   maxItems: ({ limit }) => `must have at most ${counted(limit, 'item')}`,
   uniqueItems: () => 'must have each item once',
-  minProperties: (_, schema) => `give at least one of ${Object.keys(schema?.properties ?? {}).join(', ')}`,
-  maxProperties: ({ limit }) => `must have at most ${counted(limit, 'member')}`,
+  minProperties: (_, schema) => `give ${schema?.maxProperties === 1 ? 'exactly' : 'at least'} one of ${membersOf(schema)}`,
+  maxProperties: ({ limit }, schema) =>
+    limit === 1 ? `give exactly one of ${membersOf(schema)}` : `must have at most ${counted(limit, 'member')}`,
   minimum: ({ limit }) => `must be ${String(limit)} or more`,
   maximum: ({ limit }) => `must be ${String(limit)} or less`,
   exclusiveMinimum: ({ limit }) => `must be more than ${String(limit)}`,

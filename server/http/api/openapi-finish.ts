@@ -26,7 +26,7 @@ interface Parameter {
 interface Operation {
   description?: string
   parameters?: Parameter[]
-  requestBody?: { description?: string; content?: Record<string, Media> }
+  requestBody?: { description?: string; required?: boolean; content?: Record<string, Media> }
   responses: Record<string, Answer>
 }
 interface Document {
@@ -86,6 +86,7 @@ function finishOperation(contract: RouteContract, operation: Operation): void {
   operation.description = whoMay(contract)
   for (const parameter of operation.parameters ?? []) describeParameter(parameter)
   if (comparesIfMatch(contract)) operation.parameters = [...(operation.parameters ?? []), { $ref: '#/components/parameters/IfMatch' }]
+  if (contract.isBodyOptional === true && operation.requestBody !== undefined) operation.requestBody.required = false
   const example = bodyExamples[`${contract.method} ${contract.path}`]
   const body = operation.requestBody?.content?.['application/json']
   if (example !== undefined && body !== undefined) body.example = example

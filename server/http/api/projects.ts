@@ -21,6 +21,7 @@ import { trashUntil } from '#registry/trash-place.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
+import { staysWithoutDeletes, warningsMember } from './warnings.ts'
 
 const sortValues = { name: 'text', createdAt: 'number', updatedAt: 'number' } as const
 
@@ -47,10 +48,11 @@ function knownInstant(ms: number): string | null {
 }
 
 /** The answer of all routes that are about one project. */
-async function answerWith({ directory }: HttpParts, id: number) {
-  const project = await readProject(directory, id)
+async function answerWith(parts: HttpParts, id: number) {
+  const project = await readProject(parts.directory, id)
   const { repositoryCount, formerNames, version } = project
-  return { body: { ...summaryOf(project), formerNames: [...formerNames], repositoryCount }, version }
+  const stays = project.untaggedAfterDays === null ? undefined : staysWithoutDeletes(parts, 'manifests without a tag stay')
+  return { body: { ...summaryOf(project), formerNames: [...formerNames], repositoryCount, ...warningsMember(stays) }, version }
 }
 
 /** Who can have a grant: accounts with a row. */

@@ -10,12 +10,16 @@ function countersOf({ bytes, logicalBytes, blobs, manifests, tags, repositories 
   return { bytes, logicalBytes, blobs, manifests, tags, repositories }
 }
 
-function quotaBody({ project, bytesMax, repositoriesMax, tagsMax, warnPercent, used, warnedAt, updatedAt, version }: ProjectQuota) {
+function quotaBody({ used, warnedAt, updatedAt, ...quota }: ProjectQuota) {
   const instants = {
-    warnedAt: warnedAt === undefined ? null : instantOf(warnedAt),
-    updatedAt: updatedAt === undefined ? null : instantOf(updatedAt),
+    warnedAt: { bytes: orNull(warnedAt.bytes), repositories: orNull(warnedAt.repositories), tags: orNull(warnedAt.tags) },
+    updatedAt: orNull(updatedAt),
   }
-  return { project, bytesMax, repositoriesMax, tagsMax, warnPercent, used: countersOf(used), ...instants, version }
+  return { ...quota, used: countersOf(used), ...instants }
+}
+
+function orNull(at: number | undefined) {
+  return at === undefined ? null : instantOf(at)
 }
 
 function answerWith(quota: ProjectQuota) {

@@ -1,12 +1,12 @@
 /**
  * Step-up for whoever hands out what takes a step-up to do.
  *
- * A session that was left open is asked for a fresh proof before it deletes accounts or changes providers. Whatever it could make without one that then does
- * the same (a token, a robot or its secret, a trust, a grant, a role, a member of a group) is a way around that, so making it asks as well. What a role
- * holds is known in the transaction that writes: there access/given-rights.ts compares it.
+ * A session that was left open is asked for a fresh proof before it deletes accounts or changes providers, and a token without scopes does neither. Whatever
+ * they could make without a proof that then does the same (a token, a robot or its secret, a trust, a grant, a role, a member of a group, an administrator)
+ * is a way around that, so making it asks as well. What a role holds is known in the transaction that writes: there access/given-rights.ts compares it.
  */
 import type { Acting } from '#access/acting.ts'
-import { requireElevation, staleSessionMessage } from '#access/elevation.ts'
+import { requireElevation, unprovedOf } from '#access/elevation.ts'
 import type { Principal } from '#access/principal.ts'
 import type { Permission } from '#api/permissions.ts'
 import { allRouteContracts } from '#api/routes/all.ts'
@@ -31,8 +31,8 @@ export async function requireElevationToGive(
   for (const permission of new Set(permissions)) if (destructive.has(permission)) await requireElevation(directory, principal, permission)
 }
 
-/** The caller as the verbs want it that give rights away, or the use of them. One read for a session, none for other credentials. */
+/** The caller as the verbs want it that give rights away, or the use of them. */
 export async function givingOf(call: { readonly parts: HttpParts; readonly principal: Principal; readonly who: Caller }): Promise<Acting> {
-  const message = await staleSessionMessage(call.parts.directory, call.principal)
-  return { ...actingOf(call), ...(message !== undefined && { unproved: { permissions: [...destructive], message } }) }
+  const unproved = await unprovedOf(call.parts.directory, call.principal, [...destructive])
+  return { ...actingOf(call), ...(unproved !== undefined && { unproved }) }
 }

@@ -2,11 +2,14 @@
 import * as routes from '#api/routes/retention.ts'
 import type { BodyOf, ResponseOf } from '#api/contract.ts'
 import { createPolicy, deletePolicy, listPolicies, readPolicy, updatePolicy, type RetentionPolicy } from '#features/retention-policies.ts'
+import { misfitOf } from '#features/retention-fit.ts'
 import { previewRetention } from '#features/retention-preview.ts'
 import { listDecisions, listRuns, readRun, startRun, stopRun } from '#features/retention-runs.ts'
+import type { HttpParts } from '#http/exchange.ts'
 import { instantOf, instantOrNull, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
+import { warningsMember } from './warnings.ts'
 
 type Run = Awaited<ReturnType<typeof readRun>>
 type Decision = Awaited<ReturnType<typeof listDecisions>>['items'][number]
@@ -40,6 +43,13 @@ function answerWith(policy: RetentionPolicy) {
   return { body: policyBody(policy), version: policy.version }
 }
 
+/** After a change: whether it is about anything. */
+async function answerWithMisfit({ registry, ports }: Pick<HttpParts, 'registry' | 'ports'>, policy: RetentionPolicy) {
+  const misfit = await misfitOf({ metadata: registry.metadata, ports }, policy)
+  const { body, version } = answerWith(policy)
+  return { body: { ...body, ...warningsMember(misfit) }, version }
+}
+
 function runBody({ policyId: _policy, projectId: _project, jobId, startedAt, endedAt, ...run }: Run) {
   return { ...run, job: jobId, startedAt: instantOf(startedAt), endedAt: instantOrNull(endedAt) }
 }
@@ -61,7 +71,7 @@ export const retentionRoutes: readonly ServedRoute[] = [
   serve(routes.createRetentionPolicy, async ({ parts, project, body: { name, rules, ...rest }, who }) => {
     const policy = { projectId: project.id, name, decision: { ...decisionOf(rest), rules } }
     const location = `/projects/${encodeURIComponent(project.name)}/retention-policies/${name}`
-    return { ...answerWith(await createPolicy(parts.directory, policy, who)), location }
+    return { ...(await answerWithMisfit(parts, await createPolicy(parts.directory, policy, who))), location }
   }),
   serve(routes.previewRetention, async ({ parts, project, body }) => {
     const { repository, rules, unmatched = 'keep', mayEmptyRepositories: mayEmpty = false, insteadOf, limit = 100 } = body
@@ -79,7 +89,7 @@ export const retentionRoutes: readonly ServedRoute[] = [
   ),
   serve(routes.updateRetentionPolicy, async ({ parts, project, params, body, ifMatch, who }) => {
     const policy = { projectId: project.id, name: params.policy, expectedVersion: ifMatch }
-    return answerWith(await updatePolicy(parts.directory, { ...policy, decision: decisionOf(body) }, who))
+    return await answerWithMisfit(parts, await updatePolicy(parts.directory, { ...policy, decision: decisionOf(body) }, who))
   }),
   serve(routes.deleteRetentionPolicy, async ({ parts, project, params, ifMatch, who }) => {
     await deletePolicy(parts.directory, { projectId: project.id, name: params.policy, expectedVersion: ifMatch }, who)
@@ -89,8 +99,13 @@ export const retentionRoutes: readonly ServedRoute[] = [
     return { body: pageBody(await listRuns(parts.registry, { projectId: project.id, name: params.policy }, wanted), runBody) }
   }),
   serve(routes.startRetentionRun, async ({ parts, project, params, body, who }) => {
-    const run = await startRun(parts.registry, { projectId: project.id, name: params.policy, isDry: body.dryRun !== false }, who)
-    return { body: runBody(run), location: `/projects/${encodeURIComponent(project.name)}/retention-runs/${run.id}` }
+    const policy = { projectId: project.id, name: params.policy }
+    const run = await startRun(parts.registry, { ...policy, isDry: body.dryRun !== false }, who)
+    const misfit = await misfitOf({ metadata: parts.registry.metadata, ports: parts.ports }, await readPolicy(parts.registry, policy))
+    return {
+      body: { ...runBody(run), ...warningsMember(misfit) },
+      location: `/projects/${encodeURIComponent(project.name)}/retention-runs/${run.id}`,
+    }
   }),
   serve(routes.readRetentionRun, async ({ parts, project, params }) => ({
     body: runBody(await readRun(parts.registry, { projectId: project.id, runId: params.run })),

@@ -12,6 +12,7 @@ import { actorOf } from '#http/exchange.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
+import { staysWithoutDeletes, warningsMember } from './warnings.ts'
 
 const sorts = { name: 'text', updatedAt: 'number' } as const
 
@@ -96,7 +97,9 @@ export const tagRoutes: readonly ServedRoute[] = [
     const expiresAt = body.expiresAt === null ? undefined : Date.parse(body.expiresAt)
     const expected = ifMatch === undefined ? undefined : expectedDigest(ifMatch)
     await expireTag(parts.registry, { repository, tag, expiresAt, expectedDigest: expected }, who)
-    return answerWith(await describeTag(parts.registry, repository, tag))
+    const changed = answerWith(await describeTag(parts.registry, repository, tag))
+    const stays = expiresAt === undefined ? undefined : staysWithoutDeletes(parts, 'the tag stays')
+    return { ...changed, body: { ...changed.body, ...warningsMember(stays) } }
   }),
   serve(routes.deleteTag, async ({ parts, repository, params, ifMatch, exchange }) => {
     const name = tagOf(params.tag)
@@ -128,8 +131,18 @@ export const tagRoutes: readonly ServedRoute[] = [
     const mayMove = await parts.access.may(principal, 'tag:update', { repository })
     const mayTakeFromTrash = await parts.access.may(principal, 'trash:restore', { project: project.name })
     const expected = ifMatch === undefined ? undefined : expectedDigest(ifMatch)
-    const wanted = { repository, tag, digest, change: body.change, expectedDigest: expected, mayMove, mayTakeFromTrash }
-    await restoreTag(parts.registry, wanted, who)
-    return answerWith(await describeTag(parts.registry, repository, tag))
+    const wanted = {
+      repository,
+      tag,
+      digest,
+      change: body.change,
+      expectedDigest: expected,
+      mayMove,
+      mayTakeFromTrash,
+      isForced: body.force,
+    }
+    const { missing } = await restoreTag(parts.registry, wanted, who)
+    const { body: restored, version } = answerWith(await describeTag(parts.registry, repository, tag))
+    return { body: { ...restored, missing: [...missing] }, version }
   }),
 ]

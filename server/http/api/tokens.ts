@@ -10,7 +10,7 @@ import {
   type ShownToken,
 } from '#access/personal-tokens.ts'
 import { requireAdministrator } from '#access/acting.ts'
-import { requireFreshSession } from '#access/elevation.ts'
+import { requireElevation } from '#access/elevation.ts'
 import type { Principal } from '#access/principal.ts'
 import { exchangeTerminalCode } from '#access/terminal-login.ts'
 import { readUser } from '#access/users.ts'
@@ -88,8 +88,8 @@ export const tokenRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.createToken, async ({ parts, principal, who, body }) => {
     const { name, expiresAt = null } = body
-    // Without scopes it may make robots, grants and roles, and is not asked when it does.
-    if (body.scopes === undefined) await requireFreshSession(parts.directory, principal)
+    // Without scopes it outlives what made it, with all that the person may do unasked: no other token makes one.
+    if (body.scopes === undefined) await requireElevation(parts.directory, principal, undefined)
     else
       await requireElevationToGive(
         parts,

@@ -7,7 +7,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
 import { listTrash, type ListedTrash } from '#registry/list-trash.ts'
 import { purgeTrash } from '#registry/purge-trash.ts'
-import { placeOfRestore, readTrash, restoreTrash, type TrashRestore } from '#registry/restore-trash.ts'
+import { describeTrash, placeOfRestore, readTrash, restoreTrash, type TrashRestore } from '#registry/restore-trash.ts'
 import { hiddenProjectName, trashUnknown } from '#registry/trash-words.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { requireCreation, requirePlace } from './projects.ts'
@@ -82,12 +82,20 @@ export const trashRoutes: readonly ServedRoute[] = [
     const wanted = { ...sortedPage(page, { deletedAt: 'number' } as const), column: 'deletedAt' } as const
     return { body: pageBody(await listTrash(parts.registry, visibility, { filter, page: wanted }), itemOf) }
   }),
+  serve(routes.readTrash, async ({ parts, principal, params }) => {
+    const details = await describeTrash(parts.registry, await requireTrash(parts, principal, 'trash:list', params.trash))
+    return { body: { ...itemOf(details), neededBy: [...details.neededBy] } }
+  }),
   serve(routes.restoreTrash, async ({ parts, principal, params, body, who }) => {
     const row = await requireTrash(parts, principal, 'trash:restore', params.trash)
-    const restored = await restoreTrash(parts.registry, await whereTo(parts, principal, row, body.name), who)
-    const { kind, project, repository, digest, manifests, tags, takenTags } = restored
+    const wanted = { ...(await whereTo(parts, principal, row, body.name)), isForced: body.force }
+    const { kind, project, repository, digest, ...restored } = await restoreTrash(parts.registry, wanted, who)
+    const isPublic = (await parts.access.project(project))?.isPublic === true
+    const [missing, lostLabels] = [[...restored.missing], [...restored.lostLabels]]
+    const { manifests, tags, takenTags } = restored
+    const counted = (kind === 'tag' || kind === 'manifest') && { manifests, tags: [...tags], takenTags: [...takenTags] }
     const named = { ...(repository !== undefined && { repository }), ...(digest !== undefined && { digest }) }
-    return { body: { kind, project, ...named, manifests, tags: [...tags], takenTags: [...takenTags] } }
+    return { body: { kind, project, ...named, isPublic, ...counted, missing, lostLabels } }
   }),
   serve(routes.deleteTrash, async ({ parts, principal, params, who }) => {
     await purgeTrash(parts.registry, await requireTrash(parts, principal, 'trash:delete', params.trash), who)

@@ -1,4 +1,5 @@
 /** Accounts: access/users.ts and access/user-passwords.ts over HTTP. */
+import { isFullAdministrator } from '#access/acting.ts'
 import { requireElevation } from '#access/elevation.ts'
 import type { Principal } from '#access/principal.ts'
 import { changeOwnPassword, resetPassword } from '#access/user-passwords.ts'
@@ -9,7 +10,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { actingOf } from './acting-of.ts'
 import { instantOf, instantOrNull, pageBody } from './page-body.ts'
 import { requireWhole } from './require-whole.ts'
-import { serve, type ServedRoute } from './serve-route.ts'
+import { serve, type ApiCall, type ServedRoute } from './serve-route.ts'
 
 type Page = Parameters<typeof users.listUsers>[2]
 
@@ -39,6 +40,18 @@ function ownAccountOf(principal: Principal): number {
   })
 }
 
+/**
+ * An administrator more is a way around every other step-up, and one less, or one who cannot come in, leaves nobody to undo it. Who may change no
+ * administrators is refused for that.
+ */
+async function requireProvedForAdministrators({ parts, principal, params, body }: ApiCall<typeof contract.updateUser>): Promise<void> {
+  const { name, isAdministrator, isDisabled } = body
+  const isGrave = isAdministrator !== undefined || isDisabled !== undefined || name !== undefined
+  if (!isGrave || !isFullAdministrator(principal.rights)) return
+  const { isAdmin } = await users.readUser(parts.directory, params.user)
+  if (isAdministrator === true || isAdmin) await requireElevation(parts.directory, principal, 'user:update')
+}
+
 /** Served by the app. */
 export const userRoutes: readonly ServedRoute[] = [
   serve(contract.listUsers, async ({ parts, query, page }) => {
@@ -58,8 +71,7 @@ export const userRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.updateUser, async (call) => {
     const { name, displayName, email, isAdministrator: isAdmin, isDisabled } = call.body
-    // An administrator more is a way around every other step-up.
-    if (isAdmin === true) await requireElevation(call.parts.directory, call.principal, 'user:update')
+    await requireProvedForAdministrators(call)
     const update = { id: call.params.user, expectedVersion: call.ifMatch, set: { name, displayName, email, isAdmin, isDisabled } }
     const user = await users.updateUser(call.parts.directory, update, actingOf(call))
     return { body: present(user), version: user.version }

@@ -25,9 +25,15 @@ suite('what does not fit is said so that a person understands it:', () => {
     until: Type.Optional(Type.Union([Type.String({ format: 'date-time' }), Type.Null()])),
     kind: Type.Optional(Type.Enum(['plain', 'odd'])),
     list: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: 2 })),
+    one: Type.Optional(
+      Type.Object(
+        { a: Type.Optional(Type.Integer()), b: Type.Optional(Type.Integer()) },
+        { additionalProperties: false, minProperties: 1, maxProperties: 1 },
+      ),
+    ),
   })
   for (const [value, sentence] of [
-    [{ name: 'ab', foo: 1 }, 'foo: is not a member of this: name, count, isOn, until, kind, list are'],
+    [{ name: 'ab', foo: 1 }, 'foo: is not a member of this: name, count, isOn, until, kind, list, one are'],
     [{}, 'name: is missing'],
     [{ name: 'a' }, 'name: must have at least 2 characters'],
     [{ name: 'abcdef' }, 'name: must have at most 5 characters'],
@@ -41,6 +47,8 @@ suite('what does not fit is said so that a person understands it:', () => {
     [{ name: 'ab', kind: 'x' }, 'kind: must be one of plain, odd'],
     [{ name: 'ab', list: [] }, 'list: must have at least 1 item'],
     [{ name: 'ab', list: ['a', 1] }, 'list/1: must be a text'],
+    [{ name: 'ab', one: {} }, 'one: give exactly one of a, b'],
+    [{ name: 'ab', one: { a: 1, b: 1 } }, 'one: give exactly one of a, b'],
     [[], 'the body must be an object'],
     [null, 'the body must be an object'],
     [{ count: 0 }, 'name: is missing; count: must be 1 or more'],

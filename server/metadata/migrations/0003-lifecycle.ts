@@ -155,13 +155,17 @@ async function createUsage(db: Kysely<unknown>, builder: Builder): Promise<void>
       repositories_max: 'int64?',
       tags_max: 'int64?',
       warn_percent: 'int64',
-      warned_at: 'int64?',
+      bytes_warned_at: 'int64?',
+      repositories_warned_at: 'int64?',
+      tags_warned_at: 'int64?',
       version: 'int64',
       updated_at: 'int64',
     },
     { project_id: ['projects', 'cascade'] },
   )
   await index('quotas', ['project_id'], 'unique')
+  // What uploads under way have stored is added up for projects with a limit; most uploads come whole, and are never among them.
+  await sql`create index upload_sessions_stored on upload_sessions (repository_id, offset_bytes) where offset_bytes > 0`.execute(db)
 }
 
 async function createRules(builder: Builder): Promise<void> {
@@ -269,7 +273,7 @@ async function createTagFacts(db: Kysely<unknown>, builder: Builder): Promise<vo
   await index('manifest_pulls', ['manifest_id'], 'unique')
 }
 
-async function createScrub(builder: Builder): Promise<void> {
+async function createScrub(db: Kysely<unknown>, builder: Builder): Promise<void> {
   const { index } = builder
   await create(builder, 'scrub_findings', {
     kind: 'text',
@@ -287,6 +291,7 @@ async function createScrub(builder: Builder): Promise<void> {
   await index('scrub_findings', ['resolved_at', 'kind'])
   // Whether a key waits for its deletion is asked for each that no blob's row names.
   await index('blob_deletions', ['store', 'key'])
+  await widen(db, builder, 'blob_deletions', { is_push: 0 })
 }
 
 /** Each project with itself and with those above it, found once by ranges of names: however many links there are, projects are not compared for each. */
@@ -336,6 +341,6 @@ export async function createLifecycleTables(db: Kysely<unknown>): Promise<void> 
   await createRules(builder)
   await createRetention(db, builder)
   await createTagFacts(db, builder)
-  await createScrub(builder)
+  await createScrub(db, builder)
   await countUsage(db)
 }
