@@ -30,7 +30,18 @@ before(async () => {
   await server.admin('grant', 'create', 'guest', '--user', 'gus', '--project', 'team')
   const dora = await server.commandLine(developer)
   const expires = new Date(Date.now() + 2000)
-  const token = await dora('token', 'create', 'short', '--expires', expires.toISOString(), '--json')
+  const token = await dora(
+    'token',
+    'create',
+    'short',
+    '--role',
+    'developer',
+    '--project',
+    'team',
+    '--expires',
+    expires.toISOString(),
+    '--json',
+  )
   ended = { name: 'dora', secret: (JSON.parse(token.stdout) as { readonly secret: string }).secret }
   await addSecondFactor(careful)
   const made = await server.adminJson('robot', 'create', 'idle', '--project', 'team', '--grant', 'developer')
@@ -190,7 +201,9 @@ test('who shows something that has ended is refused in a public project too, by 
 
 test('a personal token is refused under the name of somebody else', async () => {
   const dora = await server.commandLine(developer)
-  const { secret } = JSON.parse((await dora('token', 'create', 'whole', '--json')).stdout) as { readonly secret: string }
+  const { secret } = JSON.parse(
+    (await dora('token', 'create', 'whole', '--permission', 'repository:pull', '--project', 'team', '--json')).stdout,
+  ) as { readonly secret: string }
   const statuses = ['dora', '', 'gus', 'nobody'].map(async (name) => (await server.direct({ name, secret }).send('/v2/')).status)
   assert.deepEqual(await Promise.all(statuses), [200, 200, 401, 401])
 })

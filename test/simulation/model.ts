@@ -27,6 +27,8 @@ export interface Call {
   readonly startStep: number
   /** By the wall clock, the earliest time that it showed since. */
   startedAt: number
+  /** The latest time that the wall clock showed before it was set back while this was under way: a lease that ended before it may have been acted on. */
+  latestBefore: number
   outcome: Outcome
   readonly events: Map<string, number>
   /** What its tag pointed at before, by its last event. */
@@ -123,6 +125,7 @@ export class Model {
       owner,
       startStep: scheduler.steps,
       startedAt: scheduler.now,
+      latestBefore: -Infinity,
       outcome: 'open',
       events: new Map(),
       before: undefined,
@@ -153,6 +156,7 @@ export class Model {
     const takenBack = Math.max(this.#takenBack.get(key) ?? -1, this.#takenBack.get(repository) ?? -1)
     if (takenBack >= call.startStep) return
     const until = Math.max(call.startedAt + forMs, this.#promises.get(key)?.until ?? 0)
+    if (until <= call.latestBefore) return
     this.#promises.set(key, { repository, digest, until, by: `${call.id} ${call.what}` })
     this.#checkPromises()
   }
@@ -306,10 +310,14 @@ export class Model {
     if (keptMs < keyOutlivesRowMs - 5_000) this.violate(`I1: bytes are deleted ${keptMs} ms after their row, while somebody may read them`)
   }
 
-  /** Somebody set the clock: leases that are given from now on begin then. */
-  clockSet(): void {
+  /** Somebody set the clock, which showed another time before: leases that are given from now on begin now. */
+  clockSet(before: number): void {
     const { now } = this.#parts.scheduler
-    for (const call of this.calls.values()) if (call.outcome === 'open') call.startedAt = Math.min(call.startedAt, now)
+    for (const call of this.calls.values()) {
+      if (call.outcome !== 'open') continue
+      call.startedAt = Math.min(call.startedAt, now)
+      call.latestBefore = Math.max(call.latestBefore, before)
+    }
   }
 
   /** Requests of processes that died are never answered. */

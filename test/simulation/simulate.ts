@@ -198,11 +198,13 @@ async function control(stage: Stage, operation: ControlOperation): Promise<void>
       scheduler.advance(operation.minutes * minuteMs)
       model.lastLeapStep = scheduler.steps
       return
-    case 'step-clock':
+    case 'step-clock': {
+      const before = scheduler.now
       scheduler.stepClock(operation.minutes * minuteMs)
-      model.clockSet()
+      model.clockSet(before)
       model.lastLeapStep = scheduler.steps
       return
+    }
     case 'crash':
       stage.crash = { isPowerCut: operation.isPowerCut, stepsLeft: operation.after }
       return

@@ -74,7 +74,7 @@ function signedInPage(visit: Visit, { name }: OpenSession): Page {
     <p>${words.nextCommand}</p>
     <pre><code>berth login ${url} --browser</code></pre>
     <p>${words.nextDocker}</p>
-    <pre><code>berth token create docker
+    <pre><code>berth token create docker --role developer
 docker login ${new URL(url).host} -u ${name}</code></pre>
     ${prefix === '/' ? html`<p>${words.nextApi} <a href="/api/v1/docs">/api/v1/docs</a></p>` : undefined} ${signOutForm(visit)}`
   return { title: `${words.signedInAs} ${name}`, body }
