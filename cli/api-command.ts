@@ -23,7 +23,7 @@
  *
  * Lists are printed with list.ts.
  * With `--json` the answer is printed as it came; else `print` runs what shows it to people (print.ts). A refusal of the server becomes a sentence on
- * standard error and exit status 1. Secrets are read with prompt.ts, never from arguments. Each argument and option has a description. Add the verb to
+ * standard error, and an exit status of exit-status.ts. Secrets are read with prompt.ts, never from arguments. Each argument and option has a description. Add the verb to
  * `apiVerbs` of program.ts, which loads its file when it is needed.
  */
 import { hostname } from 'node:os'
@@ -115,7 +115,7 @@ export async function withServer(
   try {
     await run(client)
   } catch (error) {
-    throw error instanceof ApiProblem ? new CommandFailure(describeProblem(error, { server, options })) : error
+    throw error instanceof ApiProblem ? new CommandFailure(describeProblem(error, { server, options }), { cause: error }) : error
   }
 }
 

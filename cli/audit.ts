@@ -18,12 +18,16 @@ interface Filters {
   readonly outcome?: 'success' | 'failure'
   readonly repository?: string
   readonly address?: string
+  readonly credential?: string
+  readonly reason?: string
+  readonly request?: string
   readonly target?: string
   readonly since?: string
   readonly until?: string
 }
 
-function filtersOf({ project, actor, action, outcome, repository, address, target, since, until }: Filters) {
+function filtersOf(flags: Filters) {
+  const { project, actor, action, outcome, repository, address, credential, reason, target, since, until } = flags
   return {
     project,
     actor,
@@ -31,6 +35,9 @@ function filtersOf({ project, actor, action, outcome, repository, address, targe
     outcome,
     repository,
     address,
+    credential,
+    reason,
+    requestId: flags.request,
     target,
     since: instantOf('--since', since),
     until: instantOf('--until', until),
@@ -143,7 +150,10 @@ function filterOptions(command: Command): Command {
     .option('--action <action>', 'only this action, or `tag.*` for all that begin so')
     .option('--outcome <outcome>', 'only `success` or `failure`')
     .option('--repository <name>', 'only about this repository')
-    .option('--address <address>', 'only from this address')
+    .option('--address <address>', 'only from this address or network: 10.1.2.3, 10.1.0.0/16')
+    .option('--credential <credential>', 'only by this credential: `password`, `personal:12`, `robot:7`')
+    .option('--reason <code>', 'only what was refused with this error code: DENIED, UNAUTHORIZED')
+    .option('--request <id>', 'only of this request')
     .option('--target <target>', 'only what was done to this: user:alice, provider:corp')
     .option('--since <instant>', 'from then on: 2026-01-31, 2026-01-31T12:00:00Z')
     .option('--until <instant>', 'before then')

@@ -2,3 +2,6 @@
 export class CommandFailure extends Error {
   override readonly name = 'CommandFailure'
 }
+
+/** The server does not answer: the request may be sent again later. */
+export class Unreachable extends CommandFailure {}

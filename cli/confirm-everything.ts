@@ -18,3 +18,8 @@ export async function confirmEverything(what: string, flags: EverythingFlags): P
   if (!process.stdin.isTTY) throw new CommandFailure(`${question} Name a project with --project, or say --everything`)
   await confirm(question, flags)
 }
+
+/** Whether a glob fits every name, so that what is given by it is given on everything: `**`, and what says the same otherwise. */
+export function isEveryName(glob: string): boolean {
+  return /^\*{2,}$/.test(glob)
+}

@@ -3,7 +3,9 @@ import { access, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { loadConfig, type LoadedConfig } from '#config/load.ts'
 import type { Config } from '#config/config.ts'
+import { databaseFileOf, describeDatabase } from '#config/database-place.ts'
 import { open, type Berth } from '#main.ts'
+import { CommandFailure } from './command-failure.ts'
 
 const rootDirectoryVariable = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY'
 const progressIntervalMs = 1_000
@@ -20,6 +22,12 @@ async function isDirectory(path: string): Promise<boolean> {
 export interface DataOptions {
   /** Leaves the database of the data alone: nothing is read from it or written to it. */
   readonly withoutDatabase?: boolean
+  /** The command is one of those that make a registry where none is; the others refuse such a place. */
+  readonly mayMake?: boolean
+  /** The command is about bytes that may have lost what tells them from another store's. */
+  readonly acceptsStore?: boolean
+  /** The command gives up what is sealed under a key that is lost. */
+  readonly startsSecretsAnew?: boolean
 }
 
 /** The configuration of a config.yml, or of a data directory with everything else at its default. */
@@ -33,14 +41,15 @@ export async function loadSource(source: string | undefined): Promise<LoadedConf
 /** What a command looks at, for people who named nothing and wonder. */
 export function describeSource({ file, storage, database }: Config): string {
   const data = storage.rootDirectory === undefined ? 'no data directory (memory)' : `data in ${storage.rootDirectory}`
-  return `${file ?? 'no config.yml'}, ${data}, database ${database.file}`
+  return `${file ?? 'no config.yml'}, ${data}, database ${describeDatabase(database)}`
 }
 
 /** The same where nothing is there to look at, neither data nor a database; undefined where there is. */
 export async function describeAbsence({ storage, database }: Config): Promise<string | undefined> {
   const { rootDirectory } = storage
-  if (rootDirectory === undefined || (await isThere(rootDirectory)) || (await isThere(database.file))) return undefined
-  return `there is no data directory ${rootDirectory}, and no database ${database.file}`
+  const file = databaseFileOf(database)
+  if (rootDirectory === undefined || file === undefined || (await isThere(rootDirectory)) || (await isThere(file))) return undefined
+  return `there is no data directory ${rootDirectory}, and no database ${file}`
 }
 
 async function isThere(path: string): Promise<boolean> {
@@ -50,11 +59,33 @@ async function isThere(path: string): Promise<boolean> {
   )
 }
 
-async function configOf(source: string | undefined, { withoutDatabase = false }: DataOptions): Promise<Config> {
+/** Throws one sentence where there is no registry: opening the place would make an empty one, in which all is well. */
+async function requireData({ storage, database }: Config): Promise<void> {
+  const { rootDirectory } = storage
+  const file = databaseFileOf(database)
+  const isLost = rootDirectory !== undefined && !(await isThere(rootDirectory))
+  if (!isLost && (file === undefined || !(await isEmpty(file)))) return
+  const place =
+    isLost || file === undefined ? `${rootDirectory}: there is no such directory` : `${rootDirectory ?? file}: no database ${file}`
+  throw new CommandFailure(
+    `no Berth data at ${place}: name the config.yml of the registry, or its data directory; one of registry:2 is taken over by berth serve or berth import`,
+  )
+}
+
+/** Not there, or of no byte, as a start leaves it that came to nothing. */
+async function isEmpty(file: string): Promise<boolean> {
+  return await stat(file).then(
+    ({ size }) => size === 0,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
+  )
+}
+
+/** The configuration that a command works by; what is wrong with it goes to standard error. */
+export async function configOf(source: string | undefined, { withoutDatabase = false }: DataOptions = {}): Promise<Config> {
   const { config, warnings } = await loadSource(source)
   for (const warning of warnings) console.error(`warning: ${warning}`)
   // What the command tells goes to its own output; the log has what went wrong besides.
-  const database = withoutDatabase ? { ...config.database, file: ':memory:' } : config.database
+  const database = withoutDatabase ? ({ driver: 'sqlite', file: ':memory:' } as const) : config.database
   return { ...config, database, log: { ...config.log, level: 'error' } }
 }
 
@@ -71,7 +102,9 @@ export async function withBerth(
   const stop = () => controller.abort(new Error('stopped; run the same command again to go on'))
   process.once('SIGINT', stop).once('SIGTERM', stop)
   try {
-    await using berth = await open(await configOf(source, options))
+    const config = await configOf(source, options)
+    if (options.mayMake !== true && options.withoutDatabase !== true) await requireData(config)
+    await using berth = await open(config, undefined, options)
     await run(berth, controller.signal)
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)

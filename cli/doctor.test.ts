@@ -40,7 +40,7 @@ suite('what commands on the data look at', () => {
     const { status, stderr, output } = await berth('usage', 'verify')
     assert.equal(status, 1, output)
     assert.match(stderr, /^Looking at no config\.yml, data in /u)
-    assert.match(stderr, /there is no data directory .*: name the config\.yml/u)
+    assert.match(stderr, /no Berth data at .*: there is no such directory: name the config\.yml/u)
     assert.deepEqual(await readdir(directory), [])
   })
 })

@@ -1,12 +1,21 @@
 /** docs/reference/cli.md, from the command tree itself. */
 import type { Command } from 'commander'
+import { exitStatuses } from './exit-status.ts'
 
 const introduction = `# Commands
 
 \`berth VERB …\`; the binary is called \`registry\` too, so that scripts for registry:2 go on: \`registry serve FILE\`, \`registry garbage-collect FILE\`, and a
 file alone (\`registry FILE.yml\`) is served. In a checkout: \`npx berth VERB …\`, or \`npm start -- FILE\` for \`serve\`.
 
-The exit status is 0 when all went well, 1 when not; what is wrong is said on standard error, in a sentence for each problem.
+What is wrong is said on standard error, in a sentence for each problem, and by the exit status:
+
+| exit status | |
+|---|---|
+${exitStatuses.map(([status, meaning]) => `| ${status} | ${meaning} |`).join('\n')}
+
+With \`--json\` a failure is one line of JSON on standard error: \`{"code", "message", "exitStatus"}\`, and of what a server refused also \`status\`, \`detail\`, \`requestId\`,
+\`retryAfterSeconds\`, \`errors\` and \`facts\` as [errors](errors.md) tells them. \`code\` is the server's; where it said nothing, \`USAGE\`, \`UNAVAILABLE\` or \`FAILED\`.
+
 \`REGISTRY_*\` variables count for every verb that reads a configuration: see [configuration](configuration.md).
 `
 

@@ -32,6 +32,7 @@ export function documentPermissions(): string {
     introduction,
     `## What each role permits\n\n${roleTable()}\n`,
     `## What each request needs\n\nBelow \`/v2/\`:\n\n| request | needs |\n|---|---|\n${registryVerbs.map((row) => `| ${row.join(' | ')} |`).join('\n')}\n`,
+    `A fresh proof of the person is a [step-up](../guides/two-factor.md#stepping-up): the sign-in, a password or a second factor of the last minutes. Programs have none: a token must name the permission in its scopes.\n`,
     `Below \`/api/v1\`, where what the caller may not see answers 404 as if it did not exist:\n\n${routeTable()}\n`,
   ].join('\n')
 }
@@ -57,8 +58,14 @@ function routeTable(): string {
   return ['| request | needs | |', '|---|---|---|', ...rows].join('\n')
 }
 
-function demandText({ demand, needsElevation }: RouteContract): string {
-  return `${placeText(demand)}${needsElevation === true ? '; the second factor again, of those who have one' : ''}`
+function demandText({ demand, needsElevation, elevationWhen, alsoNeeds }: RouteContract): string {
+  const elevation =
+    needsElevation === true
+      ? '; a fresh proof of the person'
+      : elevationWhen === undefined
+        ? ''
+        : `; a fresh proof of the person when ${elevationWhen}`
+  return `${placeText(demand)}${alsoNeeds === undefined ? '' : `; ${alsoNeeds}`}${elevation}`
 }
 
 function placeText(demand: Demand): string {

@@ -149,6 +149,12 @@ suite('second factors at the command line', () => {
     assert.equal((await people.root.call('GET', '/users')).body.items?.length, 2)
   })
 
+  test('whose factor it is, and the password, may come from the environment', async () => {
+    const environment = { ...rootOnly(), BERTH_USER: 'alice', BERTH_TOKEN: 'a wrong passphrase of alice' }
+    await assert.rejects(runVerb(['factor', 'remove', '999999', '-y'], environment), /name or password is wrong|UNAUTHORIZED/)
+    await assert.rejects(runVerb(['factor', 'remove', '999999', '-y'], rootOnly()), /RESOURCE_UNKNOWN/)
+  })
+
   test('an administrator removes all of an account, and says whose', async () => {
     await asAlice(
       (askCode) => runAddTotp({ ...own(), name: 'other' }, askCode),

@@ -63,12 +63,23 @@ function showFactors({ items, recoveryCodesLeft }: ResponseOf<typeof listFactors
   if (items.length > 0) console.log(`\n${recoveryCodesLeft === 1 ? '1 recovery code is' : `${recoveryCodesLeft} recovery codes are`} left`)
 }
 
+/** As for every other verb the environment goes before what is stored. What BERTH_USER comes with in BERTH_TOKEN is a password, or a token, which opens no session. */
+function environmentLogin({ BERTH_USER: name = '', BERTH_TOKEN: secret = '' }: NodeJS.ProcessEnv) {
+  if (name === '') return undefined
+  return { name, password: secret === '' || secret.startsWith('berth_') ? undefined : secret }
+}
+
+async function passwordOf({ passwordStdin }: OwnFlags, name: string, known: string | undefined): Promise<string> {
+  if (passwordStdin === true) return await readSecretFromInput()
+  return known ?? (await ask(`Password of ${printable(name)}`, { hidden: true }))
+}
+
 /** As oneself, by the password. */
 async function withOwnSession(flags: OwnFlags, run: (client: ApiClient) => Promise<void>, askCode: AskCode): Promise<void> {
   const { server, login } = await chooseServer(flags)
-  const name = flags.username ?? login?.name ?? (await ask('Username'))
-  const password =
-    flags.passwordStdin === true ? await readSecretFromInput() : await ask(`Password of ${printable(name)}`, { hidden: true })
+  const given = flags.username === undefined ? environmentLogin(process.env) : undefined
+  const name = flags.username ?? given?.name ?? login?.name ?? (await ask('Username'))
+  const password = await passwordOf(flags, name, given?.password)
   await withSession({ server, ca: flags.ca ?? login?.ca, name, password, askCode, options: flags.optionNames }, run)
 }
 
@@ -130,7 +141,7 @@ export async function runRemove(id: number | undefined, flags: RemoveFlags, askC
 
 function ownOptions(command: Command): Command {
   return apiOptions(command)
-    .option('-u, --username <name>', 'the account; else the one of berth login')
+    .option('-u, --username <name>', 'the account; else BERTH_USER, else the one of berth login')
     .option('--password-stdin', 'read the password from standard input')
 }
 

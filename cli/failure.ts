@@ -1,6 +1,8 @@
 /** What went wrong, as one or more lines for a person: no stack, the causes in brackets. */
 import { inspect } from 'node:util'
+import { ApiProblem } from '#api/client.ts'
 import { ConfigError } from '#config/problem.ts'
+import { CommandFailure } from './command-failure.ts'
 
 /** More causes than this tell nothing. */
 const maxCauses = 4
@@ -20,6 +22,8 @@ function indent(text: string): string {
 }
 
 function messages(error: unknown): readonly string[] {
+  // The server's refusal behind it is in its sentence.
+  if (error instanceof CommandFailure && error.cause instanceof ApiProblem) return [error.message]
   const found = new Set<string>()
   let at = error
   for (let depth = 0; depth <= maxCauses && at !== undefined; depth += 1) {

@@ -45,7 +45,7 @@ async function collectFromData(source: string | undefined, { dryRun = false, del
   await withBerth(source, async (berth, signal) => {
     const report = await collectGarbage(berth, { signal, dryRun, deleteUntagged, sweep: true, immediately: now })
     if (quiet === true) return
-    for (const line of reportLines({ ...report, dryRun })) console.log(line)
+    for (const line of reportLines({ ...report, dryRun, waitsForReaders: now !== true })) console.log(line)
     if (now !== true) {
       const waiting = { signal, deleteUntagged, sweep: dryRun, dryRun: true, immediately: true }
       const all = await collectGarbage(berth, waiting)
@@ -54,18 +54,19 @@ async function collectFromData(source: string | undefined, { dryRun = false, del
       if (deleteUntagged === true && untagged.until !== undefined) console.log(untaggedLine(untagged))
     }
     const { trash } = await readGarbageStatus(berth)
-    if (trash.count > 0) console.log(trashLine(trash))
+    if (trash.count > 0) console.log(trashLine({ ...trash, data: source ?? berth.config.file ?? berth.config.storage.rootDirectory }))
   })
 }
 
-/** What a run did, or would do, in two lines. */
-export function reportLines(report: GarbageReport & { readonly dryRun: boolean }): readonly string[] {
-  const { dryRun, manifests, links, blobs, keys, freedBytes } = report
+/** What a run did, or would do, in two lines. What is counted of blobs that would go is freed by a later run, when nobody can still be reading them. */
+export function reportLines(report: GarbageReport & { readonly dryRun: boolean; readonly waitsForReaders?: boolean }): readonly string[] {
+  const { dryRun, manifests, links, blobs, keys, freedBytes, waitsForReaders = true } = report
+  const isLater = dryRun && waitsForReaders && blobs > 0 && keys > 0
   const verb = dryRun ? 'would delete' : 'deleted'
   const left = links === blobs ? '' : ` (${plural(links, 'blob')} ${dryRun ? 'would leave' : 'left'} a repository that did not need them)`
   return [
     `${verb} ${plural(manifests, 'manifest')} and ${plural(blobs, 'blob')}${left}`,
-    `${dryRun ? 'would free' : 'freed'} ${describeBytes(freedBytes)} in ${plural(keys, 'file')}`,
+    `${dryRun ? 'would free' : 'freed'} ${describeBytes(freedBytes)} in ${plural(keys, 'file')}${isLater ? ', those of blobs that would go after storage.readersdelay' : ''}`,
   ]
 }
 
@@ -102,18 +103,31 @@ function waitingLine({ manifests, blobs, keys, freedBytes }: Waiting): string {
 }
 
 /** What can be restored is no garbage yet. */
-export function trashLine({ count, bytes }: { readonly count: number; readonly bytes: number }): string {
+export function trashLine({
+  count,
+  bytes,
+  data,
+}: {
+  readonly count: number
+  readonly bytes: number
+  readonly data?: string | undefined
+}): string {
+  const on = data === undefined ? '' : ` ${data}`
+  const by = data === undefined ? '' : ` --data ${data}`
   return (
     `the trash holds ${plural(count, 'deletion')} of up to ${describeBytes(bytes)}, which stay until storage.trash.window after they were deleted: ` +
-    `berth trash list shows them, berth trash delete ends them at once`
+    `berth trash list${on} shows them, berth trash delete${by} ends them at once`
   )
 }
 
 /** Adds the command to the program. */
 export function registerGarbageCollect(program: Command): void {
-  program
-    .command('garbage-collect')
-    .description('delete what nothing references any more: on a server, or on the data that a configuration names; safe while Berth serves')
+  const command = program.command('garbage-collect').description('bytes and manifests that nothing needs: delete them, see what there is')
+  command
+    .command('run', { isDefault: true })
+    .description(
+      'delete what nothing references any more (the verb may be left out): on a server, or on the data that a configuration names; safe while Berth serves',
+    )
     .argument('[config-or-directory]', 'config.yml of the registry, or its data directory; without, a server is asked')
     .option('-d, --dry-run', 'only count what would go')
     .option('-m, --delete-untagged', 'delete manifests that no tag, index or subject keeps, too')
@@ -125,4 +139,14 @@ export function registerGarbageCollect(program: Command): void {
     .option('--ca <file>', 'trust the certificate authority in this PEM file, too')
     .option('--json', 'print the answer of the server as JSON')
     .action(runGarbageCollect)
+  command
+    .command('status')
+    .description('print what there is to free on a server, when, and what was freed')
+    .option('--server <url>', 'the server; else BERTH_SERVER, else the one that berth login was last used with')
+    .option('--ca <file>', 'trust the certificate authority in this PEM file, too')
+    .option('--json', 'print the answer of the server as JSON')
+    .action(async (flags: Pick<GarbageFlags, 'server' | 'ca' | 'json'>) => {
+      const { showStatus } = await import('./garbage-run.ts')
+      await showStatus(flags)
+    })
 }

@@ -2,9 +2,10 @@
 import { readGarbage, startGarbageRun } from '#api/routes/garbage.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import { withClient, type ApiFlags } from './api-command.ts'
-import { describeBytes, waits } from './data-command.ts'
+import { describeBytes, plural, waits } from './data-command.ts'
 import { followJob, requireDone } from './follow-job.ts'
 import { reportLines, trashLine, untaggedLine } from './garbage-collect.ts'
+import { printFacts } from './print.ts'
 
 interface RunFlags extends ApiFlags {
   readonly dryRun?: boolean
@@ -38,6 +39,32 @@ export async function collectOnServer(flags: RunFlags): Promise<void> {
     for (const line of reportLines(ended.result as Parameters<typeof reportLines>[0])) console.log(line)
     for (const line of statusLines(await client.call(readGarbage, {}), flags)) console.log(line)
   })
+}
+
+/** All that the server knows of its garbage. */
+export async function showStatus(flags: ApiFlags): Promise<void> {
+  await withClient({ ...flags, optionNames: ['server', 'ca', 'json'] }, async ({ client, print }) => {
+    const found = await client.call(readGarbage, {})
+    print(found, () => printFacts(factsOf(found)))
+  })
+}
+
+function factsOf({ isExact, queue, oldestDueSeconds, reclaimable, untagged, leaving, trash, freed, lastRun }: Garbage) {
+  const least = isExact ? '' : 'at least '
+  const some = ({ blobs, bytes }: Garbage['reclaimable']['now']) => `${least}${plural(blobs, 'blob')} of ${describeBytes(bytes)}`
+  const files = ({ files: count, bytes }: Garbage['freed']) => `${describeBytes(bytes)} in ${plural(count, 'file')}`
+  return {
+    'To look at': `${plural(queue.manifests, 'manifest')}, ${plural(queue.links, 'blob')} of repositories, ${plural(queue.blobs, 'blob')} of none`,
+    'Due for': `${oldestDueSeconds} s`,
+    'Goes now': some(reclaimable.now),
+    'Goes later': `${some(reclaimable.later)}, those of now included`,
+    'Untagged that wait': `${plural(untagged.manifests, 'manifest')} of up to ${describeBytes(untagged.bytes)}${untagged.until === null ? '' : `, the first until ${untagged.until}`}`,
+    'Kept for pulls': files(leaving),
+    'In the trash': `${plural(trash.items, 'deletion')} of up to ${describeBytes(trash.bytes)}`,
+    'Freed so far': files(freed),
+    'Last run':
+      lastRun === null ? 'none' : `job ${lastRun.job}, ${lastRun.state}${lastRun.endedAt === null ? '' : `, ended ${lastRun.endedAt}`}`,
+  }
 }
 
 /** What waits, and why. What a collection of now takes was told by it. */

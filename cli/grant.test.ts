@@ -31,7 +31,24 @@ test('a role on everything is given only to who says that everything is meant', 
   const create = ['create', 'developer', '--user', 'alice']
   await assert.rejects(asked(create), /developer for user alice on everything.*--project.*--everything/)
   await assert.rejects(asked([...create, '--repositories', 'all']), /--everything/)
+  for (const glob of ['**', '***', '****']) {
+    await assert.rejects(asked([...create, '--repositories', glob]), /on everything.*--everything/)
+    assert.deepEqual(await asked([...create, '--repositories', glob, '--everything']), ['POST /grants'])
+    assert.deepEqual(await asked([...create, '--repositories', glob, '--project', 'team']), ['POST /projects/team/grants'])
+  }
   for (const flag of ['--everything', '-y', '--yes']) assert.deepEqual(await asked([...create, flag]), ['POST /grants'])
+})
+
+test('a list of grants marks those that have ended', async () => {
+  const ended = { ...grant, expiresAt: '2026-02-01T00:00:00.000Z', isExpired: true }
+  const answer: Answer = (_, response) => json(response, { items: [{ ...grant, isExpired: false }, ended] })
+  await withAnswers(answer, async (url) => {
+    const { lines } = await runVerb(['grant', 'list', '--server', url])
+    assert.deepEqual(
+      lines.map((line) => line.split(/ {2,}/).at(-1)),
+      ['UNTIL', '-', '2026-02-01T00:00:00.000Z (ended)'],
+    )
+  })
 })
 
 test('a role in a project, or on some repositories, is given without a question', async () => {
@@ -44,6 +61,7 @@ test('a role in a project, or on some repositories, is given without a question'
 test('a grant on some repositories is not widened to everything without a question', async () => {
   const update = ['update', '7', '--repositories', 'all']
   await assert.rejects(asked(update, { repositories: 'team/**' }), /--everything/)
+  await assert.rejects(asked(['update', '7', '--repositories', '***'], { repositories: 'team/**' }), /--everything/)
   assert.deepEqual(await asked([...update, '--everything'], { repositories: 'team/**' }), ['GET /grants/7', 'PATCH /grants/7'])
   assert.deepEqual(await asked(update, { project: 'team', repositories: 'team/**' }), ['GET /grants/7', 'PATCH /grants/7'])
 })
@@ -52,6 +70,7 @@ test('a robot of the system gets no role on everything by a forgotten place', as
   const create = ['create', 'ci', '--grant', 'guest@team', '--grant', 'developer']
   await assert.rejects(asked(create, {}, 'robot'), /developer for the robot ci on everything/)
   await assert.rejects(asked(['update', '7', '--grant', 'developer'], {}, 'robot'), /--everything/)
+  await assert.rejects(asked(['create', 'ci', '--grant', 'developer:***'], {}, 'robot'), /--everything/)
   const made = { robot: { id: 7, login: 'robot-ci', grants: [], allowedAddresses: [] }, secret: null }
   assert.deepEqual(await asked([...create, '--everything'], made, 'robot'), ['POST /robots'])
   assert.deepEqual(await asked(['create', 'ci', '--grant', 'guest@team', '--grant', 'guest:base/**'], made, 'robot'), ['POST /robots'])

@@ -15,9 +15,11 @@ import {
   updateGrant,
   updateProjectGrant,
 } from '#api/routes/grants.ts'
+import type { ApiClient } from '#api/client.ts'
+import { listRoles } from '#api/routes/roles.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { confirmEverything, everythingOption, type EverythingFlags } from './confirm-everything.ts'
+import { confirmEverything, everythingOption, isEveryName, type EverythingFlags } from './confirm-everything.ts'
 import { endOf, expiresOption } from './end-of.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printable, printFacts, printRows } from './print.ts'
@@ -51,8 +53,10 @@ interface GrantListFlags extends ListFlags {
   readonly inherited?: boolean
 }
 
-function subjectText({ kind, name }: { readonly kind: Kind; readonly name?: string | undefined }): string {
-  return name === undefined ? kind : `${kind} ${name}`
+/** A provider's group as it can be said again. */
+function subjectText({ kind, name, provider }: { readonly kind: Kind; readonly name?: string; readonly provider?: string }): string {
+  if (name === undefined) return kind
+  return `${kind} ${provider === undefined ? '' : `${provider}:`}${name}`
 }
 
 function placeText({ project, repositories }: Grant): string {
@@ -60,9 +64,22 @@ function placeText({ project, repositories }: Grant): string {
   return `project ${project}${repositories === null ? '' : `, repositories ${repositories}`}`
 }
 
+/** The end, and whether it is past: such a grant gives nothing. */
+function untilText({ expiresAt, isExpired }: Grant): string | null {
+  return expiresAt !== null && isExpired ? `${expiresAt} (ended)` : expiresAt
+}
+
 function show(grant: Grant): void {
-  const { id, subject, role, expiresAt, createdBy, createdAt } = grant
-  printFacts({ id, for: subjectText(subject), role, on: placeText(grant), until: expiresAt, 'given by': createdBy, given: createdAt })
+  const { id, subject, role, createdBy, createdAt } = grant
+  printFacts({
+    id,
+    for: subjectText(subject),
+    role,
+    on: placeText(grant),
+    until: untilText(grant),
+    'given by': createdBy,
+    given: createdAt,
+  })
 }
 
 function subjectOf(flags: GrantFlags) {
@@ -89,7 +106,7 @@ async function runList(flags: GrantListFlags): Promise<void> {
         : readPages(client, listProjectGrants, flags, { params: { project }, query: { ...query, inherited } })
     await printPages(pages, flags, {
       columns: ['ID', 'FOR', 'ROLE', 'ON', 'UNTIL'],
-      row: (grant) => [grant.id, subjectText(grant.subject), grant.role, placeText(grant), grant.expiresAt],
+      row: (grant) => [grant.id, subjectText(grant.subject), grant.role, placeText(grant), untilText(grant)],
     })
   })
 }
@@ -110,8 +127,10 @@ async function runCreate(role: string, flags: GrantFlags): Promise<void> {
     const { project } = flags
     const body = { subject: subjectOf(flags), role, ...repositoriesOf(flags.repositories), ...endOf(flags.expires) }
     const isBounded = project !== undefined || (body.repositories ?? null) !== null
-    if (flags.everything === true && isBounded) throw new CommandFailure('--everything goes with neither --project nor --repositories')
-    if (!isBounded) await confirmEverything(`${role} for ${subjectText(body.subject)}`, flags)
+    const isEverything = !isBounded || (project === undefined && isEveryName(flags.repositories ?? ''))
+    if (flags.everything === true && !isEverything) throw new CommandFailure('--everything goes with neither --project nor --repositories')
+    if (isEverything) await confirmEverything(`${role} for ${subjectText(body.subject)}`, flags)
+    if (body.subject.kind === 'everyone') await confirmOpenToPushes(client, role, flags)
     const made =
       project === undefined
         ? await client.call(createGrant, { body })
@@ -120,11 +139,20 @@ async function runCreate(role: string, flags: GrantFlags): Promise<void> {
   })
 }
 
+/** Pushes without an account are seldom meant. */
+async function confirmOpenToPushes(client: ApiClient, role: string, flags: GrantFlags): Promise<void> {
+  if (flags.yes === true) return
+  // A role that is not there is for the grant to refuse.
+  const found = (await client.call(listRoles)).items.find(({ name }) => name === role)
+  if (found?.permissions.includes('repository:push') !== true) return
+  await confirm(`Let everybody push there, who shows no account too? The role ${printable(role)} holds repository:push.`, flags)
+}
+
 async function runUpdate(grant: number, flags: GrantFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
     const { project, role } = flags
     const body = { ...(role !== undefined && { role }), ...repositoriesOf(flags.repositories), ...endOf(flags.expires) }
-    if (project === undefined && body.repositories === null) {
+    if (project === undefined && (body.repositories === null || isEveryName(body.repositories ?? ''))) {
       const before = await client.call(readGrant, { params: { grant } })
       const isWidened = before.project === null && before.repositories !== null
       if (isWidened) await confirmEverything(`${before.role} for ${subjectText(before.subject)}`, flags)
@@ -154,8 +182,8 @@ interface CandidateFlags extends ApiFlags {
 async function runCandidates(name: string, { project, limit, ...flags }: CandidateFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
     const found = await client.call(listCandidates, { params: { project }, query: { name, ...(limit !== undefined && { limit }) } })
-    const rows = found.items.map((each) => [each.id, each.kind, each.name, each.displayName])
-    print(found, () => printRows(['ID', 'KIND', 'NAME', 'DISPLAY NAME'], rows))
+    const rows = found.items.map((each) => [each.id, each.kind, each.name, each.provider, each.displayName])
+    print(found, () => printRows(['ID', 'KIND', 'NAME', 'PROVIDER', 'DISPLAY NAME'], rows))
   })
 }
 
@@ -210,7 +238,10 @@ export function registerGrant(program: Command): void {
     .action(runShow)
   apiOptions(grant.command('create').description('give a role').argument('<role>', 'see role list'))
     .option('--user <name>', 'to this account')
-    .option('--group <name>', 'to this group, by its name here or by what its provider calls it, such as a DN')
+    .option(
+      '--group <name>',
+      'to this group, by its name here or by what its provider calls it, such as a DN; provider:name where several have it',
+    )
     .option('--robot <name>', 'to this robot, by the name that it logs in with')
     .option('--everyone', 'to all, without an account too')
     .option('--signed-in', 'to all who have an account')

@@ -1,6 +1,8 @@
 /** What a person reads when the registry is up: where it is, how to get in, what to type next. */
+import { hostname } from 'node:os'
 import type { Config } from '#config/config.ts'
 import type { RunningBerth } from '#main.ts'
+import { trustLines } from './trust-lines.ts'
 
 /** The text, ending with an empty line. */
 export function greeting(config: Config, running: Pick<RunningBerth, 'url' | 'administrator' | 'rootDirectory'>, version: string): string {
@@ -16,6 +18,9 @@ export function greeting(config: Config, running: Pick<RunningBerth, 'url' | 'ad
   if (administrator !== undefined) {
     lines.push(`  user      ${administrator.name}`, `  password  ${administrator.password}`, '            (shown this once; keep it)')
   }
+  const authority = config.http.tls?.selfSigned?.authority
+  const host = dockerHost(config, running.url)
+  if (authority !== undefined && host !== undefined) lines.push(...trustLines(host, authority))
   lines.push('next', ...nextCommands(config, running).map((command) => `  ${command}`))
   return `\n${lines.join('\n')}\n\n`
 }
@@ -38,7 +43,10 @@ function nextCommands(config: Config, { url, administrator }: Pick<RunningBerth,
 function dockerHost(config: Config, url: string): string | undefined {
   if (config.http.host !== undefined) return new URL(config.http.host).host
   if ('path' in config.http.listen) return undefined
-  const { hostname, host, port } = new URL(url)
-  const isHere = config.http.listen.host === undefined || hostname === '127.0.0.1' || hostname === 'localhost'
+  const { hostname: name, host, port } = new URL(url)
+  const isHere = config.http.listen.host === undefined || name === '127.0.0.1' || name === 'localhost'
+  // Where TLS is tried, it is from other machines too.
+  if (config.http.tls?.selfSigned !== undefined && config.http.listen.host === undefined)
+    return port === '' ? hostname() : `${hostname()}:${port}`
   return isHere && port !== '' ? `localhost:${port}` : host
 }

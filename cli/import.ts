@@ -24,7 +24,7 @@ async function runImport(source: string | undefined, { verify, dryRun = false }:
     console.log(`  problems      ${Object.values(report.problems).reduce((sum, count) => sum + count, 0)}`)
     for (const [kind, count] of Object.entries(report.problems)) console.log(`    ${kind.padEnd(20)} ${count}`)
   }
-  await withBerth(source, importInto, { withoutDatabase: dryRun })
+  await withBerth(source, importInto, { withoutDatabase: dryRun, mayMake: true })
 }
 
 function progressLine(phase: string, tally: Report['tally']): string {

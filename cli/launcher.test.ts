@@ -36,7 +36,7 @@ suite('the launcher', () => {
     const { code, stdout } = await runProcess(['version'], { cwd, nodeFlags: asOldNode })
     assert.equal(code, 0)
     assert.match(stdout, /^node (?!20\.)/m)
-    assert.equal((await runProcess(['no-such-verb'], { cwd, nodeFlags: asOldNode })).code, 1)
+    assert.equal((await runProcess(['no-such-verb'], { cwd, nodeFlags: asOldNode })).code, 2)
   })
 
   test('in an older Node without another one says in one sentence what to do', async () => {

@@ -100,7 +100,7 @@ suite('verbs against a server', () => {
     await assert.rejects(berth('tag', 'show', 'team/app:v2'), /MANIFEST_UNKNOWN, request /)
     await berth('manifest', 'delete', `team/app@${digest}`, '-y')
     await berth('repository', 'delete', 'team/app', '-y')
-    await assert.rejects(berth('repository', 'show', 'team/app'), /NAME_UNKNOWN/)
+    await assert.rejects(berth('repository', 'show', 'team/app'), /team\/app/)
   })
 
   test('uploads are shown and cancelled', async () => {
@@ -149,6 +149,34 @@ suite('verbs against a server', () => {
     } finally {
       await rm(other, { recursive: true })
     }
+  })
+
+  test('a server that makes no token is logged in to only by who says that the password is to be kept', async () => {
+    await runVerb(['login', url, '-u', 'alice', '--password-stdin'], environment, password)
+    const kept = await stored()
+    const readOnly = async (isReadOnly: boolean) =>
+      assert.equal((await people.root.call('PATCH', '/system/settings', { isReadOnly })).status, 200)
+    await readOnly(true)
+    try {
+      const login = async (...more: string[]) =>
+        await runVerb(['login', url, '-u', 'alice', '--password-stdin', ...more], environment, password)
+      await assert.rejects(login(), /no token was made.*nothing was kept.*--keep-password/)
+      // The token of before still does.
+      assert.deepEqual(await stored(), kept)
+      assert.equal((await berth('whoami')).errors.length, 0)
+      const { errors } = await login('--keep-password')
+      assert.ok(errors.some((line) => line.includes('the password itself is kept')))
+      const tokenId = kept.servers[url]?.tokenId ?? 0
+      assert.ok(
+        errors.some((line) => line.includes(`berth token revoke ${tokenId}`)),
+        errors.join('\n'),
+      )
+      assert.equal((await stored()).servers[url]?.password, password)
+    } finally {
+      await readOnly(false)
+    }
+    for (const { id } of await tokens()) assert.equal((await alice.call('DELETE', `/tokens/${String(id)}`)).status, 204)
+    await runVerb(['login', url, '-u', 'alice', '--password-stdin'], environment, password)
   })
 
   test('a logout revokes the token and forgets it', async () => {

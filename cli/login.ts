@@ -2,14 +2,15 @@
  * `berth login` and `berth logout`.
  *
  * A password is used once: it makes a personal token for this machine, and only that is kept, so that it can be taken back without changing the
- * password. Where the server makes no tokens (one with an outside token service, an older one) what was given is kept, and said so.
+ * password. Where the server makes no tokens (one with an outside token service, a read-only one) nothing is kept, unless `--keep-password` says that the
+ * password is to be.
  */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { ApiProblem, type ApiClient, type ClientCredential } from '#api/client.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import { readSession } from '#api/routes/session.ts'
-import { createToken, revokeToken } from '#api/routes/tokens.ts'
+import { createToken, listTokens, revokeToken } from '#api/routes/tokens.ts'
 import { chooseServer, credentialOfLogin, deviceName, parseServer, withServer } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
 import { browserProviders, chosenProvider, logInByBrowser, ownScreen } from './browser-login.ts'
@@ -26,6 +27,7 @@ interface LoginFlags {
   readonly provider?: string
   /** False with `--no-open`. */
   readonly open?: boolean
+  readonly keepPassword?: boolean
 }
 
 type Session = ResponseOf<typeof readSession>
@@ -43,7 +45,7 @@ export async function login(url: string, flags: LoginFlags, askCode: typeof prom
   if (await isByBrowser(server, ca, flags)) await byBrowser(server, ca, flags)
   else await byName({ server, ca }, flags, askCode)
   // What was kept until now is of no use any more.
-  if (before !== undefined) await takeBack(server, before)
+  if (before !== undefined) await takeBack(server, before, { keepsMakers: true })
 }
 
 /** Asked for; or the server has providers, nothing was said of a password, and the person at the terminal agrees. */
@@ -68,7 +70,7 @@ async function byBrowser(server: string, ca: string | undefined, flags: LoginFla
 async function byName({ server, ca }: Place, flags: LoginFlags, askCode: typeof promptAtTerminal): Promise<void> {
   const name = flags.username ?? (await ask('Username'))
   const password = flags.passwordStdin === true ? await readSecretFromInput() : await ask('Password', { hidden: true })
-  const given: Given = { server, ca, name, password }
+  const given: Given = { server, ca, name, password, mayKeepPassword: flags.keepPassword === true }
   await byPassword(given).catch((error: unknown) => bySecondFactor(given, error, askCode))
 }
 
@@ -80,17 +82,18 @@ interface Place {
 interface Given extends Place {
   readonly name: string
   readonly password: string
+  readonly mayKeepPassword: boolean
 }
 
 async function byPassword(given: Given): Promise<void> {
-  const { server, ca, name, password } = given
+  const { server, ca, name, password, mayKeepPassword } = given
   await withServer({ server, ca, credential: { kind: 'basic', name, password } }, async (client) => {
     const session = await whoIs(client, name)
     const isKept = isToken(session)
     await finish(
       client,
       given,
-      isKept ? { name: session.user?.name ?? name, token: password } : await keep(client, { name, password, session }),
+      isKept ? { name: session.user?.name ?? name, token: password } : await keep(client, { name, password, session, mayKeepPassword }),
     )
   })
 }
@@ -135,7 +138,7 @@ async function whoIs(client: ApiClient, name: string): Promise<Session> {
 /** The password was right, and is not enough. */
 class MoreIsNeeded extends CommandFailure {}
 
-/** Refusals after which the password itself is kept: this server, or this account, makes no tokens. */
+/** Refusals after which the password itself may be kept: this server, or this account, makes no tokens. */
 const noTokens: ReadonlySet<string> = new Set([
   'DENIED',
   'NOT_FOUND',
@@ -148,7 +151,7 @@ const noTokens: ReadonlySet<string> = new Set([
 
 async function keep(
   client: ApiClient,
-  { name, password, session }: { readonly name: string; readonly password: string; readonly session: Session },
+  { name, password, session, mayKeepPassword }: Pick<Given, 'name' | 'password' | 'mayKeepPassword'> & { readonly session: Session },
 ): Promise<StoredLogin> {
   const known = session.user?.name ?? name
   try {
@@ -156,26 +159,53 @@ async function keep(
     return { name: known, token: secret, tokenId: token.id }
   } catch (error) {
     if (!(error instanceof ApiProblem) || !noTokens.has(error.code)) throw error
-    console.error(`warning: no token was made (${printable(error.message)}), so the password itself is kept in ${credentialsFile()}`)
+    const why = `no token was made (${printable(error.message)})`
+    if (!mayKeepPassword)
+      throw new CommandFailure(`${why}, and nothing was kept: --keep-password keeps the password itself, readable in ${credentialsFile()}`)
+    console.error(`warning: ${why}, so the password itself is kept in ${credentialsFile()}`)
     return { name: known, password }
   }
 }
 
-/** Revokes the token that a login made; what fails is told, and no reason to stay logged in. */
-async function takeBack(server: string, login: StoredLogin): Promise<void> {
+/**
+ * Revokes the token that a login made, and with it the tokens that it made; what fails is told, and no reason to stay logged in. `keepsMakers`: one that made
+ * others stays, for whoever logs in again does not mean to end those.
+ */
+async function takeBack(
+  server: string,
+  login: StoredLogin,
+  { keepsMakers = false }: { readonly keepsMakers?: boolean } = {},
+): Promise<void> {
   const { tokenId } = login
   if (tokenId === undefined) return
   const credential: ClientCredential = credentialOfLogin(login)
   try {
     await withServer({ server, ca: login.ca, credential }, async (client) => {
-      await client.call(revokeToken, { params: { token: tokenId } }).catch((error: unknown) => {
+      try {
+        const made = await namesMadeBy(client, tokenId)
+        if (keepsMakers && made.length > 0) {
+          console.error(`token ${tokenId} of before stays, for ${made.join(', ')} end with it: berth token revoke ${tokenId} ends them all`)
+          return
+        }
+        await client.call(revokeToken, { params: { token: tokenId } })
+        if (made.length > 0) console.error(`revoked with the token of this login, which made them: ${made.join(', ')}`)
+      } catch (error) {
         // It has ended already.
         if (!(error instanceof ApiProblem) || !['UNAUTHORIZED', 'RESOURCE_UNKNOWN'].includes(error.code)) throw error
-      })
+      }
     })
   } catch (error) {
-    console.error(`warning: the token of before was not revoked: ${error instanceof Error ? error.message : String(error)}`)
+    const why = error instanceof Error ? error.message : String(error)
+    console.error(
+      `warning: token ${tokenId} of before was not revoked, and is forgotten here (berth token revoke ${tokenId} ends it): ${why}`,
+    )
   }
+}
+
+/** What the token made, as people know it. */
+async function namesMadeBy(client: ApiClient, tokenId: number): Promise<readonly string[]> {
+  const { items } = await client.call(listTokens, { query: { kind: 'personal', limit: 1000 } })
+  return items.flatMap(({ id, name, madeBy }) => (madeBy === tokenId ? [`${id} (${printable(name)})`] : []))
 }
 
 async function logout(url: string | undefined): Promise<void> {
@@ -194,6 +224,7 @@ export function registerLogin(program: Command): void {
     .argument('<url>', 'such as https://registry.example.com')
     .option('-u, --username <name>', 'the account, or the robot')
     .option('--password-stdin', 'read the password, or a token, from standard input')
+    .option('--keep-password', 'keep the password itself, as plain text, where the server makes no token')
     .option('--browser', 'sign in with the browser, at an identity provider of the server')
     .option('--provider <name>', 'the same, at this one')
     .option('--no-open', 'show the address only, and open no browser')
@@ -205,7 +236,7 @@ export function registerLogin(program: Command): void {
 export function registerLogout(program: Command): void {
   program
     .command('logout')
-    .description('forget a server, and revoke the token that was kept for it')
+    .description('forget a server, and revoke the token that was kept for it and the tokens that it made')
     .argument('[url]', 'the one that was last logged in to, unless said')
     .action(logout)
 }

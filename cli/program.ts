@@ -10,8 +10,10 @@ import { registerDocs } from './docs.ts'
 import { registerExport } from './export.ts'
 import { registerGarbageCollect } from './garbage-collect.ts'
 import { registerImport } from './import.ts'
+import { registerMigrate } from './migrate.ts'
 import { registerSecrets } from './secrets.ts'
 import { registerServe } from './serve.ts'
+import { registerStore } from './store.ts'
 import { registerVersion } from './version.ts'
 import { versionText } from './version-text.ts'
 
@@ -22,7 +24,9 @@ const verbs: readonly Register[] = [
   registerImport,
   registerExport,
   registerGarbageCollect,
+  registerMigrate,
   registerSecrets,
+  registerStore,
   registerConfig,
   registerVersion,
   registerDocs,
@@ -53,6 +57,7 @@ const apiVerbs: Readonly<Record<string, () => Promise<Register>>> = {
   token: async () => (await import('./token.ts')).registerToken,
   robot: async () => (await import('./robot.ts')).registerRobot,
   key: async () => (await import('./key.ts')).registerKey,
+  certificate: async () => (await import('./certificate.ts')).registerCertificate,
   account: async () => (await import('./account.ts')).registerAccount,
   user: async () => (await import('./user.ts')).registerUser,
   factor: async () => (await import('./factor.ts')).registerFactor,
@@ -65,6 +70,8 @@ const apiVerbs: Readonly<Record<string, () => Promise<Register>>> = {
 /** The command tree, ready to parse; of the verbs that talk to a server only `verb`, or all when it is none of the others. */
 export async function createProgram(verb?: string): Promise<Command> {
   const program = new Command('berth')
+    // What the parser ends is ended by main.ts, with an exit status of Berth's.
+    .exitOverride()
     .description('A container image registry. The binary is also called registry, and takes the verbs of registry:2.')
     .version(versionText(), '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print help')

@@ -129,6 +129,7 @@ function rename(project: string, name: string, flags: ApiFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const renamed = await client.call(renameProject, { params: { project }, body: { name } })
     print(renamed, () => console.log(`${project} is ${renamed.name} now; the former name leads to it`))
+    tellWarnings(renamed)
   })
 }
 

@@ -14,7 +14,7 @@ import {
 import { settingsChangeSchemas, secretMembers, type ProviderKind } from '#api/provider-settings.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { printFacts, printRows } from './print.ts'
+import { printable, printFacts, printRows } from './print.ts'
 import { ask, confirm, readSecretFromInput, yesOption } from './prompt.ts'
 
 type Kind = Exclude<ProviderKind, 'local'>
@@ -165,7 +165,12 @@ function create(kind: Kind, name: string, flags: CreateFlags): Promise<void> {
       body: { name, kind, isEnabled: flags.disabled !== true, settings, ...(title === undefined ? {} : { title }) },
     })
     print(provider, () => printProvider(provider))
+    printWarnings(provider)
   })
+}
+
+function printWarnings({ warnings = [] }: Provider): void {
+  for (const warning of warnings) console.error(`warning: ${printable(warning)}`)
 }
 
 function update(name: string, flags: UpdateFlags): Promise<void> {
@@ -182,6 +187,7 @@ function update(name: string, flags: UpdateFlags): Promise<void> {
     if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to be changed: see berth provider update --help')
     const provider = await client.call(updateProvider, { params: { provider: name }, body, ifMatch: before.etag })
     print(provider, () => printProvider(provider))
+    printWarnings(provider)
     warnOfLostSecret(before.body, provider)
   })
 }
@@ -199,6 +205,10 @@ function turn(isEnabled: boolean): (name: string, flags: ApiFlags) => Promise<vo
     withClient(flags, async ({ client, print }) => {
       const provider = await client.call(updateProvider, { params: { provider: name }, body: { isEnabled } })
       print(provider, () => console.log(`${name} is ${isEnabled ? 'on' : 'off'}`))
+      if (!isEnabled && provider.kind !== 'local')
+        console.error(
+          'until it is on again, accounts that nothing else opens cannot sign in and use no token: no password here, no other provider that is on',
+        )
     })
 }
 
@@ -290,7 +300,9 @@ export function registerProvider(program: Command): void {
   apiOptions(
     provider
       .command('disable')
-      .description('switch a provider off, and end the sessions that began there')
+      .description(
+        'switch a provider off, and end the sessions that began there; accounts that it alone opens can do nothing until it is on again',
+      )
       .argument('<name>', 'its name, which stands in URLs'),
   ).action(turn(false))
   apiOptions(provider.command('test').description('try a provider out, step by step').argument('<name>', 'its name, which stands in URLs'))

@@ -4,6 +4,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/retention.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
+import { plural } from './data-command.ts'
 import { listOptions, printPages, readPages, type ListFlags, type TableShape } from './list.ts'
 import { printFacts, printRows, tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
@@ -157,6 +158,7 @@ function previewPolicy(project: string, repository: string, flags: FileFlags & {
 
 interface RunFlags extends ApiFlags {
   readonly dryRun?: true
+  readonly asShown?: number
   readonly wait?: true
   readonly yes?: boolean
 }
@@ -164,14 +166,55 @@ interface RunFlags extends ApiFlags {
 function run(project: string, policy: string, flags: RunFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const dryRun = flags.dryRun === true
-    if (!dryRun) await confirm(`Remove the tags that retention policy ${policy} of ${project} does not keep?`, flags)
-    const started = await client.call(routes.startRetentionRun, { params: { project, policy }, body: { dryRun } })
+    const { asShown } = flags
+    if (dryRun && asShown !== undefined) throw new CommandFailure('--dry-run and --as-shown do not go together')
+    const which = asShown === undefined ? 'does not keep' : `does not keep and run ${asShown} showed`
+    if (!dryRun) await confirm(`Remove the tags that retention policy ${policy} of ${project} ${which}?`, flags)
+    const body = { dryRun, ...(asShown !== undefined && { shownBy: asShown }) }
+    const started = await client.call(routes.startRetentionRun, { params: { project, policy }, body })
     tellWarnings(started)
     const shown = flags.wait === true ? await followRun(client, project, started) : started
     print(shown, () => printRun(shown))
-    if (flags.json !== true) console.error(`what it decides: berth retention decisions ${project} ${shown.id}`)
+    if (flags.json !== true) tellNext(project, policy, shown)
     if (flags.wait === true) requireRunDone(shown)
   })
+}
+
+function tellNext(project: string, policy: string, { id, isDry, state, removed }: Run): void {
+  console.error(`what it decides: berth retention decisions ${project} ${id}`)
+  if (isDry && state === 'done' && removed > 0)
+    console.error(`to remove these and no others: berth retention run ${project} ${policy} --as-shown ${id}`)
+}
+
+type Undone = ResponseOf<typeof routes.undoRetentionRun>
+
+/** Part by part, each of which is done when the next is asked for. */
+function undo(project: string, id: number, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
+  return withClient(flags, async ({ client, print }) => {
+    await confirm(`Restore what run ${id} of ${project} removed?`, flags)
+    const whole = { restored: 0, refused: [] as Undone['refused'], notBack: [] as Undone['notBack'] }
+    for (let before: number | null | undefined = undefined; before !== null;) {
+      const part: Undone = await client.call(routes.undoRetentionRun, {
+        params: { project, run: id },
+        body: before === undefined ? {} : { before },
+      })
+      whole.restored += part.restored
+      whole.refused.push(...part.refused)
+      whole.notBack = part.notBack
+      before = part.next
+    }
+    print(whole, () => tellUndone(whole))
+    if (whole.notBack.length > 0) process.exitCode = 1
+  })
+}
+
+function tellUndone({ restored, refused, notBack }: Omit<Undone, 'next'>): void {
+  console.log(`restored ${plural(restored, 'deletion')}`)
+  for (const { trash, repository, tags, reason } of refused) console.error(`${repository}:${tags.join()} (${trash}): ${reason}`)
+  for (const { repository, tag, digest, now } of notBack)
+    console.error(
+      `${repository}:${tag} is not ${digest}: ${now === null ? 'it is not in the trash any more, or could not be restored' : `it is ${now} by now`}`,
+    )
 }
 
 function listRuns(project: string, policy: string, flags: ListFlags): Promise<void> {
@@ -215,16 +258,22 @@ export function registerRetention(program: Command): void {
       .argument('<run>', 'number of the run', wholeNumber)
   apiOptions(ofPolicy('run', 'run a policy; a new or changed one must have run dry before it removes anything'))
     .option('--dry-run', 'remove nothing, show what would go')
+    .option('--as-shown <run>', 'remove no tag but those that this dry run showed, and that were not moved since', wholeNumber)
     .option('--wait', 'until it has ended; exit status 1 when it did not do its work')
     .option(...yesOption)
     .action(run)
   apiOptions(listOptions(ofPolicy('runs', 'list the runs of a policy, the latest first'), routes.listRetentionRuns)).action(listRuns)
   apiOptions(listOptions(ofRun('decisions', 'list what a run decided, tag by tag, and why'), routes.listRetentionDecisions))
-    .addOption(new Option('--action <action>', 'only these').choices(['keep', 'remove', 'removed', 'failed']))
+    .addOption(
+      new Option('--action <action>', 'only these; remove finds what was removed, too').choices(['keep', 'remove', 'removed', 'failed']),
+    )
     .option('--repository <name>', 'only tags of this repository')
     .option('--tag <tag>', 'only this tag')
     .action(listDecisions)
   apiOptions(ofRun('stop', 'stop a run; what it removed stays removed')).action(stopRun)
+  apiOptions(ofRun('undo', 'restore from the trash what a run removed; status 1 when not all of it is back'))
+    .option(...yesOption)
+    .action(undo)
   apiOptions(
     retention
       .command('preview')

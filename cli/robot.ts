@@ -4,7 +4,7 @@ import type { BodyOf, ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/robots.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { confirmEverything, everythingOption, type EverythingFlags } from './confirm-everything.ts'
+import { confirmEverything, type EverythingFlags, everythingOption, isEveryName } from './confirm-everything.ts'
 import { endOf, expiresOption } from './end-of.ts'
 import { findRobot } from './find-robot.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
@@ -55,6 +55,11 @@ function grantText({ role, project, repositories }: Robot['grants'][number]): st
   return `${role} on ${repositories === null ? place : repositories}`
 }
 
+/** With what became of them, where they are no longer who they were. */
+function makerText({ createdBy, createdByState }: Pick<Robot, 'createdBy' | 'createdByState'>): string {
+  return createdByState === 'disabled' || createdByState === 'gone' ? `${createdBy} (${createdByState})` : createdBy
+}
+
 function show(robot: Robot): void {
   printFacts({
     id: robot.id,
@@ -65,7 +70,7 @@ function show(robot: Robot): void {
     'let in from': robot.allowedAddresses.length === 0 ? 'anywhere' : robot.allowedAddresses.join(', '),
     until: robot.expiresAt,
     'last used': robot.lastUsedAt,
-    'made by': robot.createdBy,
+    'made by': makerText(robot),
     made: robot.createdAt,
   })
 }
@@ -105,7 +110,7 @@ async function runList(flags: RobotListFlags): Promise<void> {
         : readPages(client, routes.listProjectRobots, flags, { params: { project }, query })
     await printPages(pages, flags, {
       columns: ['ID', 'LOGIN', 'DISABLED', 'UNTIL', 'LAST USED', 'CREATED BY'],
-      row: ({ id, login, isDisabled, expiresAt, lastUsedAt, createdBy }) => [id, login, isDisabled, expiresAt, lastUsedAt, createdBy],
+      row: (robot) => [robot.id, robot.login, robot.isDisabled, robot.expiresAt, robot.lastUsedAt, makerText(robot)],
     })
   })
 }
@@ -123,7 +128,7 @@ async function runShow(named: string, flags: PlaceFlags): Promise<void> {
 
 /** Of a robot of the system: in a project, a role without a place is in that project. */
 async function confirmGrants(name: string, grants: Grants = [], flags: EverythingFlags): Promise<void> {
-  const roles = grants.filter((grant) => grant.project === undefined && grant.repositories === undefined).map(({ role }) => role)
+  const roles = grants.filter((grant) => grant.project === undefined && isEveryName(grant.repositories ?? '**')).map(({ role }) => role)
   if (roles.length > 0) await confirmEverything(`${roles.join(', ')} for the robot ${name}`, flags)
 }
 

@@ -1,7 +1,8 @@
-/** `berth secrets rotate`: seals again what is sealed under an older key. */
+/** `berth secrets …`: seals again what is sealed under an older key, or goes on where the key is lost. */
 import type { Command } from 'commander'
-import { resealSecrets } from '#main.ts'
+import { resealSecrets, startSecretsAnew } from '#main.ts'
 import { plural, withBerth } from './data-command.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 async function runRotate(source: string | undefined): Promise<void> {
   await withBerth(source, async (berth) => {
@@ -13,6 +14,17 @@ async function runRotate(source: string | undefined): Promise<void> {
   })
 }
 
+async function runStartAnew(source: string | undefined, flags: { readonly yes?: boolean }): Promise<void> {
+  await confirm('Give up every secret that the present key does not open?', flags)
+  const start = async (berth: Parameters<typeof startSecretsAnew>[0]) => {
+    const { lost, isFresh } = await startSecretsAnew(berth)
+    for (const context of lost) console.log(`${context} is lost: set it again`)
+    if (lost.length === 0) console.log('nothing is lost: the present key opens all that is sealed')
+    if (isFresh) console.log('a fresh key signs bearer tokens from now on')
+  }
+  await withBerth(source, start, { startsSecretsAnew: true })
+}
+
 /** Adds the command to the program. */
 export function registerSecrets(program: Command): void {
   const secrets = program.command('secrets').description('secrets in the database, which are sealed under the keys of secrets.keyfile')
@@ -21,4 +33,12 @@ export function registerSecrets(program: Command): void {
     .description('seal everything under the first key of the file, so that the others can be taken out. Works beside a running server')
     .argument('[config-or-directory]', 'config.yml of the registry, or its data directory')
     .action(runRotate)
+  secrets
+    .command('start-anew')
+    .description(
+      'go on although the key file is lost for good, while no server runs: makes the file if it is not there, and names what is lost; providers’ secrets must be set again, one-time codes enrolled again, and bearer tokens end',
+    )
+    .argument('[config-or-directory]', 'config.yml of the registry, or its data directory')
+    .option(...yesOption)
+    .action(runStartAnew)
 }

@@ -79,7 +79,7 @@ suite('berth serve', () => {
     assert.equal(stdout, '')
     assert.match(
       stderr,
-      /^berth: the configuration has \d+ problems:\n {2}storage\.s3: .*\n {2}http\.draintimeout: .*\n {2}auth\.token\.realm: /,
+      /^berth: the configuration has \d+ problems:\n {2}http\.draintimeout: .*\n {2}auth\.token\.realm: .*\n {2}database: .*\n {2}storage\.s3\.bucket: /,
     )
     assert.doesNotMatch(stderr, /\n\s+at |hunter2/)
   })

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { getCACertificates } from 'node:tls'
 import { Agent, fetch as fetchThrough } from 'undici'
 import { printable } from './print.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, Unreachable } from './command-failure.ts'
 
 /** A `fetch` that trusts the machine's certificate authorities, and those of the file. Dispose it to close its connections. */
 export async function serverFetch(caFile: string | undefined): Promise<{ readonly fetch: typeof fetch } & AsyncDisposable> {
@@ -62,5 +62,5 @@ function describeUnreachable(origin: string, error: unknown): unknown {
     at = inner
   }
   const known = codes.map((code) => tlsProblems[code]).find((text) => text !== undefined)
-  return new CommandFailure(`${origin} cannot be reached: ${known ?? printable(last)}`)
+  return new Unreachable(`${origin} cannot be reached: ${known ?? printable(last)}`)
 }

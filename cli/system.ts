@@ -124,9 +124,15 @@ function onOff(text: string): boolean {
   throw new CommandFailure('the value is on or off')
 }
 
+const bannerLevels = ['info', 'warning', 'danger']
+
 function bannerOf(text: string): Settings['banner'] {
   if (text === 'none') return null
-  const [, level = 'info', words = ''] = /^(?:(info|warning|danger): )?([^]*)$/.exec(text) ?? []
+  const [, level = 'info', words = ''] = /^(?:([a-z]+): )?([^]*)$/.exec(text) ?? []
+  if (!bannerLevels.includes(level))
+    throw new CommandFailure(
+      `${level} is no level of a banner: ${bannerLevels.join(', ')}; info: is before other text that begins with a word and a colon`,
+    )
   return { text: words, level: level as 'info' }
 }
 
@@ -135,7 +141,10 @@ function limitOf(text: string): Settings['rateLimits']['perAddress'] {
   const [, rate, burst] = /^(\d+(?:\.\d+)?)(?:\/(\d+))?$/.exec(text) ?? []
   if (rate === undefined) throw new CommandFailure('a limit is none, or requests a second and how many at once: 50/200')
   const requestsPerSecond = Number(rate)
-  return { requestsPerSecond, burst: burst === undefined ? Math.max(1, Math.ceil(requestsPerSecond)) : Number(burst) }
+  if (burst !== undefined) return { requestsPerSecond, burst: Number(burst) }
+  const atOnce = Math.max(1, Math.ceil(requestsPerSecond))
+  console.error(`${text} means ${text}/${atOnce}: ${text} requests a second, ${atOnce} of them at once`)
+  return { requestsPerSecond, burst: atOnce }
 }
 
 function set(name: string, text: string, flags: ApiFlags & { readonly force?: true }): Promise<void> {

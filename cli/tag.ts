@@ -5,12 +5,15 @@ import { createTag, deleteTag, listTagHistory, listTags, readTag, restoreTag, up
 import { parseLifetime } from '#lib/lifetime.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { describeBytes } from './data-command.ts'
+import { openTrashDesk } from '#main.ts'
+import { describeBytes, withBerth } from './data-command.ts'
+import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-meant.ts'
 import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 import { tellUndo } from './tell-undo.ts'
+import type { HistoryRow } from './trash-place.ts'
 
 interface ListTagsFlags extends ListFlags {
   readonly q?: string
@@ -64,21 +67,43 @@ function show(tagged: string, flags: ApiFlags): Promise<void> {
   })
 }
 
-function history(tagged: string, flags: ListFlags): Promise<void> {
-  return withClient(flags, async ({ client }) => {
-    await printPages(readPages(client, listTagHistory, flags, { params: parseTagged(tagged) }), flags, {
-      columns: ['ID', 'AT', 'WHAT', 'DIGEST', 'BEFORE', 'NOW', 'BY'],
-      row: ({ id, at, action, reason, digest, previousDigest, state, actor }) => [
-        id,
-        at,
-        reason === undefined ? action : `${action} (${reason})`,
-        digest,
-        previousDigest,
-        state,
-        actor,
-      ],
-    })
+type Change = ResponseOf<typeof listTagHistory>['items'][number]
+
+const historyTable = {
+  columns: ['ID', 'AT', 'WHAT', 'DIGEST', 'BEFORE', 'NOW', 'BY'],
+  row: ({ id, at, action, reason, digest, previousDigest, state, actor }: Change) => [
+    id,
+    at,
+    reason === undefined ? action : `${action} (${reason})`,
+    digest,
+    previousDigest,
+    state,
+    actor,
+  ],
+}
+
+const historyPage = 1_000
+
+function history(tagged: string, source: string | undefined, flags: ListFlags & DataFlags): Promise<void> {
+  const { repository, tag } = parseTagged(tagged)
+  const data = dataMeant(source, flags)
+  if (data === undefined)
+    return withClient(flags, ({ client }) =>
+      printPages(readPages(client, listTagHistory, flags, { params: { repository, tag } }), flags, historyTable),
+    )
+  return withBerth(data, async (berth) => {
+    async function* pages() {
+      for await (const rows of openTrashDesk(berth).history(repository, tag, historyPage)) yield { items: rows.map(changeOf) }
+    }
+    await printPages(pages(), { ...flags, all: true }, historyTable)
   })
+}
+
+/** As the API has it. */
+function changeOf({ id, action, digest, previousDigest, state, at, actor, reason }: HistoryRow): Change {
+  const digests = { ...(digest !== undefined && { digest }), ...(previousDigest !== undefined && { previousDigest }) }
+  const why = action === 'deleted' && reason !== '' ? { reason } : {}
+  return { id, action, ...digests, state, at: new Date(at).toISOString(), actor, ...why } as Change
 }
 
 function create(tagged: string, digest: string, flags: ApiFlags): Promise<void> {
@@ -95,10 +120,17 @@ interface RestoreFlags extends ApiFlags {
   readonly force?: boolean
 }
 
-function restore(tagged: string, flags: RestoreFlags): Promise<void> {
+function restore(tagged: string, source: string | undefined, flags: RestoreFlags & DataFlags): Promise<void> {
+  const { digest, history: change } = flags
+  if (digest !== undefined && change !== undefined) throw new CommandFailure('--digest goes with no --history')
+  const data = dataMeant(source, flags)
+  if (data !== undefined)
+    return withBerth(data, async (berth) => {
+      const wanted = { ...parseTagged(tagged), digest, change, isForced: flags.force === true }
+      const { missing } = await openTrashDesk(berth).restoreTag(wanted)
+      console.log([`${tagged} is restored`, ...withoutWhat(missing)].join('; '))
+    })
   return withClient(flags, async ({ client, print }) => {
-    const { digest, history: change } = flags
-    if (digest !== undefined && change !== undefined) throw new CommandFailure('--digest goes with no --history')
     const body = {
       ...(digest !== undefined && { digest }),
       ...(change !== undefined && { change }),
@@ -111,8 +143,11 @@ function restore(tagged: string, flags: RestoreFlags): Promise<void> {
 
 function describeRestored(tagged: string, { digest, expiresAt, missing }: ResponseOf<typeof restoreTag>): string {
   const expiry = expiresAt === undefined ? 'it does not expire: berth tag expire says otherwise' : `it expires at ${expiresAt}`
-  const without = missing.length === 0 ? [] : [`without ${missing.join(', ')}, which it needs: push that again`]
-  return [`${tagged} is ${digest}`, expiry, ...without].join('; ')
+  return [`${tagged} is ${digest}`, expiry, ...withoutWhat(missing)].join('; ')
+}
+
+function withoutWhat(missing: readonly string[]): readonly string[] {
+  return missing.length === 0 ? [] : [`without ${missing.join(', ')}, which it needs: push that again`]
 }
 
 function expire(tagged: string, when: string, flags: ApiFlags): Promise<void> {
@@ -160,16 +195,21 @@ export function registerTag(program: Command): void {
       tag
         .command('history')
         .description('list what a tag pointed at, and where that is now')
-        .argument('<repository:tag>', 'such as team/app:1.2'),
+        .argument('<repository:tag>', 'such as team/app:1.2')
+        .argument(...dataArgument),
       listTagHistory,
     ),
-  ).action(history)
+  )
+    .option(...dataOption)
+    .action(history)
   apiOptions(
     tag
       .command('restore')
       .description('point a tag at what it was before it was deleted or last moved')
-      .argument('<repository:tag>', 'such as team/app:1.2'),
+      .argument('<repository:tag>', 'such as team/app:1.2')
+      .argument(...dataArgument),
   )
+    .option(...dataOption)
     .option('--digest <digest>', 'at this manifest instead, which is here or in the trash')
     .option('--history <id>', 'at what it was after this entry of its history instead', wholeNumber)
     .option('--force', 'also when what comes out of the trash lacks what it needs')

@@ -1,7 +1,9 @@
 /** `berth token …`: personal access tokens; with `--user` those of another account. */
 import type { Command } from 'commander'
+import type { ApiClient } from '#api/client.ts'
 import type { BodyOf, ResponseOf } from '#api/contract.ts'
-import { builtInRoles, parsePermission, type Permission } from '#api/permissions.ts'
+import { parsePermission, type Permission } from '#api/permissions.ts'
+import { listRoles } from '#api/routes/roles.ts'
 import { createToken, listTokens, listUserTokens, revokeToken, revokeUserToken, type readToken } from '#api/routes/tokens.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
@@ -49,7 +51,7 @@ async function runList(flags: TokenListFlags): Promise<void> {
         ? readPages(client, listTokens, flags, { query })
         : readPages(client, listUserTokens, flags, { params: { user }, query })
     await printPages(pages, flags, {
-      columns: ['ID', 'NAME', 'BEGINS', 'ALLOWS', 'UNTIL', 'LAST USED'],
+      columns: ['ID', 'NAME', 'BEGINS', 'ALLOWS', 'UNTIL', 'LAST USED', 'MADE BY'],
       row: (token) => [
         token.id,
         token.kind === 'refresh' ? `(${token.client === '' ? 'client' : token.client})` : token.name,
@@ -57,22 +59,24 @@ async function runList(flags: TokenListFlags): Promise<void> {
         scopeText(token),
         token.expiresAt,
         token.lastUsedAt,
+        token.madeBy,
       ],
     })
   })
 }
 
 /** A role's permissions as they are now: a token keeps what it was made with. */
-function permissionsOf({ permission = [], role }: CreateFlags): readonly Permission[] {
+async function permissionsOf(client: ApiClient, { permission = [], role }: CreateFlags): Promise<readonly Permission[]> {
   if (role === undefined) return permission
-  const found = builtInRoles.find(({ name }) => name === role)
-  if (found === undefined)
-    throw new CommandFailure(`${role} is no built-in role: one of ${builtInRoles.map(({ name }) => name).join(', ')}`)
-  return [...new Set([...permission, ...found.permissions])]
+  const roles = (await client.call(listRoles)).items
+  const found = roles.find(({ name }) => name === role)
+  if (found === undefined) throw new CommandFailure(`there is no role ${role}: one of ${roles.map(({ name }) => name).join(', ')}`)
+  const held = found.permissions.map(parsePermission).filter((each) => each !== undefined)
+  return [...new Set([...permission, ...held])]
 }
 
-function scopesOf(flags: CreateFlags): { readonly scopes?: Scopes } {
-  const permissions = permissionsOf(flags)
+async function scopesOf(client: ApiClient, flags: CreateFlags): Promise<{ readonly scopes?: Scopes }> {
+  const permissions = await permissionsOf(client, flags)
   const { project, repositories } = flags
   if (permissions.length === 0) {
     if (project === undefined && repositories === undefined) return {}
@@ -85,7 +89,7 @@ function scopesOf(flags: CreateFlags): { readonly scopes?: Scopes } {
 
 async function runCreate(name: string, flags: CreateFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
-    const made = await client.call(createToken, { body: { name, ...scopesOf(flags), ...endOf(flags.expires) } })
+    const made = await client.call(createToken, { body: { name, ...(await scopesOf(client, flags)), ...endOf(flags.expires) } })
     print(made, () => {
       const { token, secret } = made
       printFacts({ id: token.id, name: token.name, allows: scopeText(token), until: token.expiresAt, secret })
@@ -96,7 +100,7 @@ async function runCreate(name: string, flags: CreateFlags): Promise<void> {
 
 async function runRevoke(token: number, flags: UserFlags & { readonly yes?: boolean }): Promise<void> {
   await withClient(flags, async ({ client }) => {
-    await confirm(`Revoke token ${token}?`, flags)
+    await confirm(`Revoke token ${token}, and the tokens that were made with it?`, flags)
     const { user } = flags
     if (user === undefined) await client.call(revokeToken, { params: { token } })
     else await client.call(revokeUserToken, { params: { user, token } })
@@ -117,13 +121,18 @@ export function registerToken(program: Command): void {
     .option('--kind <kind>', 'only personal ones, or only refresh tokens of clients')
     .action(runList)
   apiOptions(token.command('create').description('make a token; it may no more than you').argument('<name>', 'for what it is'))
-    .option('--role <name>', 'what a built-in role may, such as developer')
+    .option('--role <name>', 'what this role may now, such as developer; see role list')
     .option('--permission <name>', 'such as repository:pull; several times for several', collect)
     .option('--project <name>', 'in this project only')
     .option('--repositories <glob>', 'only on repositories whose whole names match')
     .option(...expiresOption)
     .action(runCreate)
-  apiOptions(token.command('revoke').description('end a token at once').argument('<id>', 'see token list', wholeNumber))
+  apiOptions(
+    token
+      .command('revoke')
+      .description('end a token, and the tokens that it made, at once')
+      .argument('<id>', 'see token list', wholeNumber),
+  )
     .option('--user <id>', 'of another account, see user list', wholeNumber)
     .option(...yesOption)
     .action(runRevoke)

@@ -6,17 +6,23 @@ import type { ApiClient } from '#api/client.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure } from './command-failure.ts'
-import { describeBytes } from './data-command.ts'
+import { openTrashDesk } from '#main.ts'
+import { describeBytes, plural, withBerth } from './data-command.ts'
+import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-meant.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { confirm, yesOption } from './prompt.ts'
+import { idsOf, tellResults, trashOfData, trashOfServer, type TrashFilters, type TrashPlace } from './trash-place.ts'
 
 const kinds = ['tag', 'manifest', 'repository', 'project'] as const
 
-interface ListTrashFlags extends ListFlags {
+const reasons = ['request', 'retention', 'expiry', 'untagged'] as const
+
+interface FilterFlags extends ApiFlags, DataFlags, Pick<TrashFilters, 'project' | 'repository' | 'run'> {
   readonly kind?: string
-  readonly project?: string
-  readonly repository?: string
+  readonly reason?: string
 }
+
+type ListTrashFlags = ListFlags & FilterFlags
 
 type Trash = ResponseOf<typeof listTrash>['items'][number]
 
@@ -27,26 +33,38 @@ function nameOf({ kind, project, repository = '', digest = '', tags }: Omit<Tras
   return kind === 'repository' ? repository : project
 }
 
-function list(flags: ListTrashFlags): Promise<void> {
+function filtersOf({ kind: kindText, reason: reasonText, project, repository, run }: FilterFlags): TrashFilters {
+  const kind = kinds.find((each) => each === kindText)
+  if (kindText !== undefined && kind === undefined) throw new CommandFailure(`--kind is one of ${kinds.join(', ')}`)
+  const reason = reasons.find((each) => each === reasonText)
+  if (reasonText !== undefined && reason === undefined) throw new CommandFailure(`--reason is one of ${reasons.join(', ')}`)
+  return { kind, project, repository, reason, run }
+}
+
+const table = {
+  columns: ['ID', 'KIND', 'WHAT', 'TAGS', 'SIZE', 'DELETED', 'BY', 'REASON', 'UNTIL'],
+  row: (item: Trash) => [
+    item.id,
+    item.kind,
+    nameOf(item),
+    item.kind === 'manifest' ? `${item.tags.join(',')}${item.hasMoreTags ? ',…' : ''}` : '',
+    item.kind === 'tag' ? '' : describeBytes(item.sizeBytes),
+    item.deletedAt,
+    item.deletedBy,
+    item.reason,
+    item.expiresAt,
+  ],
+}
+
+function list(source: string | undefined, flags: ListTrashFlags): Promise<void> {
+  const filters = filtersOf(flags)
+  const data = dataMeant(source, flags)
+  if (data !== undefined)
+    // All of it: who looks at data has no pages to ask for one after the other.
+    return withBerth(data, (berth) => printPages(trashOfData(berth).pages(filters), { ...flags, all: true }, table))
   return withClient(flags, async ({ client }) => {
-    const kind = kinds.find((each) => each === flags.kind)
-    if (flags.kind !== undefined && kind === undefined) throw new CommandFailure(`--kind is one of ${kinds.join(', ')}`)
-    const { project, repository } = flags
-    if (project !== undefined) await requireProject(client, project)
-    await printPages(readPages(client, listTrash, flags, { query: { kind, project, repository } }), flags, {
-      columns: ['ID', 'KIND', 'WHAT', 'TAGS', 'SIZE', 'DELETED', 'BY', 'REASON', 'UNTIL'],
-      row: (item) => [
-        item.id,
-        item.kind,
-        nameOf(item),
-        item.kind === 'manifest' ? `${item.tags.join(',')}${item.hasMoreTags ? ',…' : ''}` : '',
-        item.kind === 'tag' ? '' : describeBytes(item.sizeBytes),
-        item.deletedAt,
-        item.deletedBy,
-        item.reason,
-        item.expiresAt,
-      ],
-    })
+    if (filters.project !== undefined) await requireProject(client, filters.project)
+    await printPages(readPages(client, listTrash, flags, { query: { ...filters } }), flags, table)
   })
 }
 
@@ -87,15 +105,68 @@ function readers({ isPublic }: Restored): string {
   return isPublic ? 'everyone can read' : 'only its members can read'
 }
 
-function restore(id: number, name: string | undefined, flags: ApiFlags & { readonly force?: boolean }): Promise<void> {
+/** Numbers, and for one of them another name. */
+function parseWords(words: readonly string[]): { readonly ids: readonly number[]; readonly name: string | undefined } {
+  const [first = '', name] = words
+  if (words.length === 2 && name !== undefined && !/^\d+$/.test(name)) return { ids: [wholeNumber(first)], name }
+  return { ids: words.map((word) => wholeNumber(word)), name: undefined }
+}
+
+/** The place of the flags. */
+async function withTrash(flags: ApiFlags & DataFlags, run: (place: TrashPlace, of: string) => Promise<void>): Promise<void> {
+  const data = dataMeant(undefined, flags)
+  if (data === undefined) await withClient(flags, ({ client, server }) => run(trashOfServer(client), server))
+  else await withBerth(data, (berth) => run(trashOfData(berth), data))
+}
+
+/** What was named, or what the filters leave. */
+async function meant(place: TrashPlace, ids: readonly number[], flags: FilterFlags): Promise<readonly number[]> {
+  const filters = filtersOf(flags)
+  const isFiltered = Object.values(filters).some((filter) => filter !== undefined)
+  if (ids.length > 0 && isFiltered) throw new CommandFailure('name numbers or filters, not both')
+  if (ids.length > 0) return ids
+  if (!isFiltered)
+    throw new CommandFailure('name what is meant: numbers of berth trash list, or --project, --repository, --kind, --reason, --run')
+  return await idsOf(place, filters)
+}
+
+function restore(words: readonly string[], flags: FilterFlags & { readonly force?: boolean }): Promise<void> {
+  const { ids, name } = parseWords(words)
+  const [id, ...others] = ids
+  if (id !== undefined && others.length === 0) return restoreOne(id, name, flags)
+  const isForced = flags.force === true
+  return withTrash(flags, async (place) =>
+    tellResults(place.restore(await meant(place, ids, flags), isForced), { areNamed: ids.length > 0, json: flags.json }),
+  )
+}
+
+function restoreOne(id: number, name: string | undefined, flags: FilterFlags & { readonly force?: boolean }): Promise<void> {
+  const data = dataMeant(undefined, flags)
+  const isForced = flags.force === true
+  if (data !== undefined)
+    return withBerth(data, async (berth) => {
+      const { kind, project, repository } = await openTrashDesk(berth).restore(id, { name, isForced })
+      console.log(`restored ${kind} ${repository ?? project}`)
+    })
   return withClient(flags, async ({ client, print }) => {
-    const body = { ...(name !== undefined && { name }), ...(flags.force === true && { force: true }) }
+    const body = { ...(name !== undefined && { name }), ...(isForced && { force: true }) }
     const restored = await client.call(restoreTrash, { params: { trash: id }, body })
     print(restored, () => console.log(describeRestored(restored)))
   })
 }
 
-function remove(id: number, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
+function remove(words: readonly string[], flags: FilterFlags & { readonly yes?: boolean }): Promise<void> {
+  const ids = words.map((word) => wholeNumber(word))
+  const [id, ...others] = ids
+  if (id !== undefined && others.length === 0 && flags.data === undefined) return removeOne(id, flags)
+  return withTrash(flags, async (place, of) => {
+    const chosen = await meant(place, ids, flags)
+    await confirm(`Delete ${plural(chosen.length, 'item')} of the trash of ${of} for good? Nothing brings them back.`, flags)
+    await tellResults(place.remove(chosen), { areNamed: ids.length > 0, json: flags.json })
+  })
+}
+
+function removeOne(id: number, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
   return withClient(flags, async ({ client, server }) => {
     // Who may delete it and not see it is asked without its name.
     const item = await client.call(readTrash, { params: { trash: id } }).catch(() => undefined)
@@ -109,24 +180,51 @@ function remove(id: number, flags: ApiFlags & { readonly yes?: boolean }): Promi
   })
 }
 
-/** Adds the command to the program. */
-export function registerTrash(program: Command): void {
-  const trash = program.command('trash').description('what was deleted and can be restored for a while')
-  apiOptions(listOptions(trash.command('list').description('list what is in the trash, latest first'), listTrash))
+function filterOptions(command: Command): Command {
+  return command
     .option('--kind <kind>', `only one kind: ${kinds.join(', ')}`)
     .option('--project <name>', 'only what was in this project, or the project itself')
     .option('--repository <name>', 'only what was in this repository, or the repository itself')
+    .option('--reason <reason>', `only what went so: ${reasons.join(', ')}`)
+    .option('--run <number>', 'only what this run of a retention policy removed', wholeNumber)
+}
+
+/** Adds the command to the program. */
+export function registerTrash(program: Command): void {
+  const trash = program.command('trash').description('what was deleted and can be restored for a while')
+  filterOptions(
+    apiOptions(
+      listOptions(
+        trash
+          .command('list')
+          .description('list what is in the trash, latest first')
+          .argument(...dataArgument),
+        listTrash,
+      ),
+    ),
+  )
+    .option(...dataOption)
     .action(list)
-  apiOptions(
-    trash
-      .command('restore')
-      .description('restore something whole')
-      .argument('<id>', 'of the list', wholeNumber)
-      .argument('[name]', 'for a repository or a project: another name than it had'),
+  filterOptions(
+    apiOptions(
+      trash
+        .command('restore')
+        .description('restore things whole: one, several, or all that the filters leave')
+        .argument('[id...]', 'of the list; behind a single one, for a repository or a project: another name than it had'),
+    ),
   )
     .option('--force', 'also without what it needs and is gone for good; also out of a private project into a public one')
+    .option(...dataOption)
     .action(restore)
-  apiOptions(trash.command('delete').description('delete something of the trash for good').argument('<id>', 'of the list', wholeNumber))
+  filterOptions(
+    apiOptions(
+      trash
+        .command('delete')
+        .description('delete things of the trash for good: one, several, or all that the filters leave')
+        .argument('[id...]', 'of the list'),
+    ),
+  )
+    .option(...dataOption)
     .option(...yesOption)
     .action(remove)
 }

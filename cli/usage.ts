@@ -4,8 +4,7 @@ import { ApiProblem } from '#api/client.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import { readProjectUsage, readRepositoryUsage, readSystemUsage } from '#api/routes/quotas.ts'
 import { apiOptions, withClient, type ApiCommand, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
-import { describeAbsence, describeBytes, describeSource, loadSource, plural, withBerth } from './data-command.ts'
+import { describeBytes, describeSource, loadSource, plural, withBerth } from './data-command.ts'
 import { printFacts, printRows } from './print.ts'
 
 type Usage = ResponseOf<typeof readProjectUsage>
@@ -47,9 +46,6 @@ async function verify(source: string | undefined, { repair, json }: { readonly r
   const { verifyUsage } = await import('#main.ts')
   const { config } = await loadSource(source)
   console.error(`Looking at ${describeSource(config)}`)
-  // Opening it would make an empty registry, whose numbers are right.
-  const absence = await describeAbsence(config)
-  if (absence !== undefined) throw new CommandFailure(`${absence}: name the config.yml of the registry, or its data directory`)
   await withBerth(source, async (berth) => {
     const found = await verifyUsage(berth, { repair: repair === true })
     const { faults, repositories, projects, pending } = found

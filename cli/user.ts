@@ -87,7 +87,9 @@ async function runCreate(name: string, flags: CreateFlags): Promise<void> {
   const { data, admin = false, displayName, email } = flags
   const password = flags.password || flags.passwordStdin === true ? await newSecret('Password', flags) : undefined
   if (data !== undefined) {
-    await withBerth(data, (berth) => createAccount(berth, { name, displayName, email, isAdministrator: admin, password }))
+    await withBerth(data, (berth) => createAccount(berth, { name, displayName, email, isAdministrator: admin, password }), {
+      mayMake: true,
+    })
     console.log(`made ${name}`)
     return
   }
@@ -117,6 +119,11 @@ async function change(name: string, flags: ApiFlags, body: Parameters<typeof giv
 
 async function runUpdate(name: string, flags: UpdateFlags): Promise<void> {
   await change(name, flags, { name: flags.name, displayName: flags.displayName, email: flags.email, isAdministrator: flags.admin })
+}
+
+async function runDisable(name: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
+  await confirm(`Disable the account ${name}? Its sessions end, and its tokens open nothing until it is enabled again.`, flags)
+  await change(name, flags, { isDisabled: true })
 }
 
 async function runDelete(name: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
@@ -195,9 +202,9 @@ export function registerUser(program: Command): void {
     .option('--admin', 'make it an administrator')
     .option('--no-admin', 'make it an administrator no longer')
     .action(runUpdate)
-  apiOptions(user.command('disable').description('end all that an account may do, and its sessions').argument('<name>', 'its name')).action(
-    (name: string, flags: ApiFlags) => change(name, flags, { isDisabled: true }),
-  )
+  apiOptions(user.command('disable').description('end all that an account may do, and its sessions').argument('<name>', 'its name'))
+    .option(...yesOption)
+    .action(runDisable)
   apiOptions(user.command('enable').description('let a disabled account be used again').argument('<name>', 'its name')).action(
     (name: string, flags: ApiFlags) => change(name, flags, { isDisabled: false }),
   )

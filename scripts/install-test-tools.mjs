@@ -26,6 +26,7 @@ const debianPackages = {
   chromium: '/usr/bin/chromium',
   slapd: '/usr/sbin/slapd',
   'ldap-utils': '/usr/bin/ldapmodify',
+  pebble: 'pebble',
   samba: '/usr/sbin/samba',
   'samba-ad-provision': '/usr/share/samba/setup/provision.ldif',
   'samba-dsdb-modules': '/usr/lib/x86_64-linux-gnu/samba/ldb/samba_dsdb.so',

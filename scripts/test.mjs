@@ -9,7 +9,7 @@ import { ensure } from './ensure.mjs'
 
 const checkout = fileURLToPath(new URL('..', import.meta.url))
 /** Suites with scripts of their own: they need more than npm gives. */
-const elsewhere = ['clients', 'conformance', 'faults']
+const elsewhere = ['clients', 'conformance', 'deploy', 'faults', 's3', 'stores']
 
 /** The test files below test/, without those of other scripts. */
 function testFiles(isLong) {

@@ -1,5 +1,7 @@
 /** Every kind of job that this program can run; main.ts gives the list to the room of jobs. To add one, add a line. */
 import type { Config } from '#config/config.ts'
+import { renewCertificatesJob, type RenewalListener } from '#features/acme-job.ts'
+import type { AcmeParts } from '#features/acme-store.ts'
 import { forgetTokensJob, pruneEventsJob, purgeUploadsJob } from '#features/housekeeping-jobs.ts'
 import { expireTagsJob } from '#features/expire-tags.ts'
 import { retentionJob } from '#features/retention-job.ts'
@@ -18,12 +20,15 @@ interface JobHooks {
   readonly flushPulls: () => Promise<void>
   /** For metrics. */
   readonly onScrubRead?: ((bytes: number) => void) | undefined
+  /** Where certificates by ACME are kept; asked for only where some are configured. */
+  readonly certificates?: { readonly parts: AcmeParts; readonly onEnd?: RenewalListener | undefined } | undefined
 }
 
 /** In the order in which lists show them. */
-export function jobKindsOf(registry: Registry, config: Config, { flushPulls, onScrubRead }: JobHooks): readonly AnyJobKind[] {
+export function jobKindsOf(registry: Registry, config: Config, { flushPulls, onScrubRead, certificates }: JobHooks): readonly AnyJobKind[] {
   const keeping = { uploadPurging: config.storage.uploadPurging, retentionMs: config.audit.retentionMs }
   const counting = { metadata: registry.metadata, clock: registry.context.ports.clock }
+  const { acme } = config.http.tls ?? {}
   return [
     collectGarbageJob(registry),
     reviewUntaggedJob(registry),
@@ -38,5 +43,6 @@ export function jobKindsOf(registry: Registry, config: Config, { flushPulls, onS
     recountUsageJob(counting),
     scrubJob(registry, config.scrub, { onRead: onScrubRead }),
     deleteOrphansJob(registry),
+    ...(acme === undefined || certificates === undefined ? [] : [renewCertificatesJob(certificates.parts, acme, certificates.onEnd)]),
   ]
 }

@@ -13,6 +13,7 @@ import { ensureAdministrator, type NewAdministrator } from '#access/administrato
 import { operator, setPasswordAtConsole } from '#access/user-passwords.ts'
 import { createUser } from '#access/users.ts'
 import type { Directory } from '#access/directory.ts'
+import { startAnew, type FreshStart } from '#access/start-anew.ts'
 import { resealSecrets as reseal, type ResealReport } from '#access/reseal.ts'
 import type { TokenDesk } from '#access/token-desk.ts'
 import { watchAccess } from '#access/epoch.ts'
@@ -21,9 +22,11 @@ import { makeDirectory } from '#blobs/directories.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { measureStore } from '#blobs/measured-store.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
-import type { Config } from '#config/config.ts'
+import { openObjectBackend } from '#blobs/open-backend.ts'
+import type { StoreMark } from '#blobs/store-mark.ts'
+import type { Config, PostgresConfig } from '#config/config.ts'
+import { databaseFileOf, describeDatabase } from '#config/database-place.ts'
 import { createActivityStream, type ActivityStream } from '#events/dispatch.ts'
-import type { RecordedEvent } from '#events/event.ts'
 import { createAudit, type Audit } from '#features/audit.ts'
 import { createAuditStream, type AuditStream } from '#features/audit-stream.ts'
 import { adoptIfNeeded, adoptRegistry2, type AdoptionOptions, type AdoptionParts, type AdoptionReport } from '#features/adopt.ts'
@@ -31,30 +34,38 @@ import { exportRegistry2 as exportLayout, type ExportOptions, type ExportReport 
 import type { Diagnosis } from '#features/doctor-check.ts'
 import { examine } from '#features/doctor.ts'
 import { startHousekeeping } from '#features/housekeeping.ts'
-import type { RetentionRunDetail } from '#features/retention-job.ts'
-import { oldestUnsealedAt } from '#events/seal.ts'
 import { scrub as scrubBlobs, type Scrub, type ScrubResult } from '#features/scrub.ts'
 import { scrubFigures } from '#features/scrub-status.ts'
+import { markOf, settleStore } from '#features/store-mark.ts'
+import { openTrashDesk as openDesk, type TrashDesk } from '#features/trash-desk.ts'
 import { startTagExpiry } from '#features/tag-expiry.ts'
 import { readUsageFigures } from '#features/usage-jobs.ts'
 import { createPullStatistics, type PullStatistics } from '#features/pull-statistics.ts'
 import { createSystemRules, type SystemRules } from '#features/system-rules.ts'
+import { announceStart } from '#http/announce-start.ts'
+import type { CloseOptions } from '#http/drain.ts'
 import { createHttpServer } from '#http/server.ts'
 import { createJobs } from '#jobs/create-jobs.ts'
 import type { JobEnd, Jobs } from '#jobs/jobs.ts'
 import { jobCounts, queueSeconds } from '#jobs/list-jobs.ts'
+import { alone, inTurns, type InTurn } from '#jobs/while-leading.ts'
 import { createGarbageMetrics } from '#lib/garbage-metrics.ts'
+import { watchDatabase } from '#lib/database-metrics.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createLogger, flushLog } from '#lib/logging.ts'
+import { mergeMetrics, type MetricsPart } from '#lib/merged-metrics.ts'
 import { createMetrics, type Metrics } from '#lib/metrics.ts'
 import { watchScrub } from '#lib/scrub-metrics.ts'
 import { watchUsage } from '#lib/usage-metrics.ts'
+import { createObjectMetrics } from '#lib/object-metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import { watchPulls } from '#lib/pull-metrics.ts'
 import { programVersion } from '#lib/version.ts'
 import type { Metadata } from '#metadata/metadata.ts'
+import { refuseNetworkFileSystem } from '#metadata/network-file-system.ts'
+import { inspectSqlite } from '#metadata/inspect-sqlite.ts'
+import type { SchemaState } from '#metadata/schema-state.ts'
 import { openSqlite } from '#metadata/sqlite.ts'
-import { lockForServing } from '#metadata/sqlite-lock.ts'
 import { sumTrash } from '#metadata/trash.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { checkLayerUrls } from '#registry/check-layer-urls.ts'
@@ -67,7 +78,12 @@ import type { Registry } from '#registry/registry.ts'
 import { readWaitingUntagged as readWaiting, type WaitingUntagged } from '#registry/waiting-untagged.ts'
 import { verifyUsageNow, type UsageVerification } from '#metadata/usage-verify.ts'
 import { jobKindsOf } from './job-kinds.ts'
+import { createLocalChecks } from './local-checks.ts'
+import { countDamage, watchAudit } from './watch-figures.ts'
+import { lockDatabase, refuseMemory, reserve } from './serving-lock.ts'
+import { certificateHook, openAcmeCertificates } from './open-certificates.ts'
 import { openAccess } from './open-access.ts'
+import { openObjectStore } from './open-store.ts'
 
 /** The wired rooms of one process. Disposing closes them in the order in which they lean on each other. */
 export interface Berth extends AsyncDisposable {
@@ -91,14 +107,33 @@ export interface Berth extends AsyncDisposable {
   readonly context: { readonly ports: Ports; readonly log: Logger }
 }
 
-/** Opens stores and rooms without listening. Rejects when a directory cannot be made or a database cannot be read. */
-export async function open(config: Config, ports: Ports = systemPorts): Promise<Berth> {
+/** How {@link open} treats what it finds. */
+export interface OpenOptions {
+  /** What lies in the data directory is the store of the database, whatever its mark says. */
+  readonly acceptsStore?: boolean | undefined
+  /** What is sealed under a key that is lost is given up. */
+  readonly startsSecretsAnew?: boolean | undefined
+  /** Whether other processes serve on the same data; on PostgreSQL they always may. */
+  readonly isShared?: boolean | undefined
+}
+
+/** Opens stores and rooms without listening. Rejects when a directory cannot be made, a database cannot be read, or the store is not that of the rows. */
+export async function open(
+  config: Config,
+  ports: Ports = systemPorts,
+  { acceptsStore, startsSecretsAnew, isShared = false }: OpenOptions = {},
+): Promise<Berth> {
   await using stack = new AsyncDisposableStack()
   const log = createLogger(config.log)
   stack.defer(() => flushLog(log))
   const metrics = stack.use(createMetrics())
-  const store = stack.use(measureStore(await openStore(config, ports), ports.clock, (...measured) => metrics.observeStorage(...measured)))
-  const bare = stack.use(await openMetadata(config, ports, log))
+  const mark = markOf(config, ports)
+  const store = stack.use(
+    measureStore(await openStore(config, ports, { mark, metrics }), ports.clock, (...measured) => metrics.observeStorage(...measured)),
+  )
+  const bare = stack.use(await openMetadata(config, { ports, log, metrics }))
+  const { readOnly } = config.storage
+  if (mark !== undefined) await settleStore({ metadata: bare, store, mark, ports, readOnly, isAccepted: acceptsStore === true })
   const activity = stack.use(createActivityStream({ metadata: bare, ports, log }))
   const watched = watchAccess(activity.watch(bare), ports.clock)
   const { metadata } = watched
@@ -111,10 +146,11 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
     ports,
     log,
     cacheBytes: config.limits.cacheBytes,
+    isShared: isShared || metadata.dialect === 'postgres',
   })
   stack.defer(() => closeRegistry(registry))
   const audit = stack.use(createAudit({ metadata, ports, log }))
-  const { access, directory, tokens, passwords, issuers } = await openAccess(config, { watched, metrics, ports, log })
+  const { access, directory, tokens, passwords, issuers } = await openAccess(config, { watched, metrics, ports, log, startsSecretsAnew })
   stack.use(passwords)
   stack.use(issuers)
   const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
@@ -127,6 +163,7 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
     kinds: jobKindsOf(registry, config, {
       flushPulls: () => pullStatistics.flush(),
       onScrubRead: (bytes) => scrubbed.countBytes(bytes),
+      certificates: certificateHook(config, { directory, metrics }),
     }),
   })
   const opened = stack.move()
@@ -147,13 +184,32 @@ export async function open(config: Config, ports: Ports = systemPorts): Promise<
   }
 }
 
-async function openStore({ storage }: Config, { clock, files }: Ports): Promise<BlobStore> {
+async function openStore(
+  config: Config,
+  ports: Ports,
+  { mark, metrics }: { readonly mark: StoreMark | undefined; readonly metrics: Metrics },
+): Promise<BlobStore> {
+  const { storage } = config
+  const { clock, files } = ports
+  const object = openObjectBackend(config, ports)
+  if (object !== undefined) {
+    const count = createObjectMetrics(metrics.registry)
+    return openObjectStore(config, object, { ports, observe: (...measured) => count(object.backend.name, ...measured) })
+  }
   if (storage.rootDirectory === undefined) return createMemoryStore({ clock })
   await makeDirectory(files, storage.rootDirectory)
-  return createFilesystemStore({ rootDirectory: storage.rootDirectory, files })
+  return createFilesystemStore({ rootDirectory: storage.rootDirectory, files, mark })
 }
 
-async function openMetadata({ database }: Config, ports: Ports, log: Logger): Promise<Metadata> {
+interface DatabaseSurroundings {
+  readonly ports: Ports
+  readonly log: Logger
+  readonly metrics?: Metrics
+}
+
+async function openMetadata({ database }: Config, surroundings: DatabaseSurroundings): Promise<Metadata> {
+  const { ports, log } = surroundings
+  if (database.driver === 'postgres') return await openServer(database, surroundings)
   if (database.file !== ':memory:') await makePrivate(database.file, ports)
   try {
     return await openSqlite({ file: database.file, ports, log })
@@ -162,13 +218,52 @@ async function openMetadata({ database }: Config, ports: Ports, log: Logger): Pr
   }
 }
 
+/** The driver is loaded only where it is used. */
+async function openServer(database: PostgresConfig, { ports, log, metrics }: DatabaseSurroundings): Promise<Metadata> {
+  const { openPostgres } = await import('#metadata/postgres.ts')
+  try {
+    const metadata = await openPostgres({ ...database, ports, log })
+    if (metrics !== undefined) watchDatabase(metrics.registry, () => metadata.figures)
+    return metadata
+  } catch (cause) {
+    throw new Error(`the database ${describeDatabase(database)} cannot be opened`, { cause })
+  }
+}
+
+/** How far the schema is; undefined where there is no database yet. Changes nothing. */
+export async function readMigrationState({ database }: Config, ports: Ports = systemPorts): Promise<SchemaState | undefined> {
+  if (database.driver === 'postgres') {
+    const { inspectPostgres } = await import('#metadata/inspect-postgres.ts')
+    await using inspected = await inspectPostgres({ ...database, ports })
+    return stateOf(inspected)
+  }
+  const isThere = await ports.files.stat(database.file).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) return undefined
+  await using inspected = await inspectSqlite(database.file, ports.files)
+  return stateOf(inspected)
+}
+
+function stateOf({ applied, missing, unknown, mayServe }: SchemaState): SchemaState {
+  return { applied, missing, unknown, mayServe }
+}
+
+/** Brings the schema to this version's, which each start does too. Works beside running servers. */
+export async function migrateDatabase(config: Config, ports: Ports = systemPorts): Promise<void> {
+  const log = createLogger(config.log)
+  await using _database = await openMetadata(config, { ports, log })
+}
+
 /** Makes the file where it is missing, for SQLite would let everybody read it: it has hashes of passwords. */
 async function makePrivate(file: string, { files }: Ports): Promise<void> {
   await makeDirectory(files, dirname(file))
+  await refuseNetworkFileSystem(file, files)
   await using _made = await files.open(file, 'a', 0o600)
 }
 
-function optionsOf({ storage, limits, validation }: Config): Registry['options'] {
+function optionsOf({ storage, database, limits, validation }: Config): Registry['options'] {
   return {
     deleteEnabled: storage.deleteEnabled,
     readOnly: storage.readOnly,
@@ -180,6 +275,7 @@ function optionsOf({ storage, limits, validation }: Config): Registry['options']
     uploadsPerActor: limits.uploadsPerActor,
     indexPlatforms: validation.indexPlatforms,
     referrersMayPrecedeBlobs: validation.referrersMayPrecedeBlobs,
+    staleTags: database.driver === 'postgres' && database.staleTags,
   }
 }
 
@@ -208,7 +304,12 @@ export function exportRegistry2({ config, registry, context }: Berth, options: E
 /** Deletes what nothing references any more. `immediately` waits for nobody, and so rejects while a server runs on the data. */
 export async function collectGarbage({ config, registry }: Berth, options: GarbageCollection): Promise<GarbageReport> {
   const waitsForNobody = options.immediately === true && options.dryRun !== true
-  using _lock = waitsForNobody && config.database.file !== ':memory:' ? lockDatabase(config.database.file) : undefined
+  if (waitsForNobody && config.database.driver === 'postgres')
+    throw new RegistryError('UNSUPPORTED', undefined, {
+      message: 'on PostgreSQL a collection cannot know that no server runs: let it wait for them, without --now',
+    })
+  const file = databaseFileOf(config.database)
+  using _lock = waitsForNobody && file !== undefined ? lockDatabase(file) : undefined
   return await collect(registry, options)
 }
 
@@ -227,6 +328,11 @@ export function resealSecrets({ directory }: Berth): Promise<ResealReport> {
   return reseal(directory)
 }
 
+/** Begins anew where the key of what is sealed is lost; says what does not open. */
+export function startSecretsAnew({ config, directory }: Berth): Promise<FreshStart> {
+  return startAnew(directory, config.tokens.algorithm)
+}
+
 /** Counts everything again and compares it with what is kept; `repair` sets right what is wrong. Works beside a running server, whose writes wait. */
 export function verifyUsage({ registry }: Berth, options: { readonly repair: boolean }): Promise<UsageVerification> {
   return registry.metadata.write(verifyUsageNow, options)
@@ -235,6 +341,11 @@ export function verifyUsage({ registry }: Berth, options: { readonly repair: boo
 /** Reads every blob and compares it with its digest. */
 export function scrub({ registry }: Berth, options: Scrub): Promise<ScrubResult> {
   return scrubBlobs(registry, options)
+}
+
+/** The trash and the history of tags, past all rights. Works beside a running server. */
+export function openTrashDesk({ registry }: Berth): TrashDesk {
+  return openDesk(registry)
 }
 
 /** Looks at what a registry of this configuration stands on, whether one runs or not. Changes nothing. */
@@ -282,110 +393,92 @@ export interface RunningBerth extends AsyncDisposable {
   readonly rootDirectory: string | undefined
   /** The account that this start made: its password is shown now or never. */
   readonly administrator: NewAdministrator | undefined
+  /** What this process counts, for {@link WorkerPlace.gather} of another. */
+  readMetrics(): Promise<MetricsPart>
   /** Lets requests under way finish, then closes everything. */
-  close(): Promise<void>
+  close(options?: CloseOptions): Promise<void>
 }
 
-/** Opens, adopts a data directory of registry:2 when there is one, and listens. */
-export async function serve(config: Config, ports: Ports = systemPorts): Promise<RunningBerth> {
+/** What a process of several on one machine has of the one that keeps them: that one holds the lock of the database. */
+export interface WorkerPlace {
+  /** The series of all of them, this one's among them. */
+  gather(): Promise<readonly MetricsPart[]>
+}
+
+/** Takes what {@link serve} takes for itself when it is alone, for several that serve in other processes. Throws one sentence where that cannot work. */
+export async function reserveForWorkers(config: Config, { files }: Ports = systemPorts): Promise<Disposable> {
+  refuseMemory(config)
+  return await reserve(config, files)
+}
+
+/** Opens, adopts a data directory of registry:2 when there is one, and listens. `worker`: as one of several processes, each of which is a writer. */
+export async function serve(config: Config, ports: Ports = systemPorts, worker?: WorkerPlace): Promise<RunningBerth> {
   await using stack = new AsyncDisposableStack()
-  if (config.database.file !== ':memory:') {
-    await makeDirectory(ports.files, dirname(config.database.file))
-    stack.use(lockDatabase(config.database.file))
-  }
-  const berth = stack.use(await open(config, ports))
+  if (worker === undefined) stack.use(await reserve(config, ports.files))
+  using starting = worker === undefined ? await announceStart(config) : undefined
+  const berth = stack.use(await open(config, ports, { isShared: worker !== undefined }))
   const { registry, access, directory, tokens, metrics, audit, system, pullStatistics, jobs } = berth
   const { log } = berth.context
   const adoption = adoptionParts(berth)
   if (adoption !== undefined) await adoptIfNeeded(adoption)
-  startWork(berth, stack)
+  const isAlone = worker === undefined && registry.metadata.dialect === 'sqlite'
+  startWork(berth, stack, isAlone)
   stack.use(await countDamage(berth))
-  if (!registry.options.readOnly) stack.use(await startTagExpiry(registry, berth.activity))
-  const pulls = stack.use(await openAuditStream(berth))
+  const inTurn = isAlone ? alone : inTurns({ metadata: registry.metadata, ...berth.context })
+  if (!registry.options.readOnly) stack.use(await inTurn('tag-expiry', () => startTagExpiry(registry, berth.activity)))
+  const pulls = stack.use(await openAuditStream(berth, inTurn))
   watchAudit(berth, pulls)
   watchUsage(metrics.registry, () => readUsageFigures(registry.metadata.reader))
+  const acme = stack.use(await openAcmeCertificates(berth))
+  const metricsPage = worker && (async () => mergeMetrics(await worker.gather()))
   const server = stack.use(
     createHttpServer(
-      { config, registry, access, directory, tokens, metrics, log, ports, audit, pulls, pullStatistics, system, jobs },
-      localChecks(registry),
+      { config, registry, access, directory, tokens, metrics, log, ports, audit, pulls, pullStatistics, system, jobs, metricsPage, acme },
+      stack.use(createLocalChecks(config, registry, ports)).checks,
     ),
   )
+  starting?.[Symbol.dispose]()
   await server.listen()
   registry.metadata.preload?.()
   // Last of all that can fail: its password is told to the caller now or to nobody.
   const administrator = config.auth.kind === 'accounts' ? await ensureAdministrator(registry.metadata, ports) : undefined
   const running = stack.move()
   let closing: Promise<void> | undefined
-  const close = () => (closing ??= running.disposeAsync())
+  const end = async (options?: CloseOptions) => {
+    await using _running = running
+    await server.close(options)
+  }
+  const close = (options?: CloseOptions) => (closing ??= end(options))
   const { rootDirectory } = config.storage
-  return { url: server.url, rootDirectory, administrator, close, [Symbol.asyncDispose]: close }
+  const readMetrics = () => {
+    metrics.openUploads.set(registry.memory.uploads.size)
+    return metrics.registry.getMetricsAsJSON()
+  }
+  return { url: server.url, rootDirectory, administrator, readMetrics, close, [Symbol.asyncDispose]: () => close() }
 }
 
-/** Begins jobs and chores. The lock sees to it that no other process works on the database, so what a killed one left is taken up at once. */
-function startWork({ registry, metrics, jobs }: Berth, stack: AsyncDisposableStack): void {
+/** Begins jobs and chores. Alone, which the lock sees to, a process takes up at once what a killed one left; one of several waits for its leases to end. */
+function startWork({ registry, metrics, jobs }: Berth, stack: AsyncDisposableStack, isAlone: boolean): void {
   metrics.watchTrash(() => sumTrash(registry.metadata.reader))
   metrics.watchJobs({ counts: () => jobCounts(jobs), queueSeconds: () => queueSeconds(jobs) })
   const garbage = createGarbageMetrics(metrics.registry, () => readStatus(registry))
   if (registry.options.readOnly) return
-  stack.use(startHousekeeping(registry, { isAlone: true }))
+  stack.use(startHousekeeping(registry, { isAlone }))
   const onEnd = (end: JobEnd) => {
     metrics.countJob(end)
     if (end.kind === garbageJobName) garbage.countRun(end.outcome)
   }
-  stack.use(jobs.start({ isAlone: true, onEnd }))
-}
-
-function tryLock(file: string): Disposable | undefined {
-  try {
-    return lockForServing(file)
-  } catch (cause) {
-    throw new Error(`the database ${file} cannot be opened`, { cause })
-  }
-}
-
-function lockDatabase(file: string): Disposable {
-  const lock = tryLock(file)
-  if (lock !== undefined) return lock
-  throw new Error(`another Berth serves the database ${file}: stop it first, or give this one a database and a data directory of its own`)
+  stack.use(jobs.start({ isAlone, onEnd }))
 }
 
 /** Goes on where the process before ended; what is recorded while this one stops is told by the next. */
-function openAuditStream({ config, activity, registry, context }: Berth): Promise<AuditStream> {
+function openAuditStream({ config, activity, registry, context }: Berth, inTurn: InTurn): Promise<AuditStream> {
   const source = { version: programVersion(), node: hostname() }
-  return createAuditStream({ config: config.audit, activity, metadata: registry.metadata, ...context, source })
-}
-
-function watchAudit({ audit, metrics, registry, context }: Berth, pulls: AuditStream): void {
-  metrics.watchAudit({
-    pending: () => audit.pending,
-    flushFailures: () => audit.flushFailures,
-    droppedPulls: () => pulls.dropped,
-    async unsealedSeconds() {
-      const at = await oldestUnsealedAt(registry.metadata)
-      return at === undefined ? 0 : Math.max(0, (context.ports.clock.now() - at) / 1000)
-    },
-  })
+  return createAuditStream({ config: config.audit, activity, metadata: registry.metadata, ...context, source, inTurn })
 }
 
 function countPulls({ registry, metrics, context }: Pick<Berth, 'registry' | 'metrics' | 'context'>): PullStatistics {
   const statistics = createPullStatistics({ metadata: registry.metadata, ...context })
   watchPulls(metrics.registry, statistics)
   return statistics
-}
-
-/** Damage is counted whoever finds it, a scrub in another process included. */
-function countDamage({ activity, metrics }: Berth): Promise<AsyncDisposable> {
-  const count = (event: RecordedEvent) => {
-    if (event.action === 'blob.quarantined') metrics.quarantinedBlobs.inc()
-    if (event.action === 'retention.run') metrics.countRetention(event.detail as unknown as RetentionRunDetail)
-  }
-  return activity.subscribe(count, { name: 'metrics' })
-}
-
-/** Faults of this process alone. */
-function localChecks({ metadata, store }: Registry): Parameters<typeof createHttpServer>[1] {
-  return [
-    { name: 'database', check: () => metadata.ping() },
-    { name: 'storage', check: async () => void (await store.space()) },
-  ]
 }

@@ -2,7 +2,7 @@
  * The part of the composition root that wires access: what watches the epoch, what opens sealed secrets, and who knows which kind of credential.
  * Of its own so that tests which serve the rooms in process have the same wiring.
  */
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createAccess, type Access } from '#access/access.ts'
 import { certificateOwners } from '#access/certificates.ts'
 import type { Directory } from '#access/directory.ts'
@@ -15,12 +15,13 @@ import { onboard } from '#access/onboard.ts'
 import { warnOfOpenGrants } from '#access/open-to-everyone.ts'
 import { createPasswordProviders, type PasswordProviders } from '#access/password-providers.ts'
 import { tokenFinder } from '#access/personal-tokens.ts'
+import { unknownSecret } from '#access/refused-credential.ts'
 import { findSession } from '#access/sessions.ts'
-import { createSecretBox } from '#access/secret-box.ts'
-import { loadSecretKeys } from '#access/secret-keys.ts'
+import { openSecretBox } from '#access/open-secret-box.ts'
 import { createTokenDesk, type TokenDesk } from '#access/token-desk.ts'
 import type { WorkloadParts } from '#access/workload.ts'
 import type { Config } from '#config/config.ts'
+import { directoryBeside } from '#config/database-place.ts'
 import { createAddressGuard } from '#lib/address-guard.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Metrics } from '#lib/metrics.ts'
@@ -33,6 +34,8 @@ export interface AccessSurroundings {
   readonly metrics: Metrics
   readonly ports: Ports
   readonly log: Logger
+  /** What is sealed under a key that is lost is given up. */
+  readonly startsSecretsAnew?: boolean | undefined
 }
 
 /** Access, and the directory that its verbs take. */
@@ -47,10 +50,13 @@ export interface OpenedAccess {
   readonly issuers: AsyncDisposable
 }
 
-/** Rejects when the file of keys or of passwords cannot be read. */
-export async function openAccess(config: Config, { watched, metrics, ports, log }: AccessSurroundings): Promise<OpenedAccess> {
+/** Rejects when the file of keys or of passwords cannot be read, or the keys open nothing of what is sealed. */
+export async function openAccess(
+  config: Config,
+  { watched, metrics, ports, log, startsSecretsAnew }: AccessSurroundings,
+): Promise<OpenedAccess> {
   const { metadata, epoch } = watched
-  const secrets = createSecretBox(await loadSecretKeys(config.secrets, ports), ports.random)
+  const secrets = await openSecretBox(config.secrets, { reader: metadata.reader, ports, startsAnew: startsSecretsAnew })
   const directory: Directory = { metadata, ports, log, secrets, passwordFiles: passwordFilesOf(config) }
   const configuredFile = await openConfiguredFile(directory, config.auth)
   if (config.auth.kind !== 'open') await warnOfOpenGrants(directory)
@@ -67,7 +73,11 @@ export async function openAccess(config: Config, { watched, metrics, ports, log 
     verifyBearer: await bearerVerifier(config.auth, { directory, epoch, tokens }),
     ...(tokens === undefined
       ? {}
-      : { findToken: tokenFinder(directory), verifyWorkload: lateWorkloadVerifier({ directory, epoch, outgoing: issuers.to }) }),
+      : {
+          findToken: tokenFinder(directory),
+          explainToken: (secret) => unknownSecret(metadata.reader, secret),
+          verifyWorkload: lateWorkloadVerifier({ directory, epoch, outgoing: issuers.to }),
+        }),
     findSession: (cookie) => findSession(directory, cookie),
     findCertificateOwner: certificateOwners(directory, epoch),
     passwordProviders: () => passwords.list(),
@@ -82,8 +92,9 @@ export async function openAccess(config: Config, { watched, metrics, ports, log 
 }
 
 /** Only whoever runs the server puts files there. */
-function passwordFilesOf({ database }: Config): string | undefined {
-  return database.file === ':memory:' ? undefined : join(dirname(database.file), fileDirectoryName)
+function passwordFilesOf(config: Config): string | undefined {
+  const directory = directoryBeside(config)
+  return directory === undefined ? undefined : join(directory, fileDirectoryName)
 }
 
 interface BearerSurroundings {

@@ -277,7 +277,7 @@ async function keysIn(rootDirectory: string | undefined): Promise<string[]> {
   if (rootDirectory === undefined) return []
   const entries = await readdir(join(rootDirectory, 'blobs'), { recursive: true, withFileTypes: true }).catch(() => [])
   return entries
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && entry.name !== '.berth-store')
     .map((entry) => relative(rootDirectory, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
 }
 

@@ -9,6 +9,7 @@ import type { SignInHooks } from './hooks.ts'
 import { networksOf, type Networks } from './networks.ts'
 import { anonymousPrincipal, type Credential, type Principal } from './principal.ts'
 import { formatRobotName, parseRobotName } from './robot-name.ts'
+import { refused } from './refused-credential.ts'
 import type { RightsBook } from './rights.ts'
 
 const rememberedAccounts = 10_000
@@ -71,15 +72,19 @@ export class AccountBook {
     await this.#keepFresh?.(id)
     // A directory may just have said that the person is gone.
     const user = await this.user({ id })
-    if (user === undefined || user.isDisabled) throw new RegistryError('UNAUTHORIZED')
+    if (user === undefined || user.isDisabled)
+      throw refused({ why: user === undefined ? 'gone-account' : 'disabled-account', credential, owner: user && `user:${user.name}` })
     const rights = { isAdministrator: user.isAdmin, rights: await this.#rights.ofUser(user.id), limits }
     return { key: `user:${user.id}`, name: user.name, kind: 'user', isAnonymous: false, credential, rights, id: user.id }
   }
 
   /** Throws UNAUTHORIZED for a robot that is disabled or has ended, ADDRESS_DENIED for one that is not let in from there. */
   async robotPrincipal(robot: KnownRobot, entrance: Entrance, at: { readonly now: number; readonly address: string }): Promise<Principal> {
-    if (robot.isDisabled || (robot.expiresAt !== undefined && robot.expiresAt <= at.now)) throw new RegistryError('UNAUTHORIZED')
     const name = formatRobotName({ name: robot.name, project: robot.projectName })
+    if (robot.isDisabled || (robot.expiresAt !== undefined && robot.expiresAt <= at.now)) {
+      const why = robot.isDisabled ? 'disabled-account' : 'ended-account'
+      throw refused({ why, credential: entrance.credential, owner: targetOfRobot(robot) })
+    }
     if (robot.networks?.includes(at.address) === false) throw refusedAddress(robot, name, at.address)
     const rights = { isAdministrator: false, rights: await this.#rights.ofRobot(robot.id), limits: entrance.limits }
     return { key: `robot:${robot.id}`, name, kind: 'robot', isAnonymous: false, credential: entrance.credential, rights, id: robot.id }
@@ -90,6 +95,11 @@ export class AccountBook {
     const rights = { isAdministrator: false, rights: await this.#rights.ofAnyone(), limits: entrance?.limits }
     return anonymousPrincipal(rights, entrance?.credential)
   }
+}
+
+/** A robot as records name it. */
+export function targetOfRobot({ name, projectName }: Pick<RobotFacts, 'name' | 'projectName'>): string {
+  return `robot:${formatRobotName({ name, project: projectName })}`
 }
 
 function refusedAddress({ projectName }: KnownRobot, name: string, address: string): RegistryError {

@@ -21,7 +21,7 @@ import type { CredentialUses } from './credential-uses.ts'
 import type { AccessEpoch } from './epoch.ts'
 import { FileEntries, type FileEntry, type FileFinding } from './file-entries.ts'
 import type { SignInHooks } from './hooks.ts'
-import { NameCollisions } from './name-collision.ts'
+import { NameCollision, NameCollisions } from './name-collision.ts'
 import { clientNetwork } from './networks.ts'
 import { unmatchablePasswordHash, verifyPassword } from './password.ts'
 import type { Principal } from './principal.ts'
@@ -153,7 +153,7 @@ export class PasswordSignIn {
     const expected = user ?? (spelled === undefined ? undefined : await accounts.user({ id: spelled }))
     const check = async () => {
       const links = user === undefined ? undefined : await linkedIdentities(reader, user.id)
-      const userId = await askProviders(hooks, { ...signIn, links })
+      const userId = await askProviders(hooks, { ...signIn, links }).catch(refuseTaken)
       if (userId === undefined) await this.#spendInTurn(signIn)
       else this.#spellings.set(name, userId)
       return userId !== undefined
@@ -231,6 +231,15 @@ export class PasswordSignIn {
 /** A client of /v2 knows what to do about a refusal, and nothing of a conflict. */
 function refuseConflict(error: unknown): never {
   throw error instanceof RegistryError && error.code === 'CONFLICT' ? nameStands(error) : error
+}
+
+/** The same for somebody of a directory, whom nobody asks for another name here: no program that sends a password could show the question. */
+function refuseTaken(error: unknown): never {
+  const taken =
+    error instanceof RegistryError && error.code === 'CONFLICT' && error.cause instanceof NameCollision ? error.cause : undefined
+  if (taken === undefined) throw error
+  const message = `the password is right, but the name ${taken.user} belongs to another account here: an administrator renames or deletes that account, or its owner links this identity to it`
+  throw new RegistryError('UNAUTHORIZED', undefined, { message, cause: error })
 }
 
 /** For whoever came with the right password of a file that does not open the account of their name. */

@@ -2,12 +2,15 @@
 import { listGroupRecords } from '#metadata/groups.ts'
 import { listUserRecords } from '#metadata/users.ts'
 import type { Directory } from './directory.ts'
+import { commonNameStart } from './group-meant.ts'
 
 /** Whom a role could be given to. Of a person no more than the names. */
 export interface Candidate {
   readonly kind: 'user' | 'group'
   readonly id: number
   readonly name: string
+  /** That says who is in the group; null for a local one, and for people. */
+  readonly provider: string | null
   /** Empty for groups. */
   readonly displayName: string
 }
@@ -19,9 +22,9 @@ export async function findCandidates(
 ): Promise<readonly Candidate[]> {
   const page = { limit, column: 'name', isDescending: false } as const
   const users = await listUserRecords(reader, { namePrefix, isDisabled: false }, page)
-  const groups = await listGroupRecords(reader, { namePrefix }, page)
+  const groups = await listGroupRecords(reader, { namePrefix, externalPrefix: commonNameStart(namePrefix) }, page)
   return [
-    ...users.items.map(({ id, name, displayName }) => ({ kind: 'user', id, name, displayName }) as const),
-    ...groups.items.map(({ id, name }) => ({ kind: 'group', id, name, displayName: '' }) as const),
+    ...users.items.map(({ id, name, displayName }) => ({ kind: 'user', id, name, provider: null, displayName }) as const),
+    ...groups.items.map(({ id, name, provider }) => ({ kind: 'group', id, name, provider, displayName: '' }) as const),
   ]
 }

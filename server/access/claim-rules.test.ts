@@ -66,18 +66,96 @@ const wholeWorld: readonly Readonly<Record<string, string>>[] = [
   { sub: 'system:serviceaccount:*:builder' },
   { sub: '*:team/web' },
   { 'kubernetes.io': '*' },
+  // What jobs choose themselves, or what is in every token.
+  { build_branch: 'main' },
+  { pipeline_slug: 'web' },
+  { build_source: 'ui' },
+  { email_verified: 'true' },
+  { terraform_run_phase: 'apply' },
+  { branchName: 'main' },
+  { scope: 'openid' },
+  { typ: 'x' },
+  { sub: 's**' },
+  { REF: 'main' },
+  { foo: 'bar' },
+  { foo: 'bar', REF: 'main', sub: '**' },
+  { sub: 'build_branch:main' },
+  { sub: 'anything:**' },
+  { sub: 'org/**' },
+  { sub: 'spiffe://*.example.org/ci' },
+  { sub: 'system:serviceaccount:b*:builder' },
+  { __proto__: 'x', toString: 'x' },
+]
+
+const other = 'https://ci.example'
+const ofGithub = 'https://token.actions.githubusercontent.com'
+const ofBuildkite = 'https://agent.buildkite.com'
+const ofTerraform = 'https://app.terraform.io'
+const ofGoogle = 'https://accounts.google.com'
+const ofKubernetes = 'https://kubernetes.default.svc.cluster.local'
+const known = [
+  ofGithub,
+  'https://gitlab.com',
+  ofBuildkite,
+  ofTerraform,
+  ofGoogle,
+  ofKubernetes,
+  'https://oidc.circleci.com/org/1',
+  'https://ghe.example/_services/token',
 ]
 
 test('rules that would trust everybody are refused, and say what to add', () => {
   for (const rules of [{}, { sub: '' }, { '': 'x' }, { sub: 'x'.repeat(600) }])
-    assert.throws(() => requireClaimRules(rules), { code: 'REQUEST_INVALID' }, JSON.stringify(rules))
+    assert.throws(() => requireClaimRules(rules, { issuer: other }), { code: 'REQUEST_INVALID' }, JSON.stringify(rules))
   for (const rules of wholeWorld) {
-    assert.throws(
-      () => requireClaimRules(rules),
-      { code: 'REQUEST_INVALID', message: /add a claim such as repository=/ },
-      JSON.stringify(rules),
-    )
-    assert.ok(!nameSomebody(rules), JSON.stringify(rules))
+    for (const issuer of [other, ...known]) {
+      assert.throws(
+        () => requireClaimRules(rules, { issuer }),
+        { code: 'REQUEST_INVALID', message: /add a claim such as repository=/ },
+        `${issuer} ${JSON.stringify(rules)}`,
+      )
+      assert.ok(!nameSomebody(rules, { issuer }), `${issuer} ${JSON.stringify(rules)}`)
+    }
+  }
+})
+
+test('an issuer that signs for jobs of one’s own only needs no such rule, but a rule', () => {
+  const ours = { issuer: other, issuerIsOurs: true }
+  for (const rules of wholeWorld.filter((each) => Object.values(each).every((pattern) => pattern !== ''))) requireClaimRules(rules, ours)
+  for (const rules of [{}, { sub: '' }]) assert.throws(() => requireClaimRules(rules, ours), { code: 'REQUEST_INVALID' })
+})
+
+test('of each issuer that is known its own claims count, and no others', () => {
+  for (const [issuer, rules] of [
+    [ofBuildkite, { organization_slug: 'acme', build_branch: 'main' }],
+    [ofBuildkite, { sub: 'organization:acme:pipeline:web:**' }],
+    [ofBuildkite, { pipeline_id: '0184990a-477b-4fa8-9968-496074483cee' }],
+    [ofTerraform, { terraform_organization_name: 'acme', terraform_run_phase: 'apply' }],
+    [ofTerraform, { sub: 'organization:acme:project:**' }],
+    [ofGoogle, { email: 'ci@project.iam.gserviceaccount.com' }],
+    [ofGoogle, { sub: '117312345678901234567' }],
+    [ofKubernetes, { sub: 'system:serviceaccount:builds:*' }],
+    ['https://oidc.circleci.com/org/1', { sub: 'org/1/project/2/user/**' }],
+    ['https://api.bitbucket.org/2.0/workspaces/acme/pipelines-config/identity/oidc', { repositoryUuid: '{1}' }],
+    ['https://ghe.example/_services/token', { repository: 'team/web' }],
+  ] as const) {
+    requireClaimRules(rules, { issuer })
+  }
+  for (const [issuer, rules] of [
+    [ofGithub, { project_path: 'group/web' }],
+    [ofGithub, { sub: 'team' }],
+    [ofGithub, { email: 'ci@project.iam.gserviceaccount.com' }],
+    [ofBuildkite, { organization_slug: 'ac*' }],
+    [ofBuildkite, { sub: 'organization:ac*:pipeline:web' }],
+    [ofBuildkite, { repository: 'team/web' }],
+    [ofTerraform, { sub: 'organization:*' }],
+    [ofGoogle, { email: '*@project.iam.gserviceaccount.com' }],
+    [other, { email: 'ci@project.iam.gserviceaccount.com' }],
+    [other, { organization_slug: 'acme' }],
+    [other, { pipeline_id: '7' }],
+    [ofKubernetes, { repository: 'team/web' }],
+  ] as const) {
+    assert.ok(!nameSomebody(rules, { issuer }), `${issuer} ${JSON.stringify(rules)}`)
   }
 })
 
@@ -98,8 +176,7 @@ test('one rule that names whose job it is is enough', () => {
     { sub: 'system:serviceaccount:builds:*' },
     { sub: 'spiffe://example.org/ci/**' },
     { sub: '5b1e3c' },
-    { email: 'ci@project.iam.gserviceaccount.com' },
   ]) {
-    requireClaimRules(rules)
+    requireClaimRules(rules, { issuer: other })
   }
 })

@@ -31,6 +31,17 @@ async function open() {
   return { uses, alice, lastLogin, parts, due, metadata, [Symbol.asyncDispose]: () => metadata[Symbol.asyncDispose]() }
 }
 
+test('when a person last gave a password is told to a minute', async () => {
+  await using opened = await open()
+  const { uses, alice, lastLogin, parts } = opened
+  for (const at of [0, 30_000, 60_000]) {
+    if (at > 0) parts.advance(30_000)
+    uses.take({ userId: alice })
+    await uses.flush()
+  }
+  assert.equal(await lastLogin(), parts.ports.clock.now())
+})
+
 test('a use is written later, together with others, and once in ten minutes', async () => {
   await using opened = await open()
   const { uses, alice, lastLogin, parts, due } = opened

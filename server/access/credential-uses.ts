@@ -7,6 +7,8 @@ import { transaction } from '#metadata/transaction.ts'
 
 /** One credential's time is written this often at most. */
 const intervalMs = 10 * 60_000
+/** Of a password: when somebody last came in is compared with the audit log. */
+const passwordIntervalMs = 60_000
 /** How long uses are gathered before they are written. */
 const gatherMs = 5_000
 /** Remembered credentials; beyond it the oldest may be written once more than it need be. */
@@ -33,7 +35,7 @@ export class CredentialUses {
     const { clock, timers } = this.#parts.ports
     const now = clock.monotonic()
     const before = this.#taken.get(key)
-    if (before !== undefined && now - before < intervalMs) return
+    if (before !== undefined && now - before < (use.userId === undefined ? intervalMs : passwordIntervalMs)) return
     if (this.#waiting.length >= batchMax) return
     this.#taken.delete(key)
     this.#taken.set(key, now)

@@ -3,11 +3,12 @@
  *
  * A session must have proved its person within the last ten minutes ({@link elevationMs}): by the sign-in, or by password or second factor again. A
  * password that comes with each request is proof by itself, for accounts with a second factor never come in by it. A program has no screen: a personal
- * token or bearer token must name the permission in its scopes, so that a token for all and sundry destroys nothing; a robot has it by a grant. What one may
- * not do without a proof one cannot give away without it either: {@link unprovedOf}.
+ * token or bearer token must name the permission in its scopes, so that a token for all and sundry destroys nothing; a robot has it by a grant. A client
+ * certificate is a file like a token, and has no scopes. What one may not do without a proof one cannot give away without it either: {@link unprovedOf}.
  */
 import type { Permission } from '#api/permissions.ts'
 import { hasSecondFactor } from '#metadata/second-factors.ts'
+import { userRecord } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Unproved } from './acting.ts'
 import type { Directory } from './directory.ts'
@@ -30,7 +31,7 @@ export async function requireElevation(directory: Directory, principal: Principa
     case 'bearer':
       return requireNamed(principal, permission)
     case 'certificate':
-      return await requireNoFactor(directory, principal)
+      throw refusal(certificateMessage)
     // The password came with this very request; whoever has a second factor was refused with it.
     case 'password':
       return await requireNoFactor(directory, principal)
@@ -39,6 +40,11 @@ export async function requireElevation(directory: Directory, principal: Principa
     case 'none':
       return
   }
+}
+
+/** Throws ELEVATION_REQUIRED as {@link requireElevation} does for one's own, for people with a second factor only. */
+export async function requireElevationWithFactor(directory: Directory, principal: Principal): Promise<void> {
+  if (await hasFactor(directory, principal)) await requireElevation(directory, principal, undefined)
 }
 
 /**
@@ -61,6 +67,7 @@ export async function unprovedOf(
     case 'bearer':
       return unnamedOf(principal, permissions)
     case 'certificate':
+      return { permissions, message: certificateMessage }
     case 'password':
       return (await hasFactor(directory, principal)) ? { permissions, message: factorMessage } : undefined
     case 'workload':
@@ -76,9 +83,19 @@ export async function staleSessionMessage(directory: Directory, { credential }: 
   if (credential.id === undefined) throw new RegistryError('UNAUTHORIZED')
   const session = await requireOpenSession(directory, credential.id)
   if (session.elevatedUntil > directory.ports.clock.now()) return undefined
-  const has = session.userId !== undefined && (await hasSecondFactor(directory.metadata.reader, session.userId))
-  return `this needs your ${has ? 'second factor' : 'password'} again: POST /api/v1/session/elevation, then repeat the request`
+  return await messageOfStale(directory, session.userId)
 }
+
+/** By which of the ways that the account has it is to be proved. */
+async function messageOfStale({ metadata: { reader } }: Directory, userId: number | undefined): Promise<string> {
+  const has = userId !== undefined && (await hasSecondFactor(reader, userId))
+  if (has) return `this needs your second factor again: ${stepUpHow}`
+  const record = userId === undefined ? undefined : await userRecord(reader, userId)
+  if (record?.hasPassword !== false) return `this needs your password again: ${stepUpHow}`
+  return 'this needs a sign-in of the last minutes, and your account has neither a password here nor a second factor: go to your identity provider again (POST /api/v1/session/elevation/provider), or sign out and in, then repeat the request'
+}
+
+const stepUpHow = 'POST /api/v1/session/elevation, then repeat the request'
 
 /** Throws ELEVATION_REQUIRED for a session that has proved nobody of late. */
 async function requireFreshSession(directory: Directory, principal: Principal): Promise<void> {
@@ -104,7 +121,10 @@ function requireNamed(principal: Principal, permission: Permission | undefined):
   )
 }
 
-const unnamedGiving = 'a token can give away what deletes or takes over only when its scopes name it: give your password instead'
+const unnamedGiving =
+  'a token can delete or take over, or give away what does, only when its scopes name the permission: give your password instead'
+const certificateMessage =
+  'a client certificate is a file, and no proof of its person: give your password, or use a personal access token whose scopes name the permission'
 const factorMessage = 'this needs your second factor: sign in, or use a personal access token whose scopes name the permission'
 
 async function hasFactor({ metadata }: Directory, { kind, id }: Principal): Promise<boolean> {

@@ -9,6 +9,7 @@ import { ByteLru } from '#lib/lru.ts'
 import type { Clock } from '#lib/ports.ts'
 import { changesAccess, readAccessEpoch } from '#metadata/access-epoch.ts'
 import type { Metadata } from '#metadata/metadata.ts'
+import { unlessAway } from '#metadata/unless-away.ts'
 
 /** How old the word of other processes may be. */
 const readIntervalMs = 1000
@@ -31,6 +32,7 @@ export function watchAccess(metadata: Metadata, clock: Pick<Clock, 'monotonic'>)
   const watched: Metadata = {
     dialect: metadata.dialect,
     reader: metadata.reader,
+    ...(metadata.away !== undefined && { away: metadata.away }),
     async write(definition, input) {
       if (!changesAccess(definition)) return await metadata.write(definition, input)
       try {
@@ -68,8 +70,12 @@ class EpochReader implements AccessEpoch {
 
   async current(): Promise<number> {
     if (this.#clock.monotonic() < this.#freshUntil) return this.#value
-    if (this.#reading?.changes !== this.#changes) this.#reading = this.#begin()
-    return await this.#reading.value
+    const read = () => {
+      if (this.#reading?.changes !== this.#changes) this.#reading = this.#begin()
+      return this.#reading.value
+    }
+    // While the database is away nobody's rights change: what is remembered goes on.
+    return await unlessAway(this.#metadata.away, read, () => (this.#value < 0 ? undefined : this.#value))
   }
 
   expire(): void {

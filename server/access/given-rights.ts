@@ -1,6 +1,6 @@
 /** What a grant gives, seen as something to be held by whoever gives, changes or takes it. */
 import { prefixesOf } from '#metadata/name-prefixes.ts'
-import type { GrantRecord } from '#metadata/grants.ts'
+import { grantsOfSubject, type GrantRecord } from '#metadata/grants.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { projectsNamedOrDefault } from '#metadata/projects.ts'
 import { requireProved, type Unproved } from './acting.ts'
@@ -34,6 +34,23 @@ export interface Giver {
   readonly rights: Rights
   readonly unproved?: Unproved | undefined
   readonly at: number
+}
+
+/** More grants than that are read of nobody. */
+const grantsReadMax = 1_000
+
+/** Before somebody comes to use what these have: throws ELEVATION_REQUIRED when that holds what takes a fresh proof of the person. */
+export async function requireProvedUse(
+  tx: Transactor,
+  unproved: Unproved | undefined,
+  subjects: readonly GrantRecord['subject'][],
+): Promise<void> {
+  if (unproved === undefined) return
+  for (const subject of subjects) {
+    for (const { role } of await grantsOfSubject(tx, subject, grantsReadMax)) {
+      requireProved(unproved, (await findRole(tx, role))?.permissions ?? [])
+    }
+  }
 }
 
 /** Throws DENIED for what the giver does not hold, ELEVATION_REQUIRED for what takes a fresh proof of the person that the giver's session has not. */

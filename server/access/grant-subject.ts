@@ -1,14 +1,14 @@
 /** Whom a grant is for, found by id or by name: whoever administers a project knows people by name and may not list accounts. */
 import type { GrantSubject } from '#metadata/grants.ts'
-import { groupIdByName, groupIdsByExternalName, groupIdsInAnyCase, groupRecord } from '#metadata/groups.ts'
+import { groupRecord } from '#metadata/groups.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { robotNamed, robotRecord, type RobotRecord } from '#metadata/robots.ts'
 import { findUser, userRecord } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { normalizeDn } from './ldap-dn.ts'
+import { groupMeant } from './group-meant.ts'
 import { formatRobotName, parseRobotName } from './robot-name.ts'
 
-/** As a caller says it: id or name, where there is one. A robot's name is the one that it logs in with, in either form. */
+/** As a caller says it: id or name, where there is one. A robot's name is the one that it logs in with, in either form; a group's may have its provider before it. */
 export interface SubjectWanted {
   readonly kind: GrantSubject['kind']
   readonly id?: number | undefined
@@ -56,24 +56,15 @@ async function userOf(tx: Transactor, { id, name }: SubjectWanted): Promise<Name
 }
 
 async function groupOf(tx: Transactor, { id, name = '' }: SubjectWanted): Promise<Named | undefined> {
-  const groupId = id ?? (await groupNamed(tx, name)) ?? (await groupIdByExternalName(tx, name))
+  const groupId = id ?? (await groupNamed(tx, name))
   return groupId === undefined ? undefined : await groupRecord(tx, groupId)
 }
 
-/** By its very name, or by the one name that differs in case alone: directories take no note of it, and so people do not. */
+/** Throws REQUEST_INVALID with the names that would not be mistaken, where several could be meant. */
 async function groupNamed(reader: Reader | Transactor, name: string): Promise<number | undefined> {
-  const exact = await groupIdByName(reader, name)
-  if (exact !== undefined) return exact
-  const [groupId, ...others] = await groupIdsInAnyCase(reader, name)
-  return others.length === 0 ? groupId : undefined
-}
-
-/** By what its provider calls it: the DN in any spelling, or the value of the groups claim. */
-async function groupIdByExternalName(tx: Transactor, name: string): Promise<number | undefined> {
-  const dn = normalizeDn(name)
-  const [groupId, ...others] = await groupIdsByExternalName(tx, dn === undefined || dn === name ? [name] : [name, dn])
-  if (others.length === 0) return groupId
-  throw refusal(`several providers have a group ${name}: name it by its name or id here`)
+  const meant = await groupMeant(reader, name)
+  if (meant.id !== undefined || meant.candidates.length === 0) return meant.id
+  throw refusal(`several groups are called ${name}: say which one, ${meant.candidates.join(' or ')}`)
 }
 
 async function robotOf(tx: Transactor, wanted: SubjectWanted): Promise<FoundSubject> {
@@ -88,7 +79,7 @@ async function robotWanted(tx: Transactor, { id, name = '' }: SubjectWanted): Pr
   return login && (await robotNamed(tx, login.name, login.project))
 }
 
-/** The id of who has that name; undefined when it is nobody's. */
+/** The id of who has that name; undefined when it is nobody's. Throws REQUEST_INVALID for a name that several groups have. */
 export async function idOfSubject(
   reader: Reader | Transactor,
   kind: 'user' | 'group' | 'robot',

@@ -161,6 +161,24 @@ test('what names nobody, no role, no repository or an other project is refused',
   for (const repositories of ['team/**', 't**', '*/web', 'team/web-*', '**']) await give(directory, { project: team, repositories })
 })
 
+test('a role whose grant has ended is given again, and the ended grant makes room', async () => {
+  await using scene = await place()
+  const { directory, team, child } = scene
+  const { clock } = directory.ports
+  const ended = await give(directory, { project: team, expiresAt: clock.now() + 1000 })
+  const elsewhere = await give(directory, { project: child, expiresAt: clock.now() + 1000 })
+  await assert.rejects(give(directory, { project: team }), refusedAs('CONFLICT'))
+  directory.advance(1000)
+  const again = await give(directory, { project: team })
+  assert.equal(again.expiresAt, null)
+  await assert.rejects(readGrant(directory, { id: ended.id, project: team }), refusedAs('RESOURCE_UNKNOWN'))
+  assert.deepEqual((await recorded(directory)).slice(-2), [`grant.deleted grant:${ended.id}`, `grant.created grant:${again.id}`])
+  // What was given in another place is left as it is, and a change of a grant meets no ended one either.
+  const other = await give(directory, { project: child, role: 'guest' })
+  await updateGrant(directory, { id: other.id, project: child, expectedVersion: undefined, set: { role: 'developer' } }, administrator)
+  await assert.rejects(readGrant(directory, { id: elsewhere.id, project: child }), refusedAs('RESOURCE_UNKNOWN'))
+})
+
 test('the same is granted once, at once or one after the other', async () => {
   await using scene = await place()
   const { directory, team } = scene

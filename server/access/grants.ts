@@ -11,6 +11,7 @@ import { accessTransaction } from '#metadata/access-epoch.ts'
 import {
   countGrants,
   deleteGrantRow,
+  endedAlike,
   grantRecord,
   insertGrant,
   isRoleHeldOnProject,
@@ -63,6 +64,7 @@ const insertNew = accessTransaction(
     await requireFitting(tx, given, { subject, lineage: project?.lineage })
     await requireGivable(tx, by, given)
     const row = { ...given, subject: subject.subject, createdBy: by.who.actor, at: by.at }
+    await clearEnded(tx, row, by)
     const { ofSubject, alike } = await countGrants(tx, row)
     if (alike > 0) throw alreadyGranted()
     if (ofSubject >= grantsPerSubjectMax) {
@@ -136,6 +138,7 @@ const changeGrant = accessTransaction(
     await requireHeld(tx, by.rights, before, by.at)
     await requireGivable(tx, by, after)
     if (!administers(after)) await requireAnotherAdministrator(tx, before, by.rights)
+    await clearEnded(tx, { ...after, at: by.at }, by, before.id)
     if ((await countGrants(tx, after, before.id)).alike > 0) throw alreadyGranted()
     await updateGrantRow(tx, before.id, set)
     const { role, repositories, expiresAt } = after
@@ -176,6 +179,16 @@ export async function deleteGrant(
   { who, rights }: Acting,
 ): Promise<void> {
   await metadata.write(removeGrant, { ...address, by: { rights, at: ports.clock.now(), who } })
+}
+
+/** What has ended gives nothing, and does not stand in the way of the same given again. */
+async function clearEnded(tx: Transactor, grant: Parameters<typeof endedAlike>[1], { at, who }: By, exceptId?: number): Promise<void> {
+  for (const ended of await endedAlike(tx, grant, exceptId)) {
+    await deleteGrantRow(tx, ended.id)
+    const { role, repositories, expiresAt } = ended
+    const detail = { subject: labelOf(ended), role, repositories, expiresAt }
+    await recordEvent(tx, { action: 'grant.deleted', target: `grant:${ended.id}`, project: ended.project ?? undefined, detail, at, ...who })
+  }
 }
 
 async function requireGrant(tx: Transactor, address: Omit<GrantUpdate, 'set'>): Promise<GrantRecord> {

@@ -25,7 +25,7 @@ import type { Page, PageRequest } from '#metadata/page.ts'
 import { userRecord } from '#metadata/users.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { resourceUnknown } from '#oci/resource-unknown.ts'
-import { requireVersion, type Acting } from './acting.ts'
+import { requireProved, requireVersion, type Acting } from './acting.ts'
 import type { Directory } from './directory.ts'
 import { requireGivable, requireHeld, type Giver } from './given-rights.ts'
 import { grantsPerSubjectMax } from './grants.ts'
@@ -108,21 +108,23 @@ const removeGroup = accessTransaction(
   import.meta.url,
   'groups/remove',
   async (tx: Transactor, input: Omit<GroupUpdate, 'set'> & Acting & { readonly at: number }) => {
-    const { id, expectedVersion, rights, at, who } = input
+    const { id, expectedVersion, rights, unproved, at, who } = input
     const before = await requireGroup(tx, id, expectedVersion)
     await requireAllHeld(tx, { groupId: id, rights, at })
+    // What its members had by it is not to be had back.
+    if ((await grantsOf(tx, id)).length > 0) requireProved(unproved, ['group:delete'])
     await deleteGroupRow(tx, id)
     await recordEvent(tx, { action: 'group.deleted', target: `group:${before.name}`, at, ...who })
   },
 )
 
-/** Removes a group with its memberships and its grants. Throws DENIED when they gave more than the caller has. */
+/** Removes a group with its memberships and its grants. Throws DENIED when they gave more than the caller has, ELEVATION_REQUIRED when there are any. */
 export async function deleteGroup(
   { metadata, ports }: Directory,
   { id, expectedVersion }: Omit<GroupUpdate, 'set'>,
-  { who, rights }: Acting,
+  { who, rights, unproved }: Acting,
 ): Promise<void> {
-  await metadata.write(removeGroup, { id, expectedVersion, rights, at: ports.clock.now(), who })
+  await metadata.write(removeGroup, { id, expectedVersion, rights, unproved, at: ports.clock.now(), who })
 }
 
 /** A page of the members. Throws RESOURCE_UNKNOWN when there is no such group. */

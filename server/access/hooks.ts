@@ -5,6 +5,7 @@
 import type { PasswordFile } from './htpasswd-provider.ts'
 import type { ExternalIdentity, PasswordProvider } from './password-provider.ts'
 import type { Right } from './decide.ts'
+import type { RefusedFacts } from './refused-credential.ts'
 
 /** The row behind a secret of high entropy, and whose it is. `userId` for personal tokens, `robotId` for secrets of robots. */
 export interface TokenOwner {
@@ -21,6 +22,9 @@ export interface TokenOwner {
 
 /** The secret's row; undefined for one that is unknown or malformed. Expiry and the owner's state are judged by the caller. */
 export type FindToken = (secret: string) => Promise<TokenOwner | undefined>
+
+/** Why a secret is in no row, for the record. */
+export type ExplainToken = (secret: string) => Promise<RefusedFacts>
 
 /** Who a verified bearer token stands for. */
 export type BearerOwner =
@@ -101,6 +105,7 @@ export type AttemptKind = 'password' | 'personal' | 'robot' | 'bearer' | 'sessio
 /** All of them. */
 export interface SignInHooks {
   readonly findToken?: FindToken | undefined
+  readonly explainToken?: ExplainToken | undefined
   readonly verifyBearer?: VerifyBearer | undefined
   readonly verifyWorkload?: VerifyWorkload | undefined
   readonly findSession?: FindSession | undefined

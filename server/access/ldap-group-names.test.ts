@@ -69,7 +69,7 @@ suite('groups of a directory', () => {
     await metadata.write(insertGroup, 'devs')
     assert.equal(await idOfSubject(metadata.reader, 'group', 'Devs'), id)
     assert.notEqual(await idOfSubject(metadata.reader, 'group', 'devs'), id)
-    assert.equal(await idOfSubject(metadata.reader, 'group', 'DEVS'), undefined)
+    await assert.rejects(idOfSubject(metadata.reader, 'group', 'DEVS'), { code: 'REQUEST_INVALID', message: /corp:Devs or local:devs/ })
     assert.equal((await groupIdsInAnyCase(metadata.reader, 'DEVS')).length, 2)
   })
 })

@@ -31,6 +31,7 @@ import { accountNameFrom, parseAccountName } from './account-name.ts'
 import { NameCollision } from './name-collision.ts'
 import type { Directory } from './directory.ts'
 import { isGroupName } from './group-name.ts'
+import { firstValueOf } from './ldap-dn.ts'
 import type { ExternalIdentity } from './password-provider.ts'
 import { isReservedByFile } from './reserved-names.ts'
 import { endSessions } from './sessions.ts'
@@ -121,6 +122,21 @@ export async function withdraw(directory: Directory, { providerId, identity }: V
   const bare = { ...identity, groups: [], isAdministrator: undefined }
   const { userId, name } = await onboard(directory, { providerId, identity: bare }, who)
   await endSessions(directory, { userId, name, providerId }, who)
+}
+
+/** Takes back the administrator flag that the provider gave, without a word from it; whether there was one to take. */
+export async function applyStored(
+  tx: Transactor,
+  known: LinkedIdentity,
+  { groups, at, who }: { readonly groups: readonly string[]; readonly at: number; readonly who: Who },
+): Promise<boolean> {
+  const { providerId, issuer, subject, attributes: said } = known
+  const { name, displayName, email, other = {} } = said
+  const identity = { issuer, subject, name, displayName, email, groups, isAdministrator: undefined, attributes: other }
+  const sight: Sight = { providerId, identity, name: known.account.name, at, who }
+  const difference = await compare(tx, sight, known)
+  await applyDifference(tx, sight, known, difference)
+  return difference.account?.isAdmin === false
 }
 
 function limited(identity: ExternalIdentity): ExternalIdentity {
@@ -255,8 +271,14 @@ async function recordMembership(
 function groupNames(externalName: string, provider: string, spelled?: string): readonly string[] {
   const isSpelled = spelled !== undefined && isGroupName(spelled)
   const short = isSpelled ? spelled : /^cn=((?:[^,\\]|\\.)+),/i.exec(externalName)?.[1]?.replaceAll(/\\(.)/g, '$1')
-  const named = [...(short === undefined ? [] : [short]), externalName]
+  // A name that is no part of the DN would be lost with it.
+  const isElsewhere = isSpelled && !isSameName(firstValueOf(externalName), spelled)
+  const named = [...(short === undefined ? [] : [short]), ...(isElsewhere ? [`${spelled} (${provider})`] : []), externalName]
   return [...named, `${short ?? externalName} (${provider})`, `${externalName} (${provider})`]
+}
+
+function isSameName(one: string | undefined, other: string): boolean {
+  return one?.toLowerCase() === other.toLowerCase()
 }
 
 /** Whoever runs the registry reads it too: the person may sign in by a program that shows no sentences. */

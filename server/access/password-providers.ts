@@ -134,7 +134,7 @@ class Book implements PasswordProviders {
       const provider = providers.find(({ id }) => id === presence.providerId)
       if (provider === undefined) continue
       const lifetimeMs = provider.settings.groupsLifetimeSeconds * 1000
-      const ageMs = now - Math.max(presence.refreshedAt, this.#looks.get(lookKey(presence)) ?? 0)
+      const ageMs = now - Math.max(presence.refreshedAt, this.#looks.get(lookKey(provider, presence)) ?? 0)
       if (ageMs < lifetimeMs) continue
       const look = this.#lookAgain(provider, presence)
       // Somebody who was gone gets in only on what is known now.
@@ -206,7 +206,7 @@ class Book implements PasswordProviders {
     const at = ports.clock.now()
     if (presence?.isGone === true)
       await metadata.write(changePresence, { identityId: presence.id, isGone: false, provider: provider.name, at })
-    this.#looks.set(lookKey(key), at)
+    this.#looks.set(lookKey(provider, key), at)
     return identity
   }
 
@@ -226,7 +226,7 @@ class Book implements PasswordProviders {
     if (identity !== undefined) await onboard(directory, { providerId: provider.id, identity }, whoOf(provider.name))
     else if (!presence.isGone)
       await directory.metadata.write(changePresence, { identityId: presence.id, isGone: true, provider: provider.name, at })
-    this.#looks.set(lookKey(presence), at)
+    this.#looks.set(lookKey(provider, presence), at)
   }
 }
 
@@ -234,8 +234,9 @@ function keyOf({ id, version }: ProviderRecord): string {
   return `${id}/${version}`
 }
 
-function lookKey({ providerId, issuer, subject }: Pick<IdentityPresence, 'providerId' | 'issuer' | 'subject'>): string {
-  return `${providerId}/${issuer}/${subject}`
+/** A look under other settings says nothing of these. */
+function lookKey({ id, version }: LdapProvider, { issuer, subject }: Pick<IdentityPresence, 'issuer' | 'subject'>): string {
+  return `${id}/${version ?? 0}/${issuer}/${subject}`
 }
 
 /** Nobody asked for it: it happened because of what the provider says. */

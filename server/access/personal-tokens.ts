@@ -1,7 +1,8 @@
 /**
  * Personal access tokens: what a person gives to their scripts in place of a password, named, narrowed, ending, revocable.
  *
- * A token narrows what its owner may and never widens it; and whoever comes by a token makes no token that is wider or lasts longer than it. What a
+ * A token narrows what its owner may and never widens it; and whoever comes by a token makes no token that is wider or lasts longer than it:
+ * the tokens that it made end with it. What a
  * scope names may be more than its owner holds today: it is the limit, not the right.
  */
 import { parsePermission, type Permission } from '#api/permissions.ts'
@@ -19,6 +20,7 @@ import {
   findTokenRecord,
   insertToken,
   listTokenRecords,
+  tokensMadeBy,
   type TokenInput,
   type TokenKind,
   type TokenRecord,
@@ -79,7 +81,7 @@ const add = accessTransaction(import.meta.url, 'personal-tokens/add', async (tx,
       message: `there may be ${tokensPerUserMax} tokens at most: revoke what is no longer used`,
     })
   }
-  const id = await insertToken(tx, token)
+  const id = await insertToken(tx, { ...token, parentId: madeBy })
   const detail = { name: token.name, expiresAt: token.expiresAt, isScoped: token.scopes !== null }
   await recordEvent(tx, { action: 'token.created', target: `token:${token.hint}`, detail, at: token.at, ...who })
   return id
@@ -187,10 +189,20 @@ function wider(reason: string): RegistryError {
 /** A page of somebody's personal tokens, or of the clients that have signed in (`refresh`). */
 export function listPersonalTokens(
   { metadata }: Pick<Directory, 'metadata'>,
-  { userId, kind }: { readonly userId: number; readonly kind: TokenKind | undefined },
+  { userId, kind, within }: { readonly userId: number; readonly kind: TokenKind | undefined; readonly within?: number | undefined },
   page: PageRequest<'createdAt'>,
 ): Promise<Page<TokenRecord>> {
-  return listTokenRecords(metadata.reader, { owner: { userId }, kind }, page)
+  return listTokenRecords(metadata.reader, { owner: { userId }, kind, within }, page)
+}
+
+/**
+ * The token beside which the caller sees only those that it made: one with scopes, in a CI job say, learns of no others unless they name `user:read`, which
+ * shows tokens of any account. Undefined: all of one's own.
+ */
+export function seenWithin({ credential, rights: { limits } }: Principal): number | undefined {
+  if (limits === undefined || limits.some(({ permissions }) => permissions.has('user:read'))) return undefined
+  // A bearer token has no row; nobody's id is negative.
+  return credential.kind === 'personal' ? (credential.id ?? -1) : -1
 }
 
 /** Throws RESOURCE_UNKNOWN for a token that is not there or not theirs. */
@@ -210,18 +222,16 @@ const revoke = accessTransaction(
   async (tx, { userId, id, at, who }: { readonly userId: number; readonly id: number; readonly at: number; readonly who: Who }) => {
     const token = await findTokenRecord(tx, { userId }, id)
     if (token === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
-    await deleteToken(tx, id)
-    await recordEvent(tx, {
-      action: 'token.revoked',
-      target: `token:${token.hint}`,
-      detail: { name: token.name, kind: token.kind },
-      at,
-      ...who,
-    })
+    // What it made ends with it: whoever had it made those.
+    for (const ended of [token, ...(await tokensMadeBy(tx, { userId }, id))]) {
+      await deleteToken(tx, ended.id)
+      const detail = { id: ended.id, name: ended.name, kind: ended.kind, ...(ended.id !== id && { madeBy: token.hint }) }
+      await recordEvent(tx, { action: 'token.revoked', target: `token:${ended.hint}`, detail, at, ...who })
+    }
   },
 )
 
-/** Ends a token, and every bearer token that was given for it, at once. Throws RESOURCE_UNKNOWN as above. */
+/** Ends a token, the tokens that were made with it, and every bearer token that was given for them, at once. Throws RESOURCE_UNKNOWN as above. */
 export async function revokePersonalToken(
   { metadata, ports }: Directory,
   { userId, id }: { readonly userId: number; readonly id: number },

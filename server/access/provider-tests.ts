@@ -2,7 +2,8 @@
  * Trying a provider out, saved or not: each step with its outcome in words, so that whoever sets one up sees where it ends.
  *
  * What other servers answer is never repeated, only what it means. A stored secret is used for unsaved settings only where a change of these settings
- * would keep it.
+ * would keep it. A person's password is tried at the pace at which it could be tried to sign in: a test is no way around the back-off, and the record says whose
+ * password it was and how it ended.
  */
 import type {
   HtpasswdSettings,
@@ -41,6 +42,7 @@ import {
   type ProviderSecrets,
 } from './provider-settings.ts'
 import { openSecrets } from './provider-secrets.ts'
+import { backOffOf } from './sign-in.ts'
 
 /** One thing that was tried. */
 export interface TestStep {
@@ -86,17 +88,18 @@ export interface UnsavedProvider {
   readonly provider?: string | undefined
 }
 
-const recordTest = transaction(
-  import.meta.url,
-  'provider-tests/record',
-  async (
-    tx,
-    input: { readonly target: string; readonly detail: Readonly<Record<string, unknown>>; readonly at: number; readonly who: Who },
-  ) => {
-    const { who, ...event } = input
-    await recordEvent(tx, { action: 'provider.tested', ...event, ...who })
-  },
-)
+interface TestRecord {
+  readonly target: string
+  readonly detail: Readonly<Record<string, unknown>>
+  readonly outcome: 'success' | 'failure'
+  readonly reason?: string
+  readonly at: number
+  readonly who: Who
+}
+
+const recordTest = transaction(import.meta.url, 'provider-tests/record', async (tx, { who, ...event }: TestRecord) => {
+  await recordEvent(tx, { action: 'provider.tested', ...event, ...who })
+})
 
 /** Throws RESOURCE_UNKNOWN when there is none of that name. */
 export async function testProvider(parts: TestParts, name: string, input: TestInput & { readonly who: Who }): Promise<ProviderTest> {
@@ -108,7 +111,7 @@ export async function testProvider(parts: TestParts, name: string, input: TestIn
     settings: record.settings as ProviderSettings,
     secrets: openSecrets(parts.directory, record),
   }
-  return await recorded(parts, `provider:${name}`, input, await tryOut(parts, tried, input))
+  return await recorded(parts, `provider:${name}`, tried, input)
 }
 
 /** Throws REQUEST_INVALID for settings that do not fit, RESOURCE_UNKNOWN for a `provider` that is not there. */
@@ -127,7 +130,7 @@ export async function testSettings(
   const known = stored === undefined ? {} : openSecrets(parts.directory, stored)
   const elsewhere = stored !== undefined && leadsElsewhere(kind, stored.settings, settings as Readonly<Record<string, unknown>>)
   const tried: Tried = { saved: stored, kind, settings, secrets: changedSecrets(known, secretsOf(kind, checked), elsewhere) }
-  return await recorded(parts, `provider:${unsaved.provider ?? ''}`, input, await tryOut(parts, tried, input))
+  return await recorded(parts, `provider:${unsaved.provider ?? ''}`, tried, input)
 }
 
 interface Tried {
@@ -138,20 +141,50 @@ interface Tried {
   readonly secrets: ProviderSecrets
 }
 
+/** Tries it out and records that, with whom and how it ended; one that the back-off refuses as well. Throws TOOMANYREQUESTS. */
 async function recorded(
-  { directory }: TestParts,
+  parts: TestParts,
   target: string,
-  { name, password, who }: TestInput & { readonly who: Who },
-  test: ProviderTest,
+  tried: Tried,
+  { who, ...input }: TestInput & { readonly who: Who },
 ): Promise<ProviderTest> {
-  const detail = { passed: test.passed, ...(name === undefined ? {} : { user: name, withPassword: password !== undefined }) }
-  await directory.metadata.write(recordTest, { target, detail, at: directory.ports.clock.now(), who })
+  const { directory } = parts
+  const { name, password } = input
+  const asked = { ...input, address: who.address ?? '' }
+  const write = (passed: boolean, more: Pick<TestRecord, 'outcome' | 'reason'>) => {
+    const detail = { passed, ...(name === undefined ? {} : { user: name, withPassword: password !== undefined }) }
+    return directory.metadata.write(recordTest, { target, detail, ...more, at: directory.ports.clock.now(), who })
+  }
+  if (isSignIn(asked)) {
+    await backOffOf(directory)
+      .admit(asked)
+      .catch(async (error: unknown) => {
+        if (error instanceof RegistryError) await write(false, { outcome: 'failure', reason: error.code })
+        throw error
+      })
+  }
+  const { isWrong, ...test } = await tryOut(parts, tried, asked)
+  await write(test.passed, isWrong ? { outcome: 'failure', reason: 'UNAUTHORIZED' } : { outcome: 'success' })
   return test
+}
+
+/** Whom to look for, and from where that is asked. */
+interface Asked extends TestInput {
+  readonly address: string
+}
+
+function isSignIn(asked: Asked): asked is Asked & { readonly name: string; readonly password: string } {
+  return asked.name !== undefined && asked.name !== '' && asked.password !== undefined
+}
+
+/** How it went; `isWrong`: a person's password was tried and did not open. */
+interface Outcome extends ProviderTest {
+  readonly isWrong: boolean
 }
 
 type Steps = (step: string, work: () => Promise<string>) => Promise<boolean>
 
-async function tryOut(parts: TestParts, { saved, kind, settings, secrets }: Tried, input: TestInput): Promise<ProviderTest> {
+async function tryOut(parts: TestParts, { saved, kind, settings, secrets }: Tried, input: Asked): Promise<Outcome> {
   const { clock } = parts.directory.ports
   const steps: TestStep[] = []
   const run: Steps = async (step, work) => {
@@ -168,14 +201,20 @@ async function tryOut(parts: TestParts, { saved, kind, settings, secrets }: Trie
   else if (kind === 'htpasswd') await tryFile(parts.directory, { settings: settings as HtpasswdSettings, input }, run)
   else if (kind === 'oidc') await tryIssuer(parts, settings as OidcSettings, run)
   else if (kind === 'workload') await tryIssuer(parts, settings as WorkloadSettings, run)
-  return { passed: steps.every(({ passed }) => passed), steps, person }
+  const isWrong = isSignIn(input) && steps.some(({ step, passed }) => step === signInStep(input) && !passed)
+  return { passed: steps.every(({ passed }) => passed), steps, person, isWrong }
+}
+
+/** What the step is called in which a password is tried. */
+function signInStep({ name }: TestInput): string {
+  return `sign in as ${name ?? ''}`
 }
 
 interface LdapTrial {
   readonly saved: Tried['saved']
   readonly settings: LdapSettings
   readonly secrets: ProviderSecrets
-  readonly input: TestInput
+  readonly input: Asked
 }
 
 async function tryLdap({ directory, guard }: TestParts, trial: LdapTrial, run: Steps): Promise<TestPerson | null> {
@@ -194,17 +233,31 @@ async function tryLdap({ directory, guard }: TestParts, trial: LdapTrial, run: S
       }),
     )
   }
-  const { name, password } = input
+  const { name } = input
   if (name === undefined || name === '') return null
   let person: TestPerson | null = null
-  await run(password === undefined ? `look for ${name}` : `sign in as ${name}`, async () => {
-    const finding = password === undefined ? await ldap.lookUp(name) : await ldap.signIn(name, password)
+  await run(isSignIn(input) ? signInStep(input) : `look for ${name}`, async () => {
+    const finding = isSignIn(input) ? await signInAt(ldap, directory, input) : await ldap.lookUp(name)
     person = personFound(finding, settings)
     const { length } = (person as TestPerson).groups
     return `found, in ${length} ${length === 1 ? 'group' : 'groups'}`
   })
   if (person !== null) await run('compare with the accounts here', () => accountFor(directory, trial, person as TestPerson))
   return person
+}
+
+/** Counted as a sign-in of that name from that address is. */
+async function signInAt(
+  ldap: LdapDirectory,
+  directory: Directory,
+  { name, password, address }: Asked & { readonly name: string; readonly password: string },
+): Promise<LdapFinding> {
+  let finding: LdapFinding = { kind: 'nobody' }
+  await backOffOf(directory).judge({ name, address }, async () => {
+    finding = await ldap.signIn(name, password)
+    return finding.kind === 'person' || (finding.kind === 'refused' && finding.refusal.reason !== 'wrong-password')
+  })
+  return finding
 }
 
 /** Which account a sign-in would open. */
@@ -239,7 +292,7 @@ function personFound(finding: LdapFinding, settings: LdapSettings): TestPerson {
 
 async function tryFile(
   directory: Directory,
-  { settings, input }: { readonly settings: HtpasswdSettings; readonly input: TestInput },
+  { settings, input }: { readonly settings: HtpasswdSettings; readonly input: Asked },
   run: Steps,
 ): Promise<void> {
   let hashes: ReadonlyMap<string, string> = new Map()
@@ -250,16 +303,16 @@ async function tryFile(
     hashes = parsed.hashes
     return `${hashes.size === 1 ? '1 user is' : `${hashes.size} users are`} in it`
   })
-  const { name, password } = input
+  const { name } = input
   if (!wasRead || name === undefined || name === '') return
-  await run(password === undefined ? `look for ${name}` : `sign in as ${name}`, async () => {
+  await run(isSignIn(input) ? signInStep(input) : `look for ${name}`, async () => {
     const hash = hashes.get(name)
-    if (password === undefined) {
+    if (!isSignIn(input)) {
       if (hash === undefined) throw new Error('the file has no entry of that name')
       return 'found'
     }
-    const isRight = await openBcrypt().verify(password, hash ?? unmatchableHash(hashes))
-    if (hash === undefined || !isRight) throw new Error('name or password is wrong')
+    const verify = async () => (await openBcrypt().verify(input.password, hash ?? unmatchableHash(hashes))) && hash !== undefined
+    if (!(await backOffOf(directory).judge(input, verify))) throw new Error('name or password is wrong')
     return 'the password is right'
   })
 }

@@ -42,6 +42,7 @@ import {
   secretsOf,
   type ProviderSecrets,
 } from './provider-settings.ts'
+import { followGroups, type GroupsFollowed } from './follow-groups.ts'
 import { contextOf, openSecrets } from './provider-secrets.ts'
 import { requireOwn } from './htpasswd-configured.ts'
 import { keepLeftAccounts, relinkLeftAccounts } from './htpasswd-left.ts'
@@ -88,6 +89,7 @@ const insertNew = accessTransaction(
   async (tx: Transactor, { who, ...input }: ProviderInput & { readonly who: Who }): Promise<number> => {
     if ((await listProviderRecords(tx)).length >= providersMax)
       throw new RegistryError('CONFLICT', undefined, { message: `there may be ${providersMax} providers at most` })
+    await requireOwnIssuer(tx, input)
     const id = await insertProvider(tx, input)
     if (id === 'exists') throw new RegistryError('CONFLICT', { name: input.name }, { message: 'a provider of this name exists' })
     const { name, kind, isEnabled, at } = input
@@ -97,14 +99,46 @@ const insertNew = accessTransaction(
   },
 )
 
+interface Completion {
+  readonly id: number
+  readonly name: string
+  readonly secrets: Uint8Array
+  readonly isEnabled: boolean
+  readonly at: number
+  readonly who: Who
+}
+
+/** Of its own on record: a crash before it leaves a provider that is off, as the record of its making says. */
 const completeNew = accessTransaction(
   import.meta.url,
   'providers/complete',
-  (tx: Transactor, input: { readonly id: number; readonly secrets: Uint8Array; readonly isEnabled: boolean }) =>
-    completeProvider(tx, input),
+  async (tx: Transactor, { id, name, secrets, isEnabled, at, who }: Completion) => {
+    await completeProvider(tx, { id, secrets, isEnabled })
+    const detail = { changed: ['secrets', ...(isEnabled ? ['isEnabled'] : [])], isEnabled }
+    await recordEvent(tx, { action: 'provider.updated', target: `provider:${name}`, detail, at, ...who })
+  },
 )
 
-/** Throws REQUEST_INVALID for name and settings, CONFLICT when the name is taken. */
+/** Whose keys a workload's token is checked with is told by its issuer alone: with two providers of one, nobody comes in by either. Throws CONFLICT. */
+async function requireOwnIssuer(
+  tx: Transactor,
+  { name, kind, settings }: Pick<ProviderInput, 'name' | 'kind' | 'settings'>,
+): Promise<void> {
+  if (kind !== 'workload') return
+  const issuer = issuerOf(settings)
+  const other = (await listProviderRecords(tx)).find(
+    (each) => each.kind === kind && each.name !== name && issuerOf(each.settings) === issuer,
+  )
+  if (other === undefined) return
+  const message = `the provider ${other.name} is for this issuer already: change that one, or delete it first`
+  throw new RegistryError('CONFLICT', { provider: other.name }, { message })
+}
+
+function issuerOf(settings: unknown): string | undefined {
+  return (settings as { readonly issuer?: string }).issuer
+}
+
+/** Throws REQUEST_INVALID for name and settings, CONFLICT when the name or the issuer is taken. */
 export async function createProvider(directory: Directory, input: NewProvider, { who }: { readonly who: Who }): Promise<Provider> {
   const { metadata, ports } = directory
   const { name, kind, title, isEnabled } = input
@@ -125,7 +159,8 @@ export async function createProvider(directory: Directory, input: NewProvider, {
     at: ports.clock.now(),
     who,
   })
-  if (hasSecrets) await metadata.write(completeNew, { id, secrets: seal(directory, id, secrets), isEnabled })
+  if (hasSecrets)
+    await metadata.write(completeNew, { id, name, secrets: seal(directory, id, secrets), isEnabled, at: ports.clock.now(), who })
   return await readProvider(directory, name)
 }
 
@@ -167,12 +202,17 @@ async function change(tx: Transactor, { name, version, set, position, changed, a
   const before = await requireProvider(tx, name)
   requireOwn(before)
   requireVersion(before, version)
+  if (set.settings !== undefined && issuerOf(set.settings) !== issuerOf(before.settings)) {
+    await requireOwnIssuer(tx, { name, kind: before.kind, settings: set.settings })
+  }
+  let followed: GroupsFollowed | undefined
   await keepingAdministrators(tx, async () => {
     await updateProviderRow(tx, { id: before.id, set, at })
+    followed = await followGroups(tx, { provider: before, settings: set.settings, at, who })
   })
   if (set.isEnabled === false && before.isEnabled) await endSessionsOfProvider(tx, before.id)
   if (position !== undefined) await moveTo(tx, before.id, position)
-  const detail = { changed, ...(set.isEnabled === undefined ? {} : { isEnabled: set.isEnabled }) }
+  const detail = { changed, ...(set.isEnabled === undefined ? {} : { isEnabled: set.isEnabled }), ...followed }
   await recordEvent(tx, { action: 'provider.updated', target: `provider:${name}`, detail, at, ...who })
 }
 

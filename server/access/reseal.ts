@@ -29,6 +29,8 @@ const contexts: Readonly<Record<SealedValue['table'], string>> = {
   signing_keys: 'signing-key',
   providers: 'provider',
   second_factors: 'second-factor/user',
+  certificates: 'certificate',
+  acme_accounts: 'acme-account',
 }
 
 /** Goes over all sealed values once. */

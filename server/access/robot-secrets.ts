@@ -73,7 +73,7 @@ const revoke = accessTransaction(
     await recordEvent(tx, {
       action: 'robot.secret-revoked',
       ...targetOf(robot),
-      detail: { hint: secret.hint, name: secret.name },
+      detail: { id: secretId, hint: secret.hint, name: secret.name },
       at: by.at,
       ...by.who,
     })

@@ -1,4 +1,5 @@
 /** Trusts: which tokens of a workload provider may act as a robot. Verified in workload.ts. */
+import type { WorkloadSettings } from '#api/provider-settings.ts'
 import { recordEvent } from '#events/record.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import type { Transactor } from '#metadata/metadata.ts'
@@ -31,6 +32,7 @@ const add = accessTransaction(
     await requireAllGivable(tx, robot.id, by)
     const provider = (await workloadProviders(tx, providersMax)).find(({ name }) => name === trust.provider)
     if (provider === undefined) throw invalid('body/provider', `there is no enabled provider of workload tokens called ${trust.provider}`)
+    requireClaimRules(trust.claims, JSON.parse(provider.settings) as WorkloadSettings)
     if ((await trustsOfRobot(tx, robot.id)).length >= trustsPerRobotMax) {
       throw new RegistryError('CONFLICT', undefined, { message: `a robot has ${trustsPerRobotMax} trusts at most` })
     }
@@ -48,7 +50,6 @@ export async function addRobotTrust(
   wanted: RobotAddress & { readonly trust: NewTrust },
   { who, ...giver }: Acting,
 ): Promise<RobotTrustRecord> {
-  requireClaimRules(wanted.trust.claims)
   const id = await metadata.write(add, { ...wanted, by: { ...giver, at: ports.clock.now(), who } })
   const made = (await trustsOfRobot(metadata.reader, wanted.id)).find((trust) => trust.id === id)
   if (made === undefined) throw new RegistryError('RESOURCE_UNKNOWN')

@@ -7,6 +7,7 @@
  */
 import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
+import { withoutHostBits } from '#lib/address-rules.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import { deleteGrantRow, grantsOfSubject, insertGrant, type GrantRecord } from '#metadata/grants.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
@@ -33,6 +34,7 @@ import type { ProjectFacts } from './decide.ts'
 import type { Directory } from './directory.ts'
 import { requireGivable, requireHeld, type Giver } from './given-rights.ts'
 import { parseNetwork } from './networks.ts'
+import { withMakers, type MadeRobot } from './robot-makers.ts'
 import { formatRobotName, robotNamePattern } from './robot-name.ts'
 import { findRole, hasSystemPermission } from './roles.ts'
 import { makeToken, type NewToken } from './token-format.ts'
@@ -59,7 +61,7 @@ export interface NewRobot {
 
 /** A robot with what it may. */
 export interface RobotDetails {
-  readonly robot: RobotRecord
+  readonly robot: MadeRobot
   readonly grants: readonly GrantRecord[]
 }
 
@@ -128,17 +130,19 @@ export async function createRobot(
 
 /** Throws RESOURCE_UNKNOWN when there is no such robot, or it is not the project's. */
 export async function readRobot({ metadata }: Pick<Directory, 'metadata'>, address: RobotAddress): Promise<RobotDetails> {
-  const robot = await requireRobot(metadata.reader, address)
+  const found = await requireRobot(metadata.reader, address)
+  const [robot = { ...found, createdByState: 'gone' }] = await withMakers(metadata.reader, [found])
   return { robot, grants: await grantsOf(metadata.reader, robot.id) }
 }
 
 /** A page of robots. */
-export function listRobots(
+export async function listRobots(
   { metadata }: Pick<Directory, 'metadata'>,
   filter: RobotFilter,
   page: PageRequest<RobotSort>,
-): Promise<Page<RobotRecord>> {
-  return listRobotRecords(metadata.reader, filter, page)
+): Promise<Page<MadeRobot>> {
+  const found = await listRobotRecords(metadata.reader, filter, page)
+  return { ...found, items: [...(await withMakers(metadata.reader, found.items))] }
 }
 
 /** How many robots are held to addresses. */
@@ -284,6 +288,11 @@ function requireSettings({ allowedAddresses, expiresAt }: Pick<RobotChanges, 'al
   if (allowedAddresses.length > addressesMax) throw invalid('body/allowedAddresses', `there may be ${addressesMax} networks at most`)
   const wrong = allowedAddresses.find((text) => parseNetwork(text) === undefined)
   if (wrong !== undefined) throw invalid('body/allowedAddresses', `${wrong} is neither an address nor a network such as 192.0.2.0/24`)
+  for (const text of allowedAddresses) {
+    const meant = withoutHostBits(text)
+    if (meant !== undefined)
+      throw invalid('body/allowedAddresses', `${text} has bits beyond its prefix: write ${meant}, or the address alone`)
+  }
 }
 
 function grantLabel({ role, project, repositories }: RobotGrant): string {

@@ -64,5 +64,5 @@ test('permissions about the system come into no role that is granted on less tha
   await make(directory, {})
   await createGrant(directory, { ...toAll, repositories: 'a/**' }, administrator)
   const update = { name: 'puller', expectedVersion: undefined, set: { permissions: ['repository:pull', 'user:list'] } } as const
-  await assert.rejects(updateRole(directory, update, administrator), { code: 'CONFLICT', message: /^1 grants/ })
+  await assert.rejects(updateRole(directory, update, administrator), { code: 'CONFLICT', message: /^1 grant gives/ })
 })

@@ -140,12 +140,12 @@ async function change(tx: Transactor, { name, expectedVersion, set, mayAdd, unpr
   requireProved(unproved, added)
   if (hasSystemPermission(added)) {
     const { narrow } = await countGrantsOfRole(tx, name)
-    const message = `${narrow} grants give this role on less than everything, where permissions about the system have no meaning: remove them first`
+    const message = `${given(narrow)} this role on less than everything, where permissions about the system have no meaning: remove them first`
     if (narrow > 0) throw new RegistryError('CONFLICT', { grants: narrow }, { message })
   }
   if (isTooMuchForEveryone(added)) {
     const { toEveryone } = await countGrantsOfRole(tx, name)
-    const message = `${toEveryone} grants give this role to everyone, whoever shows no credential included: remove them first`
+    const message = `${given(toEveryone)} this role to everyone, whoever shows no credential included: remove them first`
     if (toEveryone > 0) throw new RegistryError('CONFLICT', { grants: toEveryone }, { message })
   }
   await updateRoleRow(tx, { name, set, at })
@@ -185,7 +185,12 @@ const removeRole = accessTransaction(
     const { name, expectedVersion, at, who } = input
     await requireRole(tx, name, expectedVersion)
     const { all } = await countGrantsOfRole(tx, name)
-    if (all > 0) throw new RegistryError('CONFLICT', { grants: all }, { message: `${all} grants give this role: remove them first` })
+    if (all > 0)
+      throw new RegistryError(
+        'CONFLICT',
+        { grants: all },
+        { message: `${given(all)} this role: remove ${all === 1 ? 'it' : 'them'} first` },
+      )
     await deleteRoleRow(tx, name)
     await recordEvent(tx, { action: 'role.deleted', target: `role:${name}`, at, ...who })
   },
@@ -225,4 +230,8 @@ function nameTaken(name: string): RegistryError {
 
 function distinct(permissions: readonly Permission[]): readonly Permission[] {
   return [...new Set(permissions)]
+}
+
+function given(count: number): string {
+  return count === 1 ? '1 grant gives' : `${count} grants give`
 }

@@ -35,6 +35,11 @@ function parseKeyFile(written: string): readonly Uint8Array[] {
   return known
 }
 
+/** Whether there is one, without making it. */
+export async function isKeyFileThere(file: string, files: Ports['files']): Promise<boolean> {
+  return (await readIfThere(file, files)) !== undefined
+}
+
 async function readIfThere(file: string, files: Ports['files']): Promise<string | undefined> {
   try {
     return await files.readFile(file, 'utf8')

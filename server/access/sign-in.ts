@@ -24,8 +24,11 @@ export async function openByPassword(
 
 const counts = new WeakMap<Directory['metadata'], BackOff>()
 
-/** Of guesses at second factors, apart from those at passwords: whoever knows the password must not clear this count by it. */
-function backOffOf({ metadata, ports }: Directory): BackOff {
+/**
+ * Counts of what is tried past `Access.authenticate`. Guesses at second factors count under names of their own: whoever knows the password must not clear
+ * those by it.
+ */
+export function backOffOf({ metadata, ports }: Pick<Directory, 'metadata' | 'ports'>): BackOff {
   const known = counts.get(metadata)
   if (known !== undefined) return known
   const backOff = new BackOff(metadata, ports.clock)

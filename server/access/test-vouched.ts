@@ -1,9 +1,9 @@
 /** What tests of accounts and sessions share: a directory on a database in memory, and rows made past the verbs. */
 import { insertVouchedUser } from '#metadata/identities.ts'
 import type { Metadata } from '#metadata/metadata.ts'
-import { openSqlite } from '#metadata/sqlite.ts'
+import { openTestDatabase } from '#metadata/test-database.ts'
 import { transaction } from '#metadata/transaction.ts'
-import type { ProvidersTable } from '#metadata/schema.ts'
+import type { ProvidersTable } from '#metadata/schema-access.ts'
 import type { Directory } from './directory.ts'
 import { createSecretBox } from './secret-box.ts'
 import { makeParts, type TestParts } from './test-parts.ts'
@@ -20,7 +20,7 @@ export const testWho = { actor: '', requestId: 'test' }
 export async function makeTestDirectory(): Promise<TestDirectory> {
   const parts = makeParts()
   const { ports, log, lines } = parts
-  const metadata = await openSqlite({ file: ':memory:', ports, log })
+  const metadata = await openTestDatabase(':memory:', { ports, log })
   const secrets = createSecretBox([Buffer.alloc(32, 1)], ports.random)
   const advance = (ms: number) => parts.advance(ms)
   return { metadata, ports, log, secrets, lines, advance, [Symbol.asyncDispose]: () => metadata[Symbol.asyncDispose]() }

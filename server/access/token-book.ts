@@ -1,12 +1,12 @@
 /** Secrets that Berth made, personal tokens and those of robots, remembered by hash until the access epoch changes. */
 import { createHash } from 'node:crypto'
 import type { Clock } from '#lib/ports.ts'
-import { RegistryError } from '#oci/errors.ts'
-import type { AccountBook } from './accounts.ts'
+import { targetOfRobot, type AccountBook, type Entrance } from './accounts.ts'
 import type { CredentialUses } from './credential-uses.ts'
 import { EpochMemory, type AccessEpoch } from './epoch.ts'
 import type { SignInHooks, TokenOwner } from './hooks.ts'
 import type { Principal } from './principal.ts'
+import { refused } from './refused-credential.ts'
 import type { Requester } from './requester.ts'
 
 const rememberedTokens = 20_000
@@ -18,6 +18,18 @@ export interface TokenBookParts {
   readonly clock: Clock
   readonly hooks: SignInHooks
   readonly epoch: AccessEpoch
+}
+
+/** What was sent. */
+interface Came {
+  readonly secret: string
+  readonly name: string
+}
+
+interface RobotCase {
+  readonly owner: TokenOwner
+  readonly came: Came
+  readonly requester: Requester
 }
 
 /** Judges secrets. One per process. */
@@ -35,7 +47,7 @@ export class TokenBook {
     const owner = await this.#find(secret)
     const kind = secret.startsWith('berth_rob_') ? 'robot' : 'personal'
     try {
-      if (owner === undefined) throw new RegistryError('UNAUTHORIZED')
+      if (owner === undefined) throw refused((await this.#parts.hooks.explainToken?.(secret)) ?? { why: 'unknown' })
       const principal = await this.#principalOf(owner, { secret, name }, requester)
       this.#parts.hooks.noteAttempt?.(kind, 'success')
       this.#parts.uses.take({ tokenId: owner.id, robotId: owner.robotId })
@@ -57,25 +69,40 @@ export class TokenBook {
     return (await this.#find(secret))?.id === id
   }
 
-  async #principalOf(
-    owner: TokenOwner,
-    { secret, name }: { readonly secret: string; readonly name: string },
-    { address }: Requester,
-  ): Promise<Principal> {
-    const { accounts, clock } = this.#parts
-    const now = clock.now()
-    if (owner.expiresAt !== undefined && owner.expiresAt <= now) throw new RegistryError('UNAUTHORIZED')
-    const entrance = { credential: { kind: owner.kind, id: owner.id }, limits: owner.scopes }
-    if (owner.robotId !== undefined) {
-      const robot = await accounts.robot(owner.robotId)
-      if (robot === undefined || (name !== '' && !(await accounts.isNameOfRobot(name, robot)))) throw new RegistryError('UNAUTHORIZED')
-      return await accounts.robotPrincipal(robot, entrance, { now, address })
-    }
+  async #principalOf(owner: TokenOwner, came: Came, requester: Requester): Promise<Principal> {
+    const credential = { kind: owner.kind, id: owner.id }
+    const entrance = { credential, limits: owner.scopes }
+    return owner.robotId === undefined
+      ? await this.#person(owner, entrance, came)
+      : await this.#robot(owner.robotId, entrance, { owner, came, requester })
+  }
+
+  async #person(owner: TokenOwner, entrance: Entrance, { secret, name }: Came): Promise<Principal> {
+    const { accounts } = this.#parts
+    const { credential } = entrance
     const user = owner.userId === undefined ? undefined : await accounts.user({ id: owner.userId })
-    if (user === undefined || (name !== '' && name !== user.name)) throw new RegistryError('UNAUTHORIZED')
+    if (user === undefined) throw refused({ why: 'gone-account', credential })
+    const target = `user:${user.name}`
+    if (this.#hasEnded(owner)) throw refused({ why: 'ended', credential, owner: target })
+    if (name !== '' && name !== user.name) throw refused({ why: 'another-owner', credential, owner: target })
     const principal = await accounts.personPrincipal(user, entrance)
     // The look at what the account comes from may just have ended its tokens.
-    if (!(await this.#isThere(secret, owner))) throw new RegistryError('UNAUTHORIZED')
+    if (!(await this.#isThere(secret, owner))) throw refused({ why: 'revoked', credential, owner: target })
     return principal
+  }
+
+  async #robot(id: number, entrance: Entrance, { owner, came: { name }, requester }: RobotCase): Promise<Principal> {
+    const { accounts, clock } = this.#parts
+    const { credential } = entrance
+    const robot = await accounts.robot(id)
+    if (robot === undefined) throw refused({ why: 'gone-account', credential })
+    const target = targetOfRobot(robot)
+    if (this.#hasEnded(owner)) throw refused({ why: 'ended', credential, owner: target })
+    if (name !== '' && !(await accounts.isNameOfRobot(name, robot))) throw refused({ why: 'another-owner', credential, owner: target })
+    return await accounts.robotPrincipal(robot, entrance, { now: clock.now(), address: requester.address })
+  }
+
+  #hasEnded({ expiresAt }: TokenOwner): boolean {
+    return expiresAt !== undefined && expiresAt <= this.#parts.clock.now()
   }
 }

@@ -21,6 +21,7 @@ export interface NewToken {
   readonly hint: string
 }
 
+/** All are of one length. */
 const prefixes: Readonly<Record<TokenKind, string>> = { personal: 'berth_pat_', robot: 'berth_rob_', refresh: 'berth_ref_' }
 const secretBytes = 32
 /** 62^43 > 2^256, 62^6 > 2^32. */
@@ -34,7 +35,7 @@ export function makeToken(kind: TokenKind, random: Pick<Random, 'bytes'>): NewTo
   const prefix = prefixes[kind]
   const unchecked = prefix + base62(BigInt(`0x${random.bytes(secretBytes).toString('hex')}`), bodyLength)
   const text = unchecked + checksumOf(unchecked)
-  return { kind, text, hash: hashOf(text), hint: text.slice(0, prefix.length + hintedCharacters) }
+  return { kind, text, hash: hashOf(text), hint: hintOf(text) }
 }
 
 /** Kind and hash of what may be one of our secrets; undefined for anything else, a mistyped one included. */
@@ -47,6 +48,11 @@ export function parseToken(text: string): { readonly kind: TokenKind; readonly h
 /** Whether a password claims to be one of our secrets, so that no other source is to be asked about it. */
 export function looksLikeToken(text: string): boolean {
   return /^berth_(?:pat|rob|ref)_/.test(text)
+}
+
+/** The first characters of a secret, by which its owner tells it from others; lists and records show them. */
+export function hintOf(text: string): string {
+  return text.slice(0, prefixes.personal.length + hintedCharacters)
 }
 
 function hashOf(text: string): Buffer {

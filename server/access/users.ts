@@ -9,6 +9,8 @@ import { recordEvent } from '#events/record.ts'
 import type { Happening, Who } from '#events/event.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import type { Transactor } from '#metadata/metadata.ts'
+import { groupsOfMember } from '#metadata/group-members.ts'
+import type { GrantRecord } from '#metadata/grants.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { listProviderRecords } from '#metadata/providers.ts'
 import {
@@ -26,11 +28,13 @@ import {
   type UserRecord,
   type UserSort,
 } from '#metadata/users.ts'
+import { renameMaker } from '#metadata/robot-makers.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { parseAccountName } from './account-name.ts'
-import { isFullAdministrator, requireAdministrator, requireVersion, type Acting } from './acting.ts'
+import { isFullAdministrator, requireAdministrator, requireVersion, type Acting, type Unproved } from './acting.ts'
 import type { Directory } from './directory.ts'
+import { requireProvedUse } from './given-rights.ts'
 import { requireGoodPassword } from './password-rules.ts'
 import { hashPassword } from './password.ts'
 
@@ -60,12 +64,14 @@ export interface NewUser {
 
 interface InsertInput {
   readonly user: Omit<NewUser, 'password'> & { readonly passwordHash: string }
+  readonly unproved: Unproved | undefined
   readonly at: number
   readonly who: Who
 }
 
-async function insert(tx: Transactor, { user, at, who }: InsertInput): Promise<number> {
+async function insert(tx: Transactor, { user, unproved, at, who }: InsertInput): Promise<number> {
   const { name, displayName, email, isAdministrator: isAdmin, passwordHash } = user
+  await requireProvedUse(tx, unproved, [{ kind: 'signed-in' }])
   await requireFreeName(tx, name)
   const id = await insertUser(tx, { name, displayName, email, isAdmin, passwordHash, at })
   if (id === 'exists') throw nameTaken(name)
@@ -75,15 +81,22 @@ async function insert(tx: Transactor, { user, at, who }: InsertInput): Promise<n
 
 const insertAccount = accessTransaction(import.meta.url, 'users/insert', insert)
 
-/** Makes an account. Throws REQUEST_INVALID for name and password, CONFLICT for a name that is taken, DENIED for lifting somebody above oneself. */
-export async function createUser(directory: Pick<Directory, 'metadata' | 'ports'>, input: NewUser, { who, rights }: Acting): Promise<User> {
+/**
+ * Makes an account. Throws REQUEST_INVALID for name and password, CONFLICT for a name that is taken, DENIED for lifting somebody above oneself,
+ * ELEVATION_REQUIRED when every account has what takes a proof.
+ */
+export async function createUser(
+  directory: Pick<Directory, 'metadata' | 'ports'>,
+  input: NewUser,
+  { who, rights, unproved }: Acting,
+): Promise<User> {
   const { metadata, ports } = directory
   const { password, ...user } = input
   requireUserName(input.name)
   if (input.isAdministrator) requireAdministrator(rights, 'make administrators')
   if (password !== undefined) requireGoodPassword(password, input.name)
   const passwordHash = password === undefined ? '' : await hashPassword(password, ports.random)
-  const id = await metadata.write(insertAccount, { user: { ...user, passwordHash }, at: ports.clock.now(), who })
+  const id = await metadata.write(insertAccount, { user: { ...user, passwordHash }, unproved, at: ports.clock.now(), who })
   return await readUser(directory, id)
 }
 
@@ -115,6 +128,7 @@ export interface UserUpdate {
 
 interface ChangeInput extends UserUpdate {
   readonly isByAdministrator: boolean
+  readonly unproved: Unproved | undefined
   readonly at: number
   readonly who: Who
 }
@@ -123,8 +137,10 @@ async function change(tx: Transactor, input: ChangeInput): Promise<void> {
   const { id, set, at, who } = input
   const before = await requireUser(tx, id, input.expectedVersion)
   await requireAllowed(tx, before, input)
+  await requireProvedUse(tx, input.unproved, await comesToUse(tx, before, set))
   if (set.name !== undefined && set.name !== before.name) await requireFreeName(tx, set.name, id)
   await updateUserRow(tx, { id, set, at })
+  if (set.name !== undefined && set.name !== before.name) await renameMaker(tx, { userId: id, from: before.name, to: set.name })
   if (set.isDisabled === true && !before.isDisabled) await endSignIns(tx, id)
   for (const happening of updatesOf(before, set)) await recordEvent(tx, { ...happening, at, ...who })
 }
@@ -135,6 +151,16 @@ async function requireAllowed(tx: Transactor, before: UserRecord, { set, isByAdm
   if ((before.isAdmin || lifts) && !isByAdministrator) throw administratorsOnly()
   const ends = set.isAdmin === false || set.isDisabled === true
   if (ends) await requireOtherAdministrator(tx, before)
+}
+
+/** By whose rights somebody comes to act by the change: another name may be another person at a provider, and so may an account that opens again. */
+async function comesToUse(tx: Transactor, before: UserRecord, set: UserUpdate['set']): Promise<readonly GrantRecord['subject'][]> {
+  const { id } = before
+  const opens = set.isDisabled === false && before.isDisabled
+  const isRenamed = set.name !== undefined && set.name !== before.name
+  if (!opens && !isRenamed) return []
+  const groups = (await groupsOfMember(tx, id)).map((group) => ({ kind: 'group', id: group }) as const)
+  return [{ kind: 'user', id }, ...groups, ...(opens ? [{ kind: 'signed-in' } as const] : [])]
 }
 
 async function requireOtherAdministrator(tx: Transactor, { id, isAdmin, isDisabled }: UserRecord): Promise<void> {
@@ -162,11 +188,11 @@ function updatesOf(before: UserRecord, set: UserUpdate['set']): readonly Happeni
 const changeAccount = accessTransaction(import.meta.url, 'users/change', change)
 
 /** Changes an account. A disabled one loses its sessions here and everything else as soon as rights are looked at. */
-export async function updateUser(directory: Directory, update: UserUpdate, { who, rights }: Acting): Promise<User> {
+export async function updateUser(directory: Directory, update: UserUpdate, { who, rights, unproved }: Acting): Promise<User> {
   const { metadata, ports } = directory
   if (update.set.name !== undefined) requireUserName(update.set.name)
   const isByAdministrator = isFullAdministrator(rights)
-  await metadata.write(changeAccount, { ...update, isByAdministrator, at: ports.clock.now(), who })
+  await metadata.write(changeAccount, { ...update, isByAdministrator, unproved, at: ports.clock.now(), who })
   return await readUser(directory, update.id)
 }
 

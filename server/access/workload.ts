@@ -63,7 +63,7 @@ async function identify({ directory }: WorkloadParts, issuers: Issuers, { token,
   if (issuer === undefined || claims?.exp === undefined || claims.iat === undefined) return undefined
   const robot = parseRobotName(name)
   const trusts = await trustsInProvider(directory.metadata.reader, { providerId: issuer.id, ...(robot && { robot }), max: trustsMax })
-  const robotId = onlyRobot(trusts.filter((trust) => isTrusted(directory.log, trust, claims)))
+  const robotId = onlyRobot(trusts.filter((trust) => isTrusted(directory.log, trust, { claims, settings: issuer.settings })))
   return robotId === undefined ? undefined : { robotId, expiresAt: Math.min(claims.exp, claims.iat + ageMaxSeconds) * 1000 }
 }
 
@@ -96,12 +96,16 @@ async function claimsOf({ ports, log }: WorkloadParts['directory'], issuer: Issu
   }
 }
 
-function isTrusted(log: WorkloadParts['directory']['log'], trust: TrustedRobot, claims: JWTPayload): boolean {
+function isTrusted(
+  log: WorkloadParts['directory']['log'],
+  trust: TrustedRobot,
+  { claims, settings }: { readonly claims: JWTPayload; readonly settings: WorkloadSettings },
+): boolean {
   const { audience, claims: rules } = trust
   const audiences = Array.isArray(claims.aud) ? claims.aud : [claims.aud]
   if (!audiences.includes(audience) || !claimsFit(rules, claims)) return false
   // Verbs refuse such rules; a row may be older than that, or come from a copy of another database.
-  if (nameSomebody(rules)) return true
+  if (nameSomebody(rules, settings)) return true
   const { id, robotName, project, provider } = trust
   log.warn(
     { trust: id, robot: robotName, project, provider },

@@ -43,6 +43,10 @@ export interface RouteContract {
   readonly demand: Demand
   /** Needs a fresh second factor from people who have one (destructive administration). */
   readonly needsElevation?: true
+  /** The same, in some cases only: in which, as words after "when". */
+  readonly elevationWhen?: string
+  /** What its handler asks for besides the demand, in words: `project:create` on …. */
+  readonly alsoNeeds?: string
   readonly params?: TObject
   readonly query?: TObject
   readonly body?: TSchema
@@ -71,6 +75,12 @@ export type ParamsOf<Route extends RouteContract> = StaticOr<Route['params'], Re
 export type QueryOf<Route extends RouteContract> = StaticOr<Route['query'], Record<never, never>>
 export type BodyOf<Route extends RouteContract> = StaticOr<Route['body'], undefined>
 export type ResponseOf<Route extends RouteContract> = StaticOr<Route['response'], undefined>
+
+/**
+ * Of a member of a body that is a choice: which branch is meant is told by what its schema does not see, such as the kind in a row. It is documented as a choice, and whoever
+ * serves the route checks the branch that is meant, so that a refusal speaks of no other.
+ */
+export const judgedByServer = { 'x-judged-by-server': true } as const
 
 /** An object that refuses members it does not know. */
 export function strictObject<Members extends Record<string, TSchema>>(members: Members): TObject<Members> {

@@ -109,6 +109,10 @@ const workloadMembers = {
     default: ['RS256', 'ES256'],
   }),
   clockToleranceSeconds: within(0, 300, { default: 30, description: 'By how much clocks may differ.' }),
+  issuerIsOurs: flag(
+    false,
+    'No stranger can have a token of this issuer: it signs for jobs of your own only, so that a trust need not say whose job it is. Never for GitHub, gitlab.com and others that sign for everybody.',
+  ),
   authorities,
 }
 

@@ -10,18 +10,30 @@
  * Errors: a store throws `RegistryError('STORAGE_FULL')` when there is no space, `RegistryError('UNAVAILABLE')` for what may pass, each with the foreign
  * error as `cause` and no path in its message; absence is `undefined`.
  */
+import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { digestAlgorithm, digestHex, type Digest } from '#oci/digest.ts'
 import type { Random } from '#lib/ports.ts'
 
-/** A place in a store, relative to its root, `/` between its parts: `blobs/<alg>/<2 hex>/<hex>/<generation>`, or registry:2's `docker/registry/v2/blobs/…/data`. */
+/** A place in a store, relative to its root, `/` between its parts: `blobs/<alg>/<2 hex>/<hex>/<generation>`, or `blobs/u/<2 hex>/<upload>` in an object store, or registry:2's `docker/registry/v2/blobs/…/data`. */
 export type BlobKey = string & { readonly __brand: 'BlobKey' }
 
 /** A key that no other blob, and no other generation of this digest, ever has. */
 export function newBlobKey(digest: Digest, random: Random): BlobKey {
   const hex = digestHex(digest)
   return `blobs/${digestAlgorithm(digest)}/${hex.slice(0, 2)}/${hex}/${random.bytes(8).toString('hex')}` as BlobKey
+}
+
+/** The key that an upload of an object store ends at, however often its commit is tried: its bytes are there before their digest is known. */
+export function uploadKey(uploadId: string): BlobKey {
+  const shard = createHash('sha256').update(uploadId).digest('hex').slice(0, 2)
+  return `blobs/u/${shard}/${uploadId}` as BlobKey
+}
+
+/** Whether the key is that of an upload: two attempts to commit it end at the same key, and what one of them leaves may be what the other needs. */
+export function isUploadKey(key: string): boolean {
+  return /^blobs\/u\/[0-9a-f]{2}\/[^/]+$/.test(key)
 }
 
 /** Bytes ready to be read. The reader closes it. */
@@ -77,10 +89,20 @@ export interface KeyPage {
   readonly next: string | undefined
 }
 
+/** How a blob is opened. */
+export interface OpenOptions {
+  /** Never a redirect. */
+  readonly direct?: boolean
+  /** What its row says of its size: a store far away then knows whether to ask for the bytes at once. */
+  readonly expectedBytes?: number
+}
+
 /** Bytes under keys that are each used once. Safe for concurrent callers; two writers on one upload are the caller's to prevent. */
 export interface BlobStore extends AsyncDisposable {
-  /** Stands in the `store` column of a blob's row and in metrics: `filesystem`, `memory`. */
+  /** Stands in the `store` column of a blob's row and in metrics: `filesystem`, `memory`, `s3`. */
   readonly name: string
+  /** The key for the bytes of this upload: {@link newBlobKey}, or {@link uploadKey} where bytes cannot move once they are there. */
+  keyFor(uploadId: string, digest: Digest, random: Random): BlobKey
   /** Opens upload `uploadId` for appending at `offsetBytes`, creating it when absent; what lies beyond the offset is cut off. */
   openUpload(uploadId: string, offsetBytes: number): Promise<BlobWriter>
   /** Bytes of the upload that are there now (made durable first), undefined when there is no such upload. */
@@ -93,8 +115,8 @@ export interface BlobStore extends AsyncDisposable {
   abortUpload(uploadId: string): Promise<void>
   /** Ids of all uploads with their last change, for the janitor that removes those without a row. */
   listUploads(): AsyncIterable<{ readonly uploadId: string; readonly modifiedAt: number }>
-  /** Undefined when absent. A redirecting store may be told not to (`direct`). */
-  open(key: BlobKey, options?: { readonly direct?: boolean }): Promise<OpenBlob | undefined>
+  /** Undefined when absent. */
+  open(key: BlobKey, options?: OpenOptions): Promise<OpenBlob | undefined>
   stat(key: BlobKey): Promise<{ readonly sizeBytes: number } | undefined>
   /** Absent keys are fine. Empty directories left behind are removed where the store has directories. */
   delete(keys: readonly BlobKey[]): Promise<void>

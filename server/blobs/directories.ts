@@ -145,10 +145,11 @@ export class Directories {
 export async function makeDirectory(files: Pick<Files, 'mkdir' | 'open'>, path: string): Promise<void> {
   const first = await files.mkdir(path, { recursive: true })
   if (first === undefined) return
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(files, dirname(made), new SyncGate())
+  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(files, dirname(made))
 }
 
-async function syncDirectory(files: Pick<Files, 'open'>, directory: string, gate: SyncGate): Promise<void> {
+/** Makes the names in a directory durable, where the file system knows how. */
+export async function syncDirectory(files: Pick<Files, 'open'>, directory: string, gate = new SyncGate()): Promise<void> {
   await using handle = await files.open(directory, 'r')
   try {
     await gate.run(() => handle.sync())

@@ -12,21 +12,25 @@ import assert from 'node:assert'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { readFileRange } from '#lib/pooled-read.ts'
-import type { Files } from '#lib/ports.ts'
+import type { Files, Random } from '#lib/ports.ts'
+import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
-import type { BlobKey, BlobStore, BlobWriter, KeyListing, KeyPage, OpenBlob } from './blob-store.ts'
+import { newBlobKey, type BlobKey, type BlobStore, type BlobWriter, type KeyListing, type KeyPage, type OpenBlob } from './blob-store.ts'
 import { Directories } from './directories.ts'
 import { FilesystemWriter } from './filesystem-writer.ts'
 import { listKeys } from './list-keys.ts'
 import { SyncGate } from './sync-gate.ts'
 import { checkKey, checkUploadId, isUploadId } from './names.ts'
 import { isAbsence, storageError } from './storage-error.ts'
+import type { StoreMark } from './store-mark.ts'
 
 /** Where the store lives, and the file system that it goes through (a simulator hands in its own). */
 export interface FilesystemStoreOptions {
   /** Made when missing. */
   readonly rootDirectory: string
   readonly files: Files
+  /** Without one nothing tells the store from an empty directory in its place. */
+  readonly mark?: Pick<StoreMark, 'require'> | undefined
 }
 
 /** Deletes run this many at once: enough to keep a disk busy, few enough to leave threads for pulls. */
@@ -43,17 +47,23 @@ class FilesystemStore implements BlobStore {
   readonly #root: string
   readonly #uploads: string
   readonly #directories: Directories
+  readonly #mark: Pick<StoreMark, 'require'> | undefined
   readonly #syncs = new SyncGate()
   /** Uploads open for writing; 'opening' until there is a writer. */
   readonly #writers = new Map<string, FilesystemWriter | 'opening'>()
   /** Uploads whose sync failed and whose file could not be removed either. */
   readonly #lost = new Set<string>()
 
-  constructor({ rootDirectory, files }: FilesystemStoreOptions) {
+  constructor({ rootDirectory, files, mark }: FilesystemStoreOptions) {
     this.#files = files
+    this.#mark = mark
     this.#root = resolve(rootDirectory)
     this.#uploads = join(this.#root, 'uploads')
     this.#directories = new Directories(files, this.#root, this.#syncs)
+  }
+
+  keyFor(_uploadId: string, digest: Digest, random: Random): BlobKey {
+    return newBlobKey(digest, random)
   }
 
   openUpload(uploadId: string, offsetBytes: number): Promise<BlobWriter> {
@@ -118,6 +128,7 @@ class FilesystemStore implements BlobStore {
       const writer = this.#writers.get(uploadId)
       assert(writer !== 'opening', 'an upload is committed while it is being opened')
       writer?.seal()
+      await this.#mark?.require()
       const directory = dirname(target)
       const isFirst = await this.#isThere(source)
       if (isFirst) {
@@ -161,7 +172,7 @@ class FilesystemStore implements BlobStore {
   open(key: BlobKey): Promise<OpenBlob | undefined> {
     return translated(async () => {
       const handle = await this.#openExisting(this.#blobPath(key), 'r')
-      if (handle === undefined) return undefined
+      if (handle === undefined) return await this.#absent()
       try {
         const facts = await handle.stat()
         if (facts.isFile()) return { kind: 'file', handle, sizeBytes: facts.size }
@@ -177,12 +188,13 @@ class FilesystemStore implements BlobStore {
   stat(key: BlobKey): Promise<{ readonly sizeBytes: number } | undefined> {
     return translated(async () => {
       const facts = await this.#files.stat(this.#blobPath(key)).catch(absentAsUndefined)
-      return facts?.isFile() ? { sizeBytes: facts.size } : undefined
+      return facts?.isFile() ? { sizeBytes: facts.size } : await this.#absent()
     })
   }
 
   delete(keys: readonly BlobKey[]): Promise<void> {
     return translated(async () => {
+      await this.#mark?.require()
       const paths = keys.map((key) => ({ path: this.#blobPath(key), top: this.#topOf(key) }))
       const failures: unknown[] = []
       // Its own directory goes with each blob; those above, which many share, are tried once for all of them.
@@ -208,11 +220,15 @@ class FilesystemStore implements BlobStore {
   }
 
   list(listing: KeyListing): Promise<KeyPage> {
-    return translated(() => listKeys({ files: this.#files, root: this.#root }, listing))
+    return translated(async () => {
+      await this.#mark?.require()
+      return await listKeys({ files: this.#files, root: this.#root }, listing)
+    })
   }
 
   space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
     return translated(async () => {
+      await this.#mark?.require()
       await this.#directories.makeRoot()
       const { bavail, blocks, bsize } = await this.#files.statfs(this.#root)
       return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
@@ -235,6 +251,11 @@ class FilesystemStore implements BlobStore {
     return join(this.#root, key)
   }
 
+  /** Nothing is under the key, in this store and not in what lies in its place. */
+  async #absent(): Promise<undefined> {
+    await this.#mark?.require()
+  }
+
   /** The directory below which empty ones are removed: `blobs` of this store or of registry:2's layout; for any other key its own directory. */
   #topOf(key: BlobKey): string {
     const parts = key.split('/')
@@ -245,6 +266,7 @@ class FilesystemStore implements BlobStore {
   async #openForAppending(path: string, offsetBytes: number): Promise<FileHandle> {
     const existing = await this.#openExisting(path, 'r+')
     if (existing === undefined) {
+      await this.#mark?.require()
       if (offsetBytes > 0) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
       return this.#directories.createIn(this.#uploads, () => this.#files.open(path, 'wx+'))
     }

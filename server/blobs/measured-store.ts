@@ -17,6 +17,7 @@ export function measureStore(store: BlobStore, clock: Clock, observe: StorageObs
   }
   return {
     name: store.name,
+    keyFor: (uploadId, digest, random) => store.keyFor(uploadId, digest, random),
     openUpload: (uploadId, offsetBytes) => measured('Writer', () => store.openUpload(uploadId, offsetBytes)),
     statUpload: (uploadId) => measured('Stat', () => store.statUpload(uploadId)),
     readUpload: (uploadId, signal) => store.readUpload(uploadId, signal),

@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert'
 import { Readable } from 'node:stream'
-import type { Clock } from '#lib/ports.ts'
+import type { Clock, Random } from '#lib/ports.ts'
+import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
-import type { BlobKey, BlobStore, BlobWriter, KeyListing, KeyPage, OpenBlob } from './blob-store.ts'
+import { newBlobKey, type BlobKey, type BlobStore, type BlobWriter, type KeyListing, type KeyPage, type OpenBlob } from './blob-store.ts'
 import { ChunkQueue } from './chunk-queue.ts'
 import { checkDirectory, checkKey, checkUploadId } from './names.ts'
 
@@ -53,6 +54,10 @@ class MemoryStore implements BlobStore {
   constructor({ clock, limitBytes }: MemoryStoreOptions) {
     this.#clock = clock
     this.#limitBytes = limitBytes ?? Infinity
+  }
+
+  keyFor(_uploadId: string, digest: Digest, random: Random): BlobKey {
+    return newBlobKey(digest, random)
   }
 
   async openUpload(uploadId: string, offsetBytes: number): Promise<BlobWriter> {

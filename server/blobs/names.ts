@@ -6,6 +6,9 @@ import type { BlobKey } from './blob-store.ts'
 const uploadId = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/
 const keyCharactersMax = 1024
 
+/** The file that tells a store in a directory from an empty directory; see store-mark.ts. */
+export const markName = 'blobs/.berth-store'
+
 /** An upload id is one plain word. */
 export function isUploadId(text: string): boolean {
   return uploadId.test(text)
@@ -23,7 +26,7 @@ function isPlain(part: string): boolean {
 /** Whether a store can have bytes under this name. */
 export function isKey(text: string): text is BlobKey {
   const parts = text.split('/')
-  return text.length <= keyCharactersMax && parts.length > 1 && parts.every(isPlain) && parts[0] !== 'uploads'
+  return text.length <= keyCharactersMax && parts.length > 1 && parts.every(isPlain) && parts[0] !== 'uploads' && !text.startsWith(markName)
 }
 
 /** Keys come from the database: one that leads out of the store, or among the uploads, is a broken invariant. */

@@ -1,19 +1,32 @@
 /** Values → the parts of Config about tokens and secrets. */
-import { dirname, join, resolve } from 'node:path'
-import type { AuthConfig, DatabaseConfig, SecretsConfig, TokensConfig } from './config.ts'
+import { join, resolve } from 'node:path'
+import type { AuthConfig, Config, SecretsConfig, TokensConfig } from './config.ts'
+import { directoryBeside } from './database-place.ts'
 import type { Listener } from './environment.ts'
 import { parseSecretKey, splitSecretKeys } from './keys-access.ts'
 import type { Values } from './validate.ts'
 
 /** Keys given outright need no file; a database in memory outlives no process, and neither do its keys. */
-export function buildSecrets(values: Values, { cwd }: { readonly cwd: string }, database: DatabaseConfig): SecretsConfig {
+export function buildSecrets(
+  values: Values,
+  { cwd }: { readonly cwd: string },
+  data: Pick<Config, 'database' | 'storage'>,
+  { problem }: Pick<Listener, 'problem'>,
+): SecretsConfig {
   const keys = splitSecretKeys(values.get('secrets.key') ?? '')
     .map(parseSecretKey)
     .filter((key) => key !== undefined)
   const file = values.get('secrets.keyfile')
   if (keys.length > 0) return { keys, keyFile: undefined }
   if (file !== undefined && file !== '') return { keys, keyFile: resolve(cwd, file) }
-  return { keys, keyFile: database.file === ':memory:' ? undefined : join(dirname(database.file), 'berth.key') }
+  const directory = directoryBeside(data)
+  // A database that outlives the process needs a key that does.
+  if (directory === undefined && data.database.driver === 'postgres')
+    problem({
+      path: 'secrets.keyfile',
+      expected: 'the file of the key that seals secrets (or secrets.key), as there is no data directory for it',
+    })
+  return { keys, keyFile: directory === undefined ? undefined : join(directory, 'berth.key') }
 }
 
 export function buildTokens(values: Values): TokensConfig {

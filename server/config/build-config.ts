@@ -1,12 +1,13 @@
 /** Values → {@link Config}: the defaults that depend on other keys, and the rules that span keys. */
 import { resolve } from 'node:path'
 import { buildOutsideToken, buildSecrets, buildTokens } from './build-access.ts'
+import { buildAzure, buildGcs } from './build-cloud-stores.ts'
+import { buildDatabase } from './build-database.ts'
 import { buildHttp } from './build-http.ts'
 import type {
   AuditConfig,
   AuthConfig,
   Config,
-  DatabaseConfig,
   HealthConfig,
   LimitsConfig,
   LogConfig,
@@ -14,6 +15,7 @@ import type {
   StorageConfig,
   ValidationConfig,
 } from './config.ts'
+import { buildRedirects, buildS3 } from './build-object-stores.ts'
 import type { Listener } from './environment.ts'
 import { parseTcpAddress } from './listen-address.ts'
 import { objectStores } from './schema.ts'
@@ -30,15 +32,15 @@ export interface Source {
 export function buildConfig(values: Values, source: Source, listener: Listener): Omit<Config, 'effective'> {
   checkVersion(values, source, listener)
   const storage = buildStorage(values, source, listener)
-  const database = buildDatabase(values, source, storage)
+  const database = buildDatabase(values, source, storage, listener)
   return {
     file: source.file,
     log: buildLog(values),
     storage,
     database,
-    http: buildHttp(values, source.cwd, listener),
+    http: buildHttp(values, { cwd: source.cwd, dataDirectory: storage.rootDirectory }, listener),
     auth: buildAuth(values, source, listener),
-    secrets: buildSecrets(values, source, database),
+    secrets: buildSecrets(values, source, { database, storage }, listener),
     tokens: buildTokens(values),
     health: buildHealth(values, source, listener),
     limits: buildLimits(values),
@@ -90,7 +92,12 @@ function buildStorage(values: Values, { file, cwd }: Source, listener: Listener)
   checkPurging(values, listener)
   return {
     driver,
-    rootDirectory: driver === 'memory' ? undefined : resolve(cwd, root),
+    rootDirectory: driver === 'filesystem' ? resolve(cwd, root) : undefined,
+    s3: driver === 's3' ? buildS3(values, listener) : undefined,
+    azure: driver === 'azure' ? buildAzure(values, listener) : undefined,
+    gcs: driver === 'gcs' ? buildGcs(values, cwd, listener) : undefined,
+    redirects: buildRedirects(values, cwd, listener),
+    bufferBytes: values.get('storage.buffer'),
     deleteEnabled: values.get('storage.delete.enabled') ?? file === undefined,
     readOnly: values.get('storage.maintenance.readonly.enabled'),
     minimumFreeBytes: values.get('storage.minfreespace'),
@@ -106,14 +113,16 @@ function buildStorage(values: Values, { file, cwd }: Source, listener: Listener)
   }
 }
 
-function chooseDriver(values: Values, file: string | undefined, { problem }: Listener): 'filesystem' | 'memory' {
+function chooseDriver(values: Values, file: string | undefined, { problem }: Listener): StorageConfig['driver'] {
   const { storage } = values.chosen
   if (storage.length > 1) problem({ path: 'storage', expected: 'exactly one driver', found: storage.join(', ') })
   if (storage.length === 0 && file !== undefined)
     problem({ path: 'storage', expected: `one of ${choicesOf('storage').join(', ')}`, found: 'no driver' })
-  if (storage.some((name) => objectStores.has(name)) && !values.has('database')) {
+  if (storage.some((name) => objectStores.has(name)) && !values.has('database.file') && !values.has('database.url')) {
     problem({ path: 'database', expected: 'a place for the database, which cannot be kept in an object store' })
   }
+  const objectStore = (['s3', 'azure', 'gcs'] as const).find((name) => storage.includes(name))
+  if (objectStore !== undefined) return objectStore
   return storage.includes('inmemory') ? 'memory' : 'filesystem'
 }
 
@@ -124,12 +133,6 @@ function checkPurging(values: Values, { problem }: Listener): void {
   const given = (['enabled', 'age', 'interval', 'dryrun'] as const).map((name) => `${section}.${name}` as const)
   if (!given.some((path) => values.has(path))) return
   for (const path of given) if (!values.has(path)) problem({ path, expected: 'a value, as the section is there' })
-}
-
-function buildDatabase(values: Values, { cwd }: Source, storage: StorageConfig): DatabaseConfig {
-  const file = values.get('database.file')
-  if (file === ':memory:' || (file === undefined && storage.rootDirectory === undefined)) return { driver: 'sqlite', file: ':memory:' }
-  return { driver: values.get('database.driver'), file: resolve(cwd, file ?? resolve(storage.rootDirectory ?? '', 'berth.db')) }
 }
 
 function buildAuth(values: Values, { file, cwd }: Source, { problem, warn }: Listener): AuthConfig {

@@ -1,6 +1,6 @@
 /** The values of `http` → {@link HttpConfig}. */
 import { resolve } from 'node:path'
-import { opensslCipherSuites } from './cipher-suites.ts'
+import { buildTls, type TlsPlaces } from './build-tls.ts'
 import type { HttpConfig, TlsConfig } from './config.ts'
 import type { Listener } from './environment.ts'
 import { addressGroups, isHeaderName } from './keys-http.ts'
@@ -8,25 +8,35 @@ import { parseTcpAddress, type TcpAddress } from './listen-address.ts'
 import type { Values } from './validate.ts'
 
 /** The listener's configuration; what is wrong goes to `listener`. */
-export function buildHttp(values: Values, cwd: string, listener: Listener): HttpConfig {
+export function buildHttp(values: Values, places: TlsPlaces, listener: Listener): HttpConfig {
   const headers = values.get('http.headers')
   for (const name of Object.keys(headers)) {
     if (!isHeaderName(name)) listener.problem({ path: 'http.headers', expected: 'names of HTTP headers', found: JSON.stringify(name) })
   }
   const host = values.get('http.host')
+  const tls = buildTls(values, places, listener)
   return {
-    listen: listenAddress(values, cwd, listener),
+    listen: listenAddress(values, places.cwd, listener),
     prefix: normalPrefix(values.get('http.prefix')),
     host: host === '' ? undefined : host?.replace(/\/+$/, ''),
     relativeUrls: values.get('http.relativeurls'),
     drainTimeoutMs: values.get('http.draintimeout'),
-    tls: buildTls(values, cwd, listener),
+    drainDelayMs: values.get('http.draindelay'),
+    accelPath: accelPath(values),
+    tls,
+    redirect: redirectAddress(values, tls, listener),
+    proxyProtocol: proxyProtocol(values, tls, listener),
     headers,
     debug: debugAddress(values, listener),
     insecureSessions: values.get('http.insecuresessions'),
     trustedProxies: values.get('http.trustedproxies').flatMap((entry) => addressGroups[entry] ?? [entry]),
     isEveryNeighbourTrusted: !values.has('http.trustedproxies'),
   }
+}
+
+function accelPath(values: Values): string | undefined {
+  const path = values.get('http.accel') ?? ''
+  return path === '' ? undefined : normalPrefix(path)
 }
 
 function normalPrefix(prefix: string): string {
@@ -58,55 +68,17 @@ function debugAddress(values: Values, listener: Listener): HttpConfig['debug'] {
   }
 }
 
-const acmeKeys = ['cachefile', 'email', 'hosts', 'directoryurl'] as const
-
-function buildTls(values: Values, cwd: string, { problem, warn }: Listener): TlsConfig | undefined {
-  const certificate = values.get('http.tls.certificate') ?? ''
-  const key = values.get('http.tls.key') ?? ''
-  const acme = acmeKeys.filter((name) => (values.get(`http.tls.letsencrypt.${name}`) ?? '').length > 0)
-  if (certificate === '' && acme.length > 0) {
-    problem({
-      path: 'http.tls.letsencrypt',
-      expected: 'no such key',
-      why: 'certificates by ACME are not available in this version: use http.tls.certificate and http.tls.key',
-    })
-  }
-  if (certificate === '' && key === '') {
-    if (values.get('http.tls.clientcas').length > 0)
-      problem({ path: 'http.tls.certificate', expected: 'a PEM file, as http.tls.clientcas is given' })
-    return undefined
-  }
-  if (key === '') problem({ path: 'http.tls.key', expected: 'the PEM file of the private key, as http.tls.certificate is given' })
-  if (certificate === '') problem({ path: 'http.tls.certificate', expected: 'the PEM file of the certificate, as http.tls.key is given' })
-  return {
-    certificate: resolve(cwd, certificate),
-    key: resolve(cwd, key),
-    clientCas: values.get('http.tls.clientcas').map((file) => resolve(cwd, file)),
-    crls: values.get('http.tls.crls').map((file) => resolve(cwd, file)),
-    clientAuth: values.get('http.tls.clientauth'),
-    minimumVersion: minimumVersion(values.get('http.tls.minimumtls'), warn),
-    cipherSuites: cipherSuites(values, problem),
-  }
+function redirectAddress(values: Values, tls: TlsConfig | undefined, listener: Listener): HttpConfig['redirect'] {
+  const address = values.get('http.redirect.addr') ?? ''
+  if (address === '') return undefined
+  if (tls === undefined)
+    listener.problem({ path: 'http.redirect.addr', expected: 'no address without http.tls', why: 'there is no HTTPS to send anybody to' })
+  return tcpAddress('http.redirect.addr', address, listener)
 }
 
-function minimumVersion(written: 'tls1.0' | 'tls1.1' | 'tls1.2' | 'tls1.3', warn: Listener['warn']): TlsConfig['minimumVersion'] {
-  if (written === 'tls1.0' || written === 'tls1.1')
-    warn(`http.tls.minimumtls: ${written} is not spoken any more, tls1.2 is the oldest version`)
-  return written === 'tls1.3' ? 'TLSv1.3' : 'TLSv1.2'
-}
-
-function cipherSuites(values: Values, problem: Listener['problem']): readonly string[] | undefined {
-  const written = values.get('http.tls.ciphersuites')
-  const known = written.map((name, index) => {
-    const suite = opensslCipherSuites[name]
-    if (suite === undefined) {
-      problem({
-        path: `http.tls.ciphersuites[${index}]`,
-        expected: 'a cipher suite by its name in Go that is still spoken',
-        found: JSON.stringify(name),
-      })
-    }
-    return suite ?? ''
-  })
-  return known.length === 0 ? undefined : known
+function proxyProtocol(values: Values, tls: TlsConfig | undefined, { problem }: Listener): boolean {
+  const isOn = values.get('http.proxyprotocol')
+  if (isOn && tls !== undefined && values.get('http.net') === 'unix')
+    problem({ path: 'http.proxyprotocol', expected: 'false for TLS on a socket', why: 'on a unix socket the balancer ends TLS' })
+  return isOn
 }

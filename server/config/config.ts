@@ -1,3 +1,5 @@
+import type { PostgresTarget } from './postgres-url.ts'
+
 /**
  * What an operator decided, parsed: the only shape of configuration that the rooms see.
  * It comes from defaults, a config.yml (registry:2's, registry:3's, or with Berth's own keys) and `REGISTRY_*` variables; see schema.ts for
@@ -50,10 +52,91 @@ export interface LogConfig {
   readonly accessLog: boolean
 }
 
+/** `storage.s3.*`. Endpoints are URLs; sizes bytes. */
+export interface S3Config {
+  readonly bucket: string
+  readonly region: string
+  readonly endpoint: string
+  /** As clients reach it; undefined: the same. */
+  readonly publicEndpoint: string | undefined
+  readonly isPathStyle: boolean
+  /** Undefined: from AWS's own sources. */
+  readonly credentials:
+    | { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken: string | undefined }
+    | undefined
+  /** Ends with `/` unless it is empty. */
+  readonly prefix: string
+  readonly partBytes: number
+  readonly storageClass: string | undefined
+  readonly encryption: { readonly keyId: string | undefined } | undefined
+  readonly objectAcl: string | undefined
+  readonly skipVerify: boolean
+  readonly userAgent: string | undefined
+}
+
+/** `storage.azure.*`. */
+export interface AzureConfig {
+  readonly accountName: string
+  readonly container: string
+  /** Of the blob service, with the account in it; no `/` at its end. */
+  readonly endpoint: string
+  /** Who gives tokens for this cloud. */
+  readonly authority: string
+  readonly credentials:
+    | { readonly kind: 'shared_key'; readonly accountKey: string }
+    /** A shared access signature, without a question mark. */
+    | { readonly kind: 'sas'; readonly token: string }
+    | { readonly kind: 'client_secret'; readonly tenantId: string; readonly clientId: string; readonly secret: string }
+    | { readonly kind: 'default_credentials'; readonly clientId: string | undefined }
+  /** Ends with `/` unless it is empty. */
+  readonly prefix: string
+}
+
+/** `storage.gcs.*`. */
+export interface GcsConfig {
+  readonly bucket: string
+  readonly endpoint: string
+  readonly credentials:
+    | { readonly kind: 'none' }
+    /** Google's own sources. */
+    | { readonly kind: 'default' }
+    /** An absolute path. */
+    | { readonly kind: 'file'; readonly file: string }
+    | { readonly kind: 'written'; readonly members: Readonly<Record<string, unknown>> }
+  readonly prefix: string
+  readonly partBytes: number
+}
+
+/** `storage.redirect.*` and `storage.cdn.*`: which clients fetch blobs from an object store themselves, and where. */
+export interface RedirectConfig {
+  readonly disabled: boolean
+  readonly exceptNetworks: readonly string[]
+  /** Regular expressions as sources. */
+  readonly exceptUserAgents: readonly string[]
+  readonly lifetimeMs: number
+  readonly cdn:
+    | {
+        readonly url: string
+        readonly kind: 'hmac' | 'cloudfront'
+        readonly key: string | undefined
+        /** Absolute. */
+        readonly keyFile: string | undefined
+        readonly keyId: string
+      }
+    | undefined
+}
+
 /** `storage.*`: which blob store, what may be done with it, and when its janitors act. */
 export interface StorageConfig {
-  readonly driver: 'filesystem' | 'memory'
-  /** Absolute. The memory driver has none. */
+  readonly driver: 'filesystem' | 'memory' | 's3' | 'azure' | 'gcs'
+  /** Present with that driver. */
+  readonly s3?: S3Config | undefined
+  readonly azure?: AzureConfig | undefined
+  readonly gcs?: GcsConfig | undefined
+  readonly redirects?: RedirectConfig | undefined
+  /** Memory for parts of all uploads to an object store. */
+  readonly bufferBytes?: number | undefined
+  /** Absolute. Only the filesystem driver has one. */
   readonly rootDirectory: string | undefined
   readonly deleteEnabled: boolean
   readonly readOnly: boolean
@@ -69,16 +152,61 @@ export interface StorageConfig {
 }
 
 /** `database.*`: where repositories, tags, manifests and accounts are kept. */
-export interface DatabaseConfig {
+export type DatabaseConfig = SqliteConfig | PostgresConfig
+
+/** One file, one server. */
+export interface SqliteConfig {
   readonly driver: 'sqlite'
   /** Absolute path, or `:memory:`. */
   readonly file: string
 }
 
-/** `http.tls.*`. Certificate, key and authorities are absolute paths of PEM files. */
-export interface TlsConfig {
+/** A server for any number of Berths. Files of the target are absolute. */
+export interface PostgresConfig {
+  readonly driver: 'postgres'
+  readonly target: PostgresTarget
+  /** Absolute; read for each connection. */
+  readonly passwordFile: string | undefined
+  readonly poolMaximum: number
+  /** How long, and how many, requests wait while it is away. */
+  readonly holdMs: number
+  readonly holdRequests: number
+  /** Whether pulls by tag go on from the last known value meanwhile. */
+  readonly staleTags: boolean
+}
+
+/** Absolute paths of PEM files: a certificate with its intermediates, and its key. */
+export interface CertificateFiles {
   readonly certificate: string
   readonly key: string
+}
+
+/** `http.tls.letsencrypt`: certificates by ACME. */
+export interface AcmeConfig {
+  readonly directoryUrl: string
+  readonly email: string | undefined
+  /** Lower case; at least one, each once. */
+  readonly hosts: readonly string[]
+  readonly challenge: 'tls-alpn-01' | 'http-01'
+  /** False: nothing is asked for. */
+  readonly termsAgreed: boolean
+  /** PEM file of the authorities that the directory's own certificate is checked with; undefined: Node's. */
+  readonly trustedCa: string | undefined
+  readonly externalAccount: { readonly keyId: string; readonly hmacKey: string } | undefined
+}
+
+/** `http.tls.*`. Certificates, keys and authorities are absolute paths of PEM files. */
+export interface TlsConfig {
+  /** For clients that ask for no name or for one that nothing is known of; undefined where `acme` is there. */
+  readonly certificate: string | undefined
+  readonly key: string | undefined
+  /** Chosen by the name that the client asks for. */
+  readonly certificates?: readonly CertificateFiles[] | undefined
+  readonly acme?: AcmeConfig | undefined
+  /** `certificate` and `key` are made by Berth, with this authority's file; see http/tls-self-signed.ts. */
+  readonly selfSigned?: { readonly authority: string; readonly authorityKey: string; readonly hosts: readonly string[] } | undefined
+  /** `Strict-Transport-Security`; undefined: not sent. */
+  readonly hsts?: { readonly maxAgeMs: number; readonly includeSubdomains: boolean } | undefined
   readonly clientCas: readonly string[]
   /** Absolute paths of revocation lists (PEM), read again when they change. */
   readonly crls: readonly string[]
@@ -99,7 +227,15 @@ export interface HttpConfig {
   readonly relativeUrls: boolean
   /** How long requests in flight may take after SIGTERM; 0: as long as they need. */
   readonly drainTimeoutMs: number
+  /** How long all is served after SIGTERM while `/readyz` says no. */
+  readonly drainDelayMs: number
+  /** The path below which nginx finds the files of the store; undefined: bodies are sent from here. */
+  readonly accelPath: string | undefined
   readonly tls: TlsConfig | undefined
+  /** Where plain HTTP is sent on to HTTPS; undefined: nowhere. */
+  readonly redirect: { readonly host: string | undefined; readonly port: number } | undefined
+  /** Whether connections from `trustedProxies` begin with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean
   readonly headers: Readonly<Record<string, readonly string[]>>
   readonly debug: { readonly host: string | undefined; readonly port: number; readonly metricsPath: string | undefined } | undefined
   /** Addresses and CIDR ranges whose X-Forwarded-* and Forwarded headers count. */

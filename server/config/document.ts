@@ -40,9 +40,7 @@ function documentTopic(topic: string): string {
   const nested = [...sections].filter(
     ([path, { doc, status }]) => path.startsWith(`${topic}.`) && topic !== '' && doc !== '' && status === undefined,
   )
-  const about = nested
-    .filter(([path]) => !path.includes('letsencrypt') && path !== 'proxy')
-    .map(([path, { doc }]) => `- \`${path}\`: ${doc}`)
+  const about = nested.filter(([path]) => path !== 'proxy').map(([path, { doc }]) => `- \`${path}\`: ${doc}`)
   return [
     `## ${topic === '' ? 'Top level' : topic}\n`,
     ...(topic === '' ? [] : [`${sections.get(topic)?.doc}\n`]),

@@ -39,7 +39,8 @@ function derivedValues({ log, storage, database, health }: Built): ReadonlyMap<s
   const derived = new Map([
     ['log.level', log.level],
     ['storage.delete.enabled', String(storage.deleteEnabled)],
-    ['database.file', database.file],
+    ...(database.driver === 'sqlite' ? ([['database.file', database.file]] as const) : []),
+    ['database.driver', database.driver],
     ['health.storagedriver.enabled', String(health.storageDriver.enabled)],
     ['health.storagedriver.threshold', String(health.storageDriver.threshold)],
   ])

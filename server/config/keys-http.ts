@@ -2,13 +2,26 @@
 import { isIP } from 'node:net'
 import { validateHeaderName, validateHeaderValue } from 'node:http'
 import { acts, inert, optional, type Section } from './key.ts'
-import { boolean, duration, longestTimerMs, listOf, mapOf, oneOf, text, textLike } from './value-types.ts'
+import { boolean, duration, fieldsOf, longestTimerMs, listOf, mapOf, oneOf, text, textLike } from './value-types.ts'
 
 /** Every map that the keys of this file stand in, by dotted path, those that Berth ignores or refuses included. */
 export const httpSections = {
   http: { doc: 'The listener and what it tells of itself.' },
-  'http.tls': { doc: 'TLS. Without `certificate` Berth speaks plain HTTP.' },
-  'http.tls.letsencrypt': { doc: 'ACME. Not available in this version; without effect beside `certificate`, as in registry:2.' },
+  'http.tls': {
+    doc: 'TLS. Without a certificate of one kind (`certificate`, `certificates`, `letsencrypt`, `selfsigned`) Berth speaks plain HTTP.',
+  },
+  'http.tls.letsencrypt': {
+    doc: 'Certificates by ACME (RFC 8555), from Let’s Encrypt or any other such authority: one for each of `hosts`, kept in the database for all nodes and renewed by themselves. Without effect beside `certificate`, as in registry:2.',
+  },
+  'http.tls.letsencrypt.eab': {
+    doc: 'Berth’s own. The account that some authorities want named when theirs is made (external account binding).',
+    own: true,
+  },
+  'http.tls.hsts': { doc: 'Berth’s own. `Strict-Transport-Security` (RFC 6797) in every answer over TLS.', own: true },
+  'http.redirect': {
+    doc: 'Berth’s own. A listener for plain HTTP that sends everybody to HTTPS, and answers challenges of ACME.',
+    own: true,
+  },
   'http.debug': { doc: 'A second listener for health and metrics. Do not expose it.' },
   'http.debug.prometheus': { doc: 'Metrics in the text format of Prometheus.' },
   'http.http2': { doc: 'HTTP/2 is not spoken on the data port: its default windows slow large blobs down', status: 'ignored' },
@@ -62,6 +75,14 @@ const absoluteUrl = textLike(
 )
 const headerValue = textLike('a list of header values without line ends', (value) => passes(() => validateHeaderValue('x', value)))
 const addressRange = textLike('an IP address, a CIDR range, `loopback` or `private`', isAddressRange)
+const email = textLike('an e-mail address', (value) => value === '' || /^[^\s@,:?&]+@[^\s@,:?&]+$/.test(value))
+const hostName = textLike(
+  'a host name such as registry.example.com',
+  (value) =>
+    /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/i.test(value) && isIP(value) === 0,
+)
+const directoryUrl = textLike('an https: URL', (value) => /^https:\/\/[^/?#@\s]+(\/[^#\s]*)?$/i.test(value))
+const base64url = textLike('a key in base64url', (value) => /^[A-Za-z0-9_+/-]+={0,2}$/.test(value))
 const realm = textLike('a text of printable ASCII, up to 200 characters', (value) => /^[ -~]{1,200}$/.test(value))
 
 const tokenRealm = textLike('an absolute URL such as https://auth.example.com/token', (value) =>
@@ -92,6 +113,15 @@ const listenKeys = {
     0,
     'How long requests in flight may take after SIGTERM; 0: as long as they need.',
   ),
+  'http.draindelay': acts(
+    duration({ maximumMs: longestTimerMs }),
+    0,
+    'Berth’s own. How long requests are still taken after SIGTERM, while `/readyz` already says 503: as long as balancers in front need to notice, so that none of them sends a request to a registry that is gone.',
+  ),
+  'http.accel': optional(
+    path,
+    'Berth’s own. The path of an `internal` location of nginx over the data directory, such as `/blobs-of-berth/`: pulls of large blobs through a trusted proxy that sends `X-Sendfile-Type: X-Accel-Redirect` are then answered with that header, and nginx sends the file itself. Only for the filesystem store.',
+  ),
   'http.headers': acts(mapOf(listOf(headerValue)), {}, 'Headers added to every answer: name → list of values.'),
   'http.trustedproxies': acts(
     listOf(addressRange),
@@ -103,6 +133,12 @@ const listenKeys = {
     false,
     'Berth’s own. Lets browsers sign in over plain HTTP from other machines than this one; anybody on the way can then take over their sessions. Without it that needs TLS, here or in a trusted proxy in front.',
   ),
+  'http.proxyprotocol': acts(
+    boolean,
+    false,
+    'Berth’s own. Whether connections from `http.trustedproxies` begin with a header of the PROXY protocol, version 1 or 2, that names the client: then every one of them must. From others it is not taken.',
+  ),
+  'http.redirect.addr': optional(text, 'Where to listen for plain HTTP, such as `:80`. Needs `http.tls`.', { defaultText: 'off' }),
   'http.debug.addr': optional(text, 'Where health and metrics listen, such as `localhost:5001`.', { defaultText: 'off' }),
   'http.debug.prometheus.enabled': acts(boolean, false, 'Whether metrics are served there.'),
   'http.debug.prometheus.path': acts(path, '/metrics', 'Their path.'),
@@ -113,6 +149,22 @@ const listenKeys = {
 const tlsKeys = {
   'http.tls.certificate': optional(text, 'PEM file of the certificate, followed by its intermediates.'),
   'http.tls.key': optional(text, 'PEM file of its private key.'),
+  'http.tls.certificates': acts(
+    listOf(fieldsOf({ certificate: text, key: text }, {})),
+    [],
+    'Berth’s own. Further certificates with their keys: a client gets the one that has the name it asks for (SNI), else `certificate`, or the first of these.',
+  ),
+  'http.tls.selfsigned': acts(
+    boolean,
+    false,
+    'Berth’s own, for a first try. An authority of this installation’s own and a certificate by it, made and kept in the data directory; what clients need to trust it is printed at the start. The same as `berth serve --tls-self-signed`.',
+  ),
+  'http.tls.hsts.maxage': acts(
+    duration({ needsUnit: true }),
+    0,
+    'How long browsers come back over HTTPS alone, such as `8760h`; 0: not sent.',
+  ),
+  'http.tls.hsts.includesubdomains': acts(boolean, false, 'Whether that holds for the host’s subdomains too.'),
   'http.tls.clientcas': acts(listOf(text), [], 'PEM files of authorities whose client certificates count.'),
   'http.tls.crls': acts(
     listOf(text),
@@ -132,10 +184,37 @@ const tlsKeys = {
   'http.tls.ciphersuites': acts(listOf(text), [], 'Cipher suites by the names of Go, such as `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256`.', {
     defaultText: 'those of Node.js',
   }),
-  'http.tls.letsencrypt.cachefile': inert('needless', text, 'Certificate cache.'),
-  'http.tls.letsencrypt.email': inert('needless', text, 'Contact.'),
-  'http.tls.letsencrypt.hosts': inert('needless', listOf(text), 'Host names.'),
-  'http.tls.letsencrypt.directoryurl': inert('needless', text, 'ACME directory.'),
+  'http.tls.letsencrypt.cachefile': inert(
+    'needless',
+    text,
+    'Certificates are kept in the database: no cache is needed, whatever stands here is fine.',
+  ),
+  'http.tls.letsencrypt.email': optional(email, 'Where the authority may write to about certificates that end.'),
+  'http.tls.letsencrypt.hosts': acts(listOf(hostName), [], 'Host names that certificates are for, one each. Required with letsencrypt.'),
+  'http.tls.letsencrypt.directoryurl': acts(
+    directoryUrl,
+    'https://acme-v02.api.letsencrypt.org/directory',
+    'The directory of the authority.',
+  ),
+  'http.tls.letsencrypt.challenge': acts(
+    oneOf('tls-alpn-01', 'http-01'),
+    'tls-alpn-01',
+    'Berth’s own. How the authority is shown that the hosts are ours: on port 443 (`tls-alpn-01`, as registry:2 does), or on port 80, which then must lead to `http.redirect.addr`.',
+  ),
+  'http.tls.letsencrypt.termsagreed': acts(
+    boolean,
+    true,
+    'Berth’s own. Whether the terms of the authority are agreed to; as with registry:2, who names hosts does. With `false` nothing is asked for.',
+  ),
+  'http.tls.letsencrypt.trustedca': optional(
+    text,
+    'Berth’s own. PEM file of authorities that a private ACME directory’s own certificate is checked with.',
+    {
+      defaultText: 'those of Node.js',
+    },
+  ),
+  'http.tls.letsencrypt.eab.keyid': optional(text, 'The key’s name, as the authority gave it.'),
+  'http.tls.letsencrypt.eab.hmackey': optional(base64url, 'The key, in base64url.', { secret: true }),
 }
 
 const authKeys = {

@@ -1,6 +1,6 @@
-/** The keys of `storage` and `database`. */
+/** The keys of `storage`. */
 import { acts, inert, optional, type Section } from './key.ts'
-import { boolean, duration, integer, longestTimerMs, oneOf, size, text, anything } from './value-types.ts'
+import { boolean, duration, integer, longestTimerMs, size, text, anything } from './value-types.ts'
 
 const hourMs = 3_600_000
 
@@ -9,15 +9,10 @@ export const storageSections = {
   storage: { doc: 'Where the bytes are. Exactly one driver; a bare word (`storage: inmemory`) is a driver without parameters.' },
   'storage.filesystem': { doc: 'The driver for a directory.' },
   'storage.inmemory': { doc: 'The driver for memory, for trials: all is lost at the end.' },
-  'storage.s3': { doc: 'Amazon S3 is not available in this version: use storage.filesystem', status: 'refused' },
-  'storage.azure': { doc: 'Azure Blob Storage is not available in this version: use storage.filesystem', status: 'refused' },
-  'storage.azure.credentials': { doc: '' },
-  'storage.gcs': { doc: 'Google Cloud Storage is not available in this version: use storage.filesystem', status: 'refused' },
   'storage.swift': { doc: 'OpenStack Swift is not available: use storage.filesystem', status: 'refused' },
   'storage.oss': { doc: 'Alibaba OSS is not available: use storage.filesystem', status: 'refused' },
   'storage.delete': { doc: 'Deleting.' },
   'storage.trash': { doc: 'What is deleted, and can be restored for a while.', own: true },
-  'storage.redirect': { doc: 'blobs are served by Berth itself, there is no object store to redirect to', status: 'ignored' },
   'storage.cache': { doc: 'descriptors are rows of the database and need no cache', status: 'ignored' },
   'storage.tag': { doc: 'tags are rows of the database, there are no links to read', status: 'ignored' },
   'storage.maintenance': { doc: 'Upkeep.' },
@@ -25,7 +20,6 @@ export const storageSections = {
     doc: 'Abandoned uploads. When the section stands there, all of its keys must, unless it is switched off.',
   },
   'storage.maintenance.readonly': { doc: 'Read-only operation.' },
-  database: { doc: 'Where repositories, tags, manifests, links and uploads are kept.', own: true },
 } as const satisfies Record<string, Section>
 
 const storageKeys = {
@@ -73,15 +67,10 @@ const storageKeys = {
     168 * hourMs,
     'How long deleted tags, manifests, repositories and projects can be restored. Their bytes are kept that long. `0`: there is no trash, and everything goes at once.',
   ),
-  'database.driver': acts(oneOf('sqlite'), 'sqlite', 'The database.'),
-  'database.file': optional(text, 'The database file. Relative to the working directory.', {
-    defaultText: '`<rootdirectory>/berth.db`; `:memory:` with `storage.inmemory`',
-  }),
 }
 
 /** Keys of registry:2 and registry:3 below `storage` without effect here, or refused with their driver. */
 const foreignStorageKeys = {
-  'storage.redirect.disable': inert('ignored', boolean, 'Never redirect to presigned URLs.'),
   'storage.cache.blobdescriptor': inert('ignored', text, '`inmemory` or `redis`.'),
   'storage.cache.layerinfo': inert('ignored', text, 'Older name of `blobdescriptor`.'),
   'storage.cache.blobdescriptorsize': inert('ignored', integer(), 'Entries of the memory cache.'),
@@ -98,44 +87,6 @@ function refusedKeys<const Prefix extends string, const Name extends string>(
 }
 
 const refusedStorageKeys = {
-  ...refusedKeys(
-    'storage.s3',
-    [
-      'accesskey',
-      'secretkey',
-      'sessiontoken',
-      'region',
-      'regionendpoint',
-      'redirectendpoint',
-      'forcepathstyle',
-      'bucket',
-      'encrypt',
-      'keyid',
-      'secure',
-      'skipverify',
-      'v4auth',
-      'chunksize',
-      'multipartcopychunksize',
-      'multipartcopymaxconcurrency',
-      'multipartcopythresholdsize',
-      'rootdirectory',
-      'storageclass',
-      'useragent',
-      'objectacl',
-      'accelerate',
-      'usedualstack',
-      'usefipsendpoint',
-      'loglevel',
-    ],
-    ['accesskey', 'secretkey', 'sessiontoken'],
-  ),
-  ...refusedKeys(
-    'storage.azure',
-    ['accountname', 'accountkey', 'container', 'rootdirectory', 'realm', 'max_retries', 'retry_delay'],
-    ['accountkey'],
-  ),
-  ...refusedKeys('storage.azure.credentials', ['type', 'clientid', 'tenantid', 'secret'], ['secret']),
-  ...refusedKeys('storage.gcs', ['bucket', 'keyfile', 'credentials', 'rootdirectory', 'chunksize', 'maxconcurrency'], ['credentials']),
   ...refusedKeys(
     'storage.swift',
     [
@@ -182,5 +133,5 @@ const refusedStorageKeys = {
   ),
 }
 
-/** Every key of `storage` and `database`. */
+/** Every key of `storage`. */
 export const allStorageKeys = { ...storageKeys, ...foreignStorageKeys, ...refusedStorageKeys }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
+import { describeDatabase } from './database-place.ts'
 import { loadConfig } from './load.ts'
 import { ConfigError } from './problem.ts'
 import { ConfigPlace, minimal } from './test-place.ts'
@@ -21,7 +22,7 @@ suite('without a file', () => {
     assert.equal(config.file, undefined)
     assert.equal(config.storage.rootDirectory, join(directory, 'data'))
     assert.equal(config.storage.deleteEnabled, true)
-    assert.equal(config.database.file, join(directory, 'data/berth.db'))
+    assert.equal(describeDatabase(config.database), join(directory, 'data/berth.db'))
     assert.deepEqual(config.auth, { kind: 'accounts', realm: 'Berth' })
     assert.deepEqual(config.http.listen, { host: undefined, port: 5000 })
     assert.deepEqual(config.health.storageDriver, { enabled: true, intervalMs: 10_000, threshold: 3 })
@@ -35,7 +36,7 @@ suite('without a file', () => {
     })
     assert.equal(config.storage.driver, 'memory')
     assert.equal(config.storage.rootDirectory, undefined)
-    assert.equal(config.database.file, ':memory:')
+    assert.equal(describeDatabase(config.database), ':memory:')
     assert.equal(config.storage.deleteEnabled, false)
     assert.deepEqual(config.http.listen, { host: 'localhost', port: 0 })
   })
@@ -75,7 +76,7 @@ health:
     assert.deepEqual(config.log, { level: 'info', formatter: 'text', fields: { service: 'registry' }, accessLog: true })
     assert.equal(config.storage.rootDirectory, '/var/lib/registry')
     assert.equal(config.storage.deleteEnabled, false)
-    assert.equal(config.database.file, '/var/lib/registry/berth.db')
+    assert.equal(describeDatabase(config.database), '/var/lib/registry/berth.db')
     assert.deepEqual(config.http.headers, { 'X-Content-Type-Options': ['nosniff'] })
     assert.deepEqual(config.health.storageDriver, { enabled: true, intervalMs: 10_000, threshold: 3 })
     assert.equal(config.auth.kind, 'open')
@@ -106,7 +107,7 @@ health:
       'version: 0.1\nstorage: {filesystem: {rootdirectory: store}}\ndatabase: {file: meta/x.db}\nauth: {htpasswd: {realm: r, path: users}}\nhttp: {net: unix, addr: run/berth.sock, tls: {certificate: tls.crt, key: tls.key, clientcas: [ca.pem]}}\nhealth: {file: [{file: down}]}',
     )
     assert.equal(config.storage.rootDirectory, join(directory, 'store'))
-    assert.equal(config.database.file, join(directory, 'meta/x.db'))
+    assert.equal(describeDatabase(config.database), join(directory, 'meta/x.db'))
     assert.deepEqual(config.auth, { kind: 'htpasswd', realm: 'r', path: join(directory, 'users') })
     assert.deepEqual(config.http.listen, { path: join(directory, 'run/berth.sock') })
     assert.equal(config.http.tls?.certificate, join(directory, 'tls.crt'))
@@ -252,7 +253,6 @@ compatibility: {schema1: {enabled: true, signingkeyfile: x, trustkey: y}}
         'log.reportcaller',
         'log.hooks',
         'storage.filesystem.maxthreads',
-        'storage.redirect',
         'storage.cache',
         'storage.tag',
         'middleware',
@@ -283,7 +283,6 @@ compatibility: {schema1: {enabled: true, signingkeyfile: x, trustkey: y}}
   const refused: Record<string, string> = {
     'auth.silly': 'auth: {silly: {realm: r, service: s}}',
     'proxy.remoteurl': 'proxy: {remoteurl: https://registry-1.docker.io, username: u, password: p}',
-    'http.tls.letsencrypt': 'http: {tls: {letsencrypt: {cachefile: /x, email: a@b, hosts: [h], directoryurl: https://d}}}',
   }
   for (const [path, text] of Object.entries(refused)) {
     test(`${path} stops the start with one sentence`, async () => {
@@ -294,7 +293,7 @@ compatibility: {schema1: {enabled: true, signingkeyfile: x, trustkey: y}}
     })
   }
 
-  for (const driver of ['s3', 'azure', 'gcs', 'swift', 'oss']) {
+  for (const driver of ['swift', 'oss']) {
     test(`storage.${driver} stops the start, and asks for a place for the database`, async () => {
       const problems = await problemsOf(
         `version: 0.1\nauth: accounts\nstorage: {${driver}: {bucket: b, secretkey: hunter2, accountkey: hunter2}}`,
@@ -397,8 +396,8 @@ validation: {manifests: {referrersbeforeblobs: true}}
       /^limits\.manifestbyte: expected a known key, such as manifestbytes \(line 3\)$/,
     )
     assert.match(
-      await problemsOf(`${minimal}database: {url: postgres://u:hunter2@x}`),
-      /^database\.url: expected one of driver, file(?!.*hunter2)/,
+      await problemsOf(`${minimal}database: {uri: postgres://u:hunter2@x}`),
+      /^database\.uri: expected a known key, such as url(?!.*hunter2)/,
     )
     assert.match(await problemsOf(`${minimal}auth: {accounts: {relm: x}}`), /^auth\.accounts\.relm: /)
   })

@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { access, readFile, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { buildConfig } from './build-config.ts'
-import type { Config } from './config.ts'
+import type { Config, TlsConfig } from './config.ts'
 import { effectiveKeys } from './effective.ts'
 import { applyEnvironment, configurationPathVariable, type Listener } from './environment.ts'
 import { ConfigError, type Problem } from './problem.ts'
@@ -66,13 +66,33 @@ async function readTree(path: string, listener: Listener): Promise<RawMap | unde
   return undefined
 }
 
+function tlsFiles({
+  selfSigned,
+  certificate,
+  key,
+  certificates = [],
+  acme,
+  ...tls
+}: TlsConfig): readonly (readonly [string, string | undefined])[] {
+  return [
+    // What is made at the start need not be there before.
+    ...(selfSigned === undefined
+      ? ([
+          ['http.tls.certificate', certificate],
+          ['http.tls.key', key],
+        ] as const)
+      : []),
+    ...certificates.flatMap((pair) => [['http.tls.certificates', pair.certificate] as const, ['http.tls.certificates', pair.key] as const]),
+    ['http.tls.letsencrypt.trustedca', acme?.trustedCa],
+    ...tls.clientCas.map((file, index) => [`http.tls.clientcas[${index}]`, file] as const),
+    ...tls.crls.map((file, index) => [`http.tls.crls[${index}]`, file] as const),
+  ]
+}
+
 /** Files that must be there before the listener opens, so that `berth config check` finds their absence. */
 async function checkFiles({ http: { tls }, auth }: Config, { problem }: Listener): Promise<void> {
   const files: (readonly [string, string | undefined])[] = []
-  if (tls !== undefined) {
-    files.push(['http.tls.certificate', tls.certificate], ['http.tls.key', tls.key])
-    files.push(...tls.clientCas.map((file, index) => [`http.tls.clientcas[${index}]`, file] as const))
-  }
+  if (tls !== undefined) files.push(...tlsFiles(tls))
   if (auth.kind === 'token') files.push(['auth.token.rootcertbundle', auth.rootCertBundle], ['auth.token.jwks', auth.jwks])
   for (const [path, file] of files) {
     if (file === undefined) continue

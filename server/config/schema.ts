@@ -10,15 +10,21 @@
 import type { Key, KeyStatus, Section } from './key.ts'
 import { accessSections, allAccessKeys } from './keys-access.ts'
 import { allAuditKeys, auditSections } from './keys-audit.ts'
+import { allCloudStoreKeys, cloudStoreSections } from './keys-cloud-stores.ts'
+import { allDatabaseKeys, databaseSections } from './keys-database.ts'
 import { allGeneralKeys, generalSections } from './keys-general.ts'
 import { allHttpKeys, httpSections } from './keys-http.ts'
 import { allOutgoingKeys, outgoingSections } from './keys-outgoing.ts'
+import { allObjectStoreKeys, objectStoreSections } from './keys-object-stores.ts'
 import { allScrubKeys, scrubSections } from './keys-scrub.ts'
 import { allStorageKeys, storageSections } from './keys-storage.ts'
 
 /** The keys by dotted path, with the type of each. */
 export const typedKeys = {
   ...allStorageKeys,
+  ...allObjectStoreKeys,
+  ...allCloudStoreKeys,
+  ...allDatabaseKeys,
   ...allHttpKeys,
   ...allAccessKeys,
   ...allGeneralKeys,
@@ -41,6 +47,9 @@ export const sections: ReadonlyMap<string, Section> = new Map<string, Section>([
   ['', { doc: 'The configuration.' }],
   ...Object.entries({
     ...storageSections,
+    ...objectStoreSections,
+    ...cloudStoreSections,
+    ...databaseSections,
     ...httpSections,
     ...accessSections,
     ...generalSections,
@@ -61,6 +70,8 @@ export const storageCompanions: ReadonlySet<string> = new Set([
   'minfreespace',
   'garbagedelay',
   'readersdelay',
+  'cdn',
+  'buffer',
 ])
 
 /** Drivers whose bytes are outside of this machine, so that the place of the database does not follow from them. */

@@ -5,12 +5,13 @@
  * up in memory, and one that throws loses only that event. A subscriber that must not lose anything over a restart keeps the last id itself and
  * passes it as `after`.
  *
- * NOTE: with several writers (PostgreSQL) ids are not committed in order; that driver must read behind the oldest open transaction.
+ * With several writers (PostgreSQL) ids are not committed in order: nobody is told an event before all with smaller ids are decided (settled-events.ts).
  */
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
 import { eventsAfter, newestEventId } from '#metadata/events.ts'
 import type { Metadata } from '#metadata/metadata.ts'
+import { SettledEvents } from '#metadata/settled-events.ts'
 import { eventFromRow, type RecordedEvent } from './event.ts'
 
 /**
@@ -40,6 +41,8 @@ export interface ActivityStream extends AsyncDisposable {
 const pageRows = 100
 /** How soon events are seen that another process wrote. */
 const pollMs = 2000
+/** How soon it is asked again whether a transaction ended that may have drawn a smaller id. */
+const undecidedMs = 20
 
 /** What the stream reads from, and the timer by which it sees what other processes wrote. */
 export interface ActivityOptions {
@@ -55,11 +58,19 @@ export function createActivityStream({ metadata, ports, log }: ActivityOptions):
     for (const subscriber of subscribers) subscriber.wake()
   }
   const poll = ports.timers.every(pollMs, wake)
+  const settled = new SettledEvents(metadata.reader)
   return {
     wake,
     async subscribe(handler, { name, after }) {
-      const start = after ?? (await newestEventId(metadata.reader))
-      const subscriber = new Subscriber({ metadata, log: log.child({ subscriber: name }), handler, after: start })
+      const start = after ?? (await newestDecided(metadata, settled))
+      const subscriber = new Subscriber({
+        metadata,
+        settled,
+        timers: ports.timers,
+        log: log.child({ subscriber: name }),
+        handler,
+        after: start,
+      })
       subscribers.add(subscriber)
       subscriber.wake()
       return {
@@ -79,10 +90,17 @@ export function createActivityStream({ metadata, ports, log }: ActivityOptions):
   }
 }
 
+/** Where one begins who wants what comes from now on: of two that are under way the smaller id may still come. */
+async function newestDecided({ reader }: Metadata, settled: SettledEvents): Promise<number> {
+  const newest = await newestEventId(reader)
+  return Math.min(newest, await settled.through())
+}
+
 function watchWrites(metadata: Metadata, wake: () => void): Metadata {
   return {
     dialect: metadata.dialect,
     reader: metadata.reader,
+    ...(metadata.away !== undefined && { away: metadata.away }),
     async write(definition, input) {
       const output = await metadata.write(definition, input)
       wake()
@@ -96,6 +114,8 @@ function watchWrites(metadata: Metadata, wake: () => void): Metadata {
 
 interface SubscriberParts {
   readonly metadata: Metadata
+  readonly settled: SettledEvents
+  readonly timers: ActivityOptions['ports']['timers']
   readonly log: Logger
   readonly handler: EventHandler
   readonly after: number
@@ -140,11 +160,16 @@ class Subscriber implements AsyncDisposable {
 
   /** True when there may be more. */
   async #readPage(): Promise<boolean> {
-    const { metadata, log } = this.#parts
+    const { metadata, settled, timers, log } = this.#parts
     try {
+      const through = await settled.through()
       const rows = await eventsAfter(metadata.reader, this.#lastId, pageRows)
       for (const row of rows) {
         if (this.#abort.signal.aborted) return false
+        if (row.id > through) {
+          await timers.sleep(undecidedMs)
+          return true
+        }
         const event = eventFromRow(row)
         if (event !== undefined) await this.#tell(event)
         this.#lastId = row.id

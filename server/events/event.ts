@@ -90,6 +90,8 @@ const administrationActions = [
   'tag.restored',
   'trash.purged',
   'scrub.found',
+  'certificate.issued',
+  'certificate.failed',
 ] as const
 
 /** What happens to accounts, rights and settings; logins and refusals too. */

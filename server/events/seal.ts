@@ -10,6 +10,7 @@ import { createHash } from 'node:crypto'
 import { insertSeal, lastSeal, type EventSeal } from '#metadata/event-seals.ts'
 import { eventsAfter, eventsBetween, newestEventId, type EventRow } from '#metadata/events.ts'
 import type { Metadata } from '#metadata/metadata.ts'
+import { SettledEvents } from '#metadata/settled-events.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { digestFromBytes } from '#oci/digest.ts'
 
@@ -85,15 +86,16 @@ export interface Sealer {
 }
 
 /**
- * The id up to which all has been committed must be known: on PostgreSQL ids are given before the commit and may appear out of order. So a turn seals
- * what the turn before saw, and nothing of the last minute: a transaction that is open for longer than that does not exist here.
+ * The id up to which all has been committed must be known: on PostgreSQL ids are given before the commit and may appear out of order (settled-events.ts).
+ * A turn seals what the turn before saw, and nothing of the last minute, which keeps seals few.
  */
 export function createSealer(metadata: Metadata, clock: { now(): number }): Sealer {
+  const events = new SettledEvents(metadata.reader)
   let settled: number | undefined
   return {
     async turn(signal) {
       const through = settled
-      settled = await newestEventId(metadata.reader)
+      settled = Math.min(await newestEventId(metadata.reader), await events.through())
       return through === undefined ? 0 : await sealEvents(metadata, { through, now: clock.now() }, signal)
     },
   }

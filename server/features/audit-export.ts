@@ -43,11 +43,11 @@ export async function exportAudit(
   { format, filter, project, source }: AuditExport,
   who: Who,
 ): Promise<AsyncIterable<string>> {
+  const narrowed = await eventFilter({ metadata }, project === undefined ? filter : { ...filter, projectId: project.id })
   const given = Object.entries(filter).filter(([, value]) => value !== undefined)
   const detail = { format, filter: Object.fromEntries(given) }
   await metadata.write(recordExport, { detail, project: project?.name, who, at: ports.clock.now() })
   const newest = await newestEventId(metadata.reader)
-  const narrowed = await eventFilter({ metadata }, project === undefined ? filter : { ...filter, projectId: project.id })
   const textOf = format === 'csv' ? csvRow : (row: EventRow) => eventLine(lineEventOf(row), source)
   return (async function* () {
     if (format === 'csv') yield `${csvColumns.join(',')}\r\n`

@@ -1,12 +1,15 @@
 /** Reading audit records: pages for people and programs. */
+import { isIP } from 'node:net'
+import { networksOf, parseNetwork } from '#access/networks.ts'
 import { eventFromRow, type RecordedEvent } from '#events/event.ts'
 import { verifyEvents, type Verification, type VerifyOptions } from '#events/verify.ts'
-import { listEvents, type EventFilter, type EventRow } from '#metadata/events.ts'
+import { addressesBeginning, listEvents, type EventFilter, type EventRow } from '#metadata/events.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { resolveProjectName } from '#metadata/name-redirects.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { findProjectById, findProjectByName } from '#metadata/projects.ts'
 import { digestFromBytes } from '#oci/digest.ts'
+import { RegistryError } from '#oci/errors.ts'
 
 /** What the verbs of this file take first; a Directory fits. */
 export interface AuditListParts {
@@ -40,11 +43,47 @@ export interface AuditRecord {
   readonly detail: Record<string, unknown>
 }
 
+/** Addresses of one network that are asked for at once, and those that are looked through for them. */
+const addressesMax = 5_000
+const lookedAtMax = 100_000
+
+/** The addresses on record that are in the network. Throws REQUEST_INVALID for what is no network, and for one with too many. */
+async function addressesIn({ metadata: { reader } }: AuditListParts, text: string): Promise<readonly string[]> {
+  const network = parseNetwork(text)
+  if (network === undefined) throw invalid('query/address', 'must be an address or a network: 10.1.2.3, 10.1.0.0/16, 2001:db8::/32')
+  const { address, bits, family } = network
+  const whole = family === 'ipv4' ? address.split('.').slice(0, Math.floor(bits / 8)) : []
+  const prefix = whole.map((part) => (whole.length === 4 ? part : `${part}.`)).join(whole.length === 4 ? '.' : '')
+  const networks = networksOf([text])
+  const looked = await addressesBeginning(reader, prefix, lookedAtMax)
+  const found = looked.filter((each) => (isIP(each) === 4) === (family === 'ipv4') && networks.includes(each))
+  if (found.length > addressesMax || looked.length === lookedAtMax)
+    throw invalid('query/address', 'has too many addresses on record: ask for a smaller network')
+  return found
+}
+
+function invalid(path: string, message: string): RegistryError {
+  return new RegistryError('REQUEST_INVALID', [{ path, message }], { message: `${path.replace('query/', '')} ${message}` })
+}
+
 /**
- * The filter with the project's id in place of its name: the records of a project stay together whatever it was called, and are not those of another that
- * has the name now or had it before. By the name alone where no project has it any more.
+ * The filter as the query takes it: a network as the addresses of it that are on record, and the project's id in place of its name: the records of a project stay together
+ * whatever it was called, and are not those of another that has the name now or had it before. By the name alone where no project has it any more.
+ * Throws REQUEST_INVALID for what can find nothing.
  */
-export async function eventFilter({ metadata: { reader } }: AuditListParts, filter: AuditFilter): Promise<EventFilter> {
+export async function eventFilter(parts: AuditListParts, filter: AuditFilter): Promise<EventFilter> {
+  const { since, until, address, ...rest } = filter
+  if (since !== undefined && until !== undefined && since > until) throw invalid('query/until', 'must not be before since')
+  const narrowed = {
+    ...rest,
+    since,
+    until,
+    ...(address?.includes('/') === true ? { addresses: await addressesIn(parts, address) } : { address }),
+  }
+  return await ofProject(parts, narrowed)
+}
+
+async function ofProject({ metadata: { reader } }: AuditListParts, filter: EventFilter): Promise<EventFilter> {
   const { project: name, projectId, since = 0, ...rest } = filter
   if (name === undefined && projectId === undefined) return filter
   const project =

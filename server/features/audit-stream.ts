@@ -3,7 +3,7 @@
  *
  * Every record of the table goes there after its commit, at least once: the place in the table is kept in the database after the lines are on the disk, so
  * what a crash cuts off is written again. Pulls go there alone; they are in no table, wait a second in memory and may be lost by a crash.
- * NOTE: the place is one for the installation. Before several processes share a database, it must be one for each of their files.
+ * Of several processes on one database one writes the lines of records, the one that leads, so that each stands once among all of theirs.
  */
 import type { AuditConfig } from '#config/config.ts'
 import type { ActivityStream } from '#events/dispatch.ts'
@@ -36,6 +36,8 @@ export interface AuditStreamParts {
   readonly ports: Pick<Ports, 'clock' | 'timers' | 'files'>
   readonly log: Logger
   readonly source: LineSource
+  /** Runs what one process does for all, in the one whose turn it is. Absent: there is one process. */
+  readonly inTurn?: (name: string, start: () => Promise<AsyncDisposable>) => Promise<AsyncDisposable>
 }
 
 const settingName = 'audit-lines'
@@ -61,15 +63,16 @@ export async function createAuditStream(parts: AuditStreamParts): Promise<AuditS
       [Symbol.asyncDispose]: async () => undefined,
     }
   const writer = new LineWriter(parts, output)
-  const subscription = config.hasRecords
-    ? await activity.subscribe(
-        async (event, signal) => {
-          await writer.room(signal)
-          writer.add(eventLine(event, source), event.id)
-        },
-        { name: 'audit-lines', after: await placeIn(metadata) },
-      )
-    : undefined
+  const subscribe = async () =>
+    activity.subscribe(
+      async (event, signal) => {
+        await writer.room(signal)
+        writer.add(eventLine(event, source), event.id)
+      },
+      { name: 'audit-lines', after: await placeIn(metadata) },
+    )
+  const { inTurn = (_name, start) => start() } = parts
+  const subscription = config.hasRecords ? await inTurn('audit-lines', subscribe) : undefined
   return {
     pulled(pull) {
       if (config.hasPulls) writer.addPull(pullLine(pull, source))

@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { openSealed } from '#access/reseal.ts'
 import { loadSecretKeys } from '#access/secret-keys.ts'
 import { createSecretBox } from '#access/secret-box.ts'
+import type { PostgresConfig } from '#config/config.ts'
+import { describeDatabase } from '#config/database-place.ts'
+import { inspectPostgres } from '#metadata/inspect-postgres.ts'
 import { inspectSqlite, type InspectedDatabase } from '#metadata/inspect-sqlite.ts'
 import { readLeftovers, sampleBlobs } from '#metadata/doctor-reads.ts'
 import type { Reader } from '#metadata/metadata.ts'
@@ -14,28 +17,44 @@ import { readSystemSettings } from '#metadata/system-settings.ts'
 import { verifyUsage } from '#metadata/usage-verify.ts'
 import { fine, problem, runChecks, warning, type Diagnosis } from './doctor-check.ts'
 import { statOf, type DoctorParts } from './doctor-files.ts'
+import { checkMark } from './doctor-mark.ts'
 
 const hourMs = 60 * 60 * 1_000
 const dayMs = 24 * hourMs
 
 /** All of it. Nothing is changed. */
 export async function checkDatabase(parts: DoctorParts): Promise<readonly Diagnosis[]> {
-  const { file } = parts.config.database
+  const { database: kept } = parts.config
+  if (kept.driver === 'postgres') return await checkServer(parts, kept)
+  const { file } = kept
   if (file === ':memory:') return [warning('database', 'the database is in memory and ends with the process: for trials only')]
   if ((await statOf(parts.ports, file)) === undefined) return [warning('database', `${file} is not there: the first start makes it`)]
   await using database = await inspectSqlite(file, parts.ports.files)
   return await runChecks({
     database: () => checkWhole(database, file),
     ...(database.missing.length + database.unknown.length === 0 && {
-      usage: () => checkUsage(parts, database.reader),
+      usage: () => checkUsage(parts, file, database.reader),
       rows: () => checkRows(parts, database.reader),
     }),
   })
 }
 
+/** PostgreSQL looks after its own pages; what is asked is whether it answers and whose schema it has. */
+async function checkServer(parts: DoctorParts, kept: PostgresConfig): Promise<readonly Diagnosis[]> {
+  const place = describeDatabase(kept)
+  const opened = await inspectPostgres({ ...kept, ports: parts.ports }).catch((error: unknown) => error as Error)
+  if (opened instanceof Error) return [problem('database', `${place} does not answer (${opened.message}): see database.url`)]
+  await using database = opened
+  const answers = fine('database', `${place} answers (PostgreSQL ${database.version})`)
+  const schema = checkSchema(database)
+  const isOwn = database.missing.length + database.unknown.length === 0
+  return [answers, schema, ...(isOwn ? await checkRows(parts, database.reader) : [])]
+}
+
 /** What can be asked of the rows of a database that is this program's, by a server of its own too. */
 export function checkRows(parts: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
   return runChecks({
+    store: () => checkMark(parts, reader),
     blobs: () => checkBlobs(parts, reader),
     secrets: () => checkSecrets(parts, reader),
     leftovers: () => checkLeftovers(parts, reader),
@@ -44,23 +63,26 @@ export function checkRows(parts: DoctorParts, reader: Reader): Promise<readonly 
 }
 
 async function checkWhole(database: InspectedDatabase, file: string): Promise<readonly Diagnosis[]> {
-  const { missing, unknown } = database
   const faults = await database.integrityFaults()
   if (faults.length > 0)
     return [
       problem('database', `${file} is damaged (${faults.join('; ')}): stop the server and restore a backup, before anything is written`),
     ]
   const whole = fine('database', `${file} is whole`)
+  return [whole, checkSchema(database)]
+}
+
+function checkSchema({ missing, unknown, mayServe }: Pick<InspectedDatabase, 'missing' | 'unknown' | 'mayServe'>): Diagnosis {
+  if (mayServe && unknown.length > 0) return fine('schema', `a newer Berth made it (${unknown.join(', ')}), and this one may run on it`)
   if (unknown.length > 0)
-    return [whole, problem('schema', `a newer Berth wrote it (${unknown.join(', ')}): run that version, or restore the backup from before`)]
+    return problem('schema', `a newer Berth wrote it (${unknown.join(', ')}): run that version, or restore the backup from before`)
   if (missing.length > 0)
-    return [whole, warning('schema', `an older Berth wrote it: the next start brings it up to ${missing.at(-1)}; make a backup first`)]
-  return [whole, fine('schema', 'it is what this program writes')]
+    return warning('schema', `an older Berth wrote it: the next start brings it up to ${missing.at(-1)}; make a backup first`)
+  return fine('schema', 'it is what this program writes')
 }
 
 /** Compares what is counted with what is there, where nobody writes meanwhile. */
-async function checkUsage({ config, ports }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
-  const { file } = config.database
+async function checkUsage({ ports }: DoctorParts, file: string, reader: Reader): Promise<readonly Diagnosis[]> {
   // Making the lock's file as another user would keep the server from it.
   if ((await statOf(ports, `${file}.serving`)) === undefined) return []
   using lock = lockForServing(file)

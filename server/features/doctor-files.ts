@@ -1,17 +1,18 @@
 /** The data directory and the files that the configuration names: are they there, whose are they, can they be used. */
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseHtpasswd } from '#access/htpasswd.ts'
 import type { Config } from '#config/config.ts'
+import { databaseFileOf } from '#config/database-place.ts'
 import { formatBytes } from '#lib/format-bytes.ts'
 import type { Ports } from '#lib/ports.ts'
+import { checkObjectStore } from './doctor-object-store.ts'
 import { codeOf, describe, fine, problem, warning, type Diagnosis } from './doctor-check.ts'
 
 /** What the checks look with. */
 export interface DoctorParts {
   readonly config: Config
-  readonly ports: Pick<Ports, 'clock' | 'files' | 'random'>
+  readonly ports: Pick<Ports, 'clock' | 'files' | 'random' | 'timers'>
 }
 
 /** How far the clock of a file server may be from ours. */
@@ -20,6 +21,7 @@ const clockSkewMs = 5_000
 /** Whether bytes can be made durable in the data directory, and whether its clock is ours. Leaves nothing behind. */
 export async function checkStore({ config, ports }: DoctorParts): Promise<readonly Diagnosis[]> {
   const root = config.storage.rootDirectory
+  if (root === undefined && config.storage.driver !== 'memory') return checkObjectStore({ config, ports })
   if (root === undefined) return [warning('storage', 'blobs are kept in memory and end with the process: for trials only')]
   const facts = await statOf(ports, root)
   if (facts === undefined) return [await describeMissing(ports, root)]
@@ -62,7 +64,8 @@ async function probe({ clock, files, random }: DoctorParts['ports'], root: strin
     await files.unlink(path)
     const slow = took > 1_000 ? [warning('storage', `making 12 bytes durable took ${took} ms: pushes wait for this`)] : []
     const said = slow.length > 0 ? slow : [fine('storage', `${root} takes bytes and makes them durable (${took} ms)`)]
-    if (Math.abs(skew) <= clockSkewMs) return said
+    if (Math.abs(skew) <= clockSkewMs)
+      return [...said, fine('clock', `the clock of the file system and this machine’s are in step (${Math.abs(skew)} ms)`)]
     return [...said, warning('clock', `the clock of the file system is ${skew} ms from this machine's: keep both in step (NTP)`)]
   } catch (error) {
     await files.unlink(path).catch(() => undefined)
@@ -94,8 +97,9 @@ export async function checkSpace({ config, ports }: DoctorParts): Promise<readon
 export async function checkPrivacy({ config, ports }: DoctorParts): Promise<readonly Diagnosis[]> {
   const found: Diagnosis[] = []
   const { tls } = config.http
-  const secret = [config.database.file, config.secrets.keyFile, tls?.key]
-  for (const file of secret.filter((each) => each !== undefined && each !== ':memory:')) {
+  const keys = [tls?.key, tls?.selfSigned?.authorityKey, ...(tls?.certificates ?? []).map(({ key }) => key)]
+  const secret = [databaseFileOf(config.database), config.secrets.keyFile, ...keys]
+  for (const file of secret) {
     if (file === undefined) continue
     const facts = await statOf(ports, file)
     if (facts === undefined) continue
@@ -103,27 +107,6 @@ export async function checkPrivacy({ config, ports }: DoctorParts): Promise<read
     else found.push(fine('permissions', `${file} is not for everybody`))
   }
   return found
-}
-
-const dayMs = 24 * 60 * 60 * 1_000
-const renewalDays = 14
-
-/** Certificate and key of the listener: do they fit, and for how long. */
-export async function checkCertificate({ config, ports }: DoctorParts): Promise<readonly Diagnosis[]> {
-  const { tls } = config.http
-  if (tls === undefined) return [fine('certificate', 'TLS is not configured here: a proxy before Berth, or clients on this machine only')]
-  const certificate = new X509Certificate(await ports.files.readFile(tls.certificate))
-  const key = createPrivateKey(await ports.files.readFile(tls.key))
-  if (!certificate.checkPrivateKey(key))
-    return [problem('certificate', `${tls.key} is not the key of ${tls.certificate}: no client can connect`)]
-  const now = ports.clock.now()
-  const [from, until] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)]
-  const days = Math.floor((until - now) / dayMs)
-  if (until < now)
-    return [problem('certificate', `${tls.certificate} ended on ${certificate.validTo}: renew it; it is taken up without a restart`)]
-  if (from > now) return [problem('certificate', `${tls.certificate} begins on ${certificate.validFrom}: is the clock right?`)]
-  if (days < renewalDays) return [warning('certificate', `${tls.certificate} ends in ${days} days, on ${certificate.validTo}: renew it`)]
-  return [fine('certificate', `${tls.certificate} fits its key and ends in ${days} days`)]
 }
 
 /** The file of users. */

@@ -10,14 +10,15 @@ import type { Config } from '#config/config.ts'
 import type { Ports } from '#lib/ports.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { codeOf, describe, fine, problem, runChecks, warning, type Diagnosis } from './doctor-check.ts'
+import { checkAcme, checkCertificates } from './doctor-certificates.ts'
 import { checkDatabase, checkRows } from './doctor-database.ts'
-import { checkCertificate, checkHtpasswd, checkPrivacy, checkSpace, checkStore, type DoctorParts } from './doctor-files.ts'
+import { checkHtpasswd, checkPrivacy, checkSpace, checkStore, type DoctorParts } from './doctor-files.ts'
 
 /** What is looked at from outside. `warnings` are those of the configuration. */
 export interface Examined {
   readonly config: Config
   readonly warnings: readonly string[]
-  readonly ports: Pick<Ports, 'clock' | 'files' | 'random'>
+  readonly ports: Pick<Ports, 'clock' | 'files' | 'random' | 'timers'>
 }
 
 /** Everything that can be seen without a server. Opens the database for reading alone; makes one file in the data directory, and removes it. */
@@ -29,7 +30,7 @@ export async function examine({ warnings, ...parts }: Examined): Promise<Diagnos
     'free space': () => checkSpace(parts),
     permissions: () => checkPrivacy(parts),
     database: () => checkDatabase(parts),
-    certificate: () => checkCertificate(parts),
+    certificate: () => checkCertificates(parts),
     htpasswd: () => checkHtpasswd(parts),
     port: () => checkPort(parts.config),
   })
@@ -43,7 +44,8 @@ export async function examineServer(parts: DoctorParts, reader: Reader): Promise
     'free space': () => checkSpace(parts),
     permissions: () => checkPrivacy(parts),
     rows: () => checkRows(parts, reader),
-    certificate: () => checkCertificate(parts),
+    certificate: () => checkCertificates(parts),
+    'certificates by ACME': () => checkAcme(parts, reader),
     htpasswd: () => checkHtpasswd(parts),
   })
 }

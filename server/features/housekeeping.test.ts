@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
 import { recordAll } from '#events/test-transactions.ts'
-import { createTestTime } from '#jobs/test-time.ts'
+import { createTestTime, waitFor } from '#jobs/test-time.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
 import type { Registry } from '#registry/registry.ts'
@@ -23,7 +23,7 @@ async function sealsOf({ reader }: Metadata): Promise<number> {
 
 test('events are sealed within some minutes, by one of two processes, and by the other when that one ends', async () => {
   const time = createTestTime()
-  await using metadata = await openTestDatabase(':memory:')
+  await using metadata = waitFor(await openTestDatabase(':memory:'))
   const first = startHousekeeping(registryOf(metadata, time.ports), { isAlone: false })
   await using _second = startHousekeeping(registryOf(metadata, time.ports), { isAlone: false })
   await metadata.write(recordAll, [event])
@@ -37,7 +37,7 @@ test('events are sealed within some minutes, by one of two processes, and by the
 
 test('a read-only registry does no chores and takes no lease', async () => {
   const time = createTestTime()
-  await using metadata = await openTestDatabase(':memory:')
+  await using metadata = waitFor(await openTestDatabase(':memory:'))
   await metadata.write(recordAll, [event])
   await using _chores = startHousekeeping(registryOf(metadata, time.ports, true), { isAlone: true })
   await time.advance(5 * minuteMs)

@@ -8,6 +8,7 @@ import { deleteDecisions, insertDecisions, type RetentionDecisionRecord } from '
 import { repositoriesInReach, type RepositoryInReach } from '#metadata/retention-tags.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { Registry } from '#registry/registry.ts'
+import { asShown } from './retention-as-shown.ts'
 import type { Verdict } from './retention-judge.ts'
 import { createNeighbours, createPauses, judgeRepository, type UsablePolicy } from './retention.ts'
 
@@ -58,6 +59,8 @@ const forgetDecisions = transaction(
 export interface Deciding {
   readonly policy: UsablePolicy
   readonly runId: number
+  /** The dry run beyond which nothing goes. */
+  readonly shownBy: number | undefined
   /** The instant for which all is judged, whenever that is. */
   readonly now: number
   readonly cursor: DecideCursor
@@ -68,7 +71,7 @@ export interface Deciding {
 export async function decideAll(
   registry: Registry,
   run: JobRun,
-  { policy, runId, now, cursor, pages }: Deciding,
+  { policy, runId, shownBy, now, cursor, pages }: Deciding,
 ): Promise<Pick<DecideCursor, 'kept' | 'toRemove'>> {
   const { metadata, context } = registry
   const { job, signal } = run
@@ -84,7 +87,8 @@ export async function decideAll(
       signal.throwIfAborted()
       if (pause.isDue()) await pause.take()
       if (!policy.reaches(repository.name)) continue
-      const verdicts = await judgeRepository(parts, { policy, repository, neighbours, now, pause })
+      const judged = await judgeRepository(parts, { policy, repository, neighbours, now, pause })
+      const verdicts = judged && (await asShown(metadata.reader, judged, { shownBy, repository, pause }))
       if (verdicts === undefined) run.log('warn', `${repository.name} has too many tags to be judged: all of them stay`)
       else {
         await writer.add(repository, verdicts, reached)

@@ -25,6 +25,8 @@ export interface RetentionRunDetail extends RunCounts {
   readonly isDry: boolean
   readonly revision: number
   readonly trigger: RetentionRunRecord['trigger']
+  /** The dry run that showed what might go, and beyond which nothing went. */
+  readonly shownBy?: number
 }
 
 /** What is decided is carried out by what the decisions themselves say. */
@@ -48,13 +50,14 @@ const endDeciding = transaction(import.meta.url, 'retention-job/end-deciding', a
 interface Ending {
   readonly job: JobClaim
   readonly runId: number
+  readonly shownBy: number | undefined
   readonly error: string | null
   readonly now: number
 }
 
 /** Undefined: the run had ended, or is gone with its policy. */
 const end = transaction(import.meta.url, 'retention-job/end', async (tx, input: Ending): Promise<RunCounts | undefined> => {
-  const { job, runId, error, now } = input
+  const { job, runId, shownBy, error, now } = input
   await advanceJob(tx, job, { phase: 'remove' } satisfies Cursor)
   const run = await findRun(tx, runId)
   const policy = run && (await findPolicy(tx, run.policyId))
@@ -62,7 +65,16 @@ const end = transaction(import.meta.url, 'retention-job/end', async (tx, input: 
   await endRun(tx, runId, { state: error === null ? 'done' : 'failed', error, at: now })
   const { kept, removed, failed, isDry, revision, trigger } = run
   if (error === null && isDry) await setShown(tx, policy.id, revision)
-  const detail: RetentionRunDetail = { run: runId, isDry, revision, trigger, kept, removed, failed }
+  const detail: RetentionRunDetail = {
+    run: runId,
+    isDry,
+    revision,
+    trigger,
+    kept,
+    removed,
+    failed,
+    ...(shownBy !== undefined && { shownBy }),
+  }
   const outcome = error === null ? ({ outcome: 'success' } as const) : ({ outcome: 'failure', reason: 'CONFLICT' } as const)
   await recordEvent(tx, {
     action: 'retention.run',
@@ -86,14 +98,14 @@ export function retentionJob(
     name: retentionKind,
     title: 'Decide which tags stay, and remove the others',
     concurrency: 2,
-    run: (run, { runId }) => runPolicy(registry, run, { runId, pages, flushPulls }),
+    run: (run, payload) => runPolicy(registry, run, { ...payload, pages, flushPulls }),
   }
 }
 
 async function runPolicy(
   registry: Registry,
   run: JobRun,
-  { runId, ...how }: RetentionPayload & Pick<Work, 'pages' | 'flushPulls'>,
+  { runId, shownBy, ...how }: RetentionPayload & Pick<Work, 'pages' | 'flushPulls'>,
 ): Promise<RunCounts | null> {
   const { metadata } = registry
   const found = await findRun(metadata.reader, runId)
@@ -101,8 +113,8 @@ async function runPolicy(
   // The policy was deleted meanwhile, or the process died after the end.
   if (found === undefined || record === undefined || found.endedAt !== null) return null
   if (!found.isDry) requireDeletes(registry)
-  const error = record.revision === found.revision ? await decideAndCarryOut(registry, run, { found, record, ...how }) : changed
-  const result = await metadata.write(end, { job: run.job, runId, error, now: registry.context.ports.clock.now() })
+  const error = record.revision === found.revision ? await decideAndCarryOut(registry, run, { found, record, shownBy, ...how }) : changed
+  const result = await metadata.write(end, { job: run.job, runId, shownBy, error, now: registry.context.ports.clock.now() })
   if (error !== null) run.log('warn', error)
   if (!found.isDry && result !== undefined && result.removed > 0) await remindOfUntagged(registry, run, record)
   await pruneRuns(metadata, found.policyId, run.signal)
@@ -122,19 +134,24 @@ const stale = 'what was decided is more than a day old, and is not carried out a
 interface Work {
   readonly found: RetentionRunRecord
   readonly record: RetentionPolicyRecord
+  readonly shownBy: number | undefined
   readonly pages: RetentionPages
   readonly flushPulls: FlushPulls
 }
 
 /** Gives why it ended early. */
-async function decideAndCarryOut(registry: Registry, run: JobRun, { found, record, pages, flushPulls }: Work): Promise<string | null> {
+async function decideAndCarryOut(
+  registry: Registry,
+  run: JobRun,
+  { found, record, shownBy, pages, flushPulls }: Work,
+): Promise<string | null> {
   const { id: runId, isDry, startedAt: now } = found
   const policy = usablePolicy(record)
   const cursor = (run.cursor ?? { phase: 'judge', after: '', kept: 0, toRemove: 0 }) as Cursor
   if (cursor.phase === 'judge') {
     // Rules of this policy or of those beside it may ask when something was pulled.
     await flushPulls()
-    const { kept, toRemove } = await decideAll(registry, run, { policy, runId, now, cursor, pages })
+    const { kept, toRemove } = await decideAll(registry, run, { policy, runId, shownBy, now, cursor, pages })
     await registry.metadata.write(endDeciding, { job: run.job, runId, isDry, kept, toRemove })
     const parts = { metadata: registry.metadata, ports: registry.context.ports }
     const misfit = kept + toRemove === 0 ? await misfitOf(parts, record, run.signal) : undefined

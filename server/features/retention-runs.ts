@@ -21,6 +21,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { resourceUnknown } from '#oci/resource-unknown.ts'
 import type { Registry } from '#registry/registry.ts'
 import { requireDeletes } from '#registry/require.ts'
+import { requireShownBy } from './retention-as-shown.ts'
 import type { PolicyName } from './retention-policies.ts'
 
 /** The kind of the jobs that run policies. */
@@ -35,6 +36,8 @@ type Parts = Pick<Registry, 'metadata'>
 /** Of the job. */
 export interface RetentionPayload {
   readonly runId: number
+  /** The dry run that showed what may go; undefined: whatever the policy removes by then. */
+  readonly shownBy?: number | undefined
 }
 
 interface NewRun {
@@ -43,12 +46,13 @@ interface NewRun {
   readonly now: number
   /** Undefined: its schedule. */
   readonly who: Who | undefined
+  readonly shownBy?: number | undefined
 }
 
 /** Adds a run and its job; undefined when one of the policy waits or runs already. */
 export async function insertRunWithJob(
   tx: Transactor,
-  { policy, isDry, now, who }: NewRun,
+  { policy, isDry, now, who, shownBy }: NewRun,
 ): Promise<number | { readonly busyJob: number }> {
   const { id: policyId, revision, projectId } = policy
   const uniqueKey = `retention:${policyId}`
@@ -57,21 +61,29 @@ export async function insertRunWithJob(
   const trigger = who === undefined ? 'schedule' : 'manual'
   const startedBy = who?.actor ?? `retention:${policy.project}/${policy.name}`
   const runId = await insertRun(tx, { policyId, revision, isDry, trigger, startedBy, startedAt: now })
-  const payload: RetentionPayload = { runId }
+  const payload: RetentionPayload = { runId, ...(shownBy !== undefined && { shownBy }) }
   const job = { kind: retentionKind, payload, uniqueKey, projectId, now }
   const enqueued = who === undefined ? await enqueueJob(tx, { ...job, createdBy: startedBy }) : await startJob(tx, job, who)
   await setRunJob(tx, runId, enqueued.jobId)
   return runId
 }
 
+/** What is to run, and how. */
+export interface RunToStart extends PolicyName {
+  readonly isDry: boolean
+  /** Of a run that removes: the dry run that showed what may go, and nothing else does. */
+  readonly shownBy?: number | undefined
+}
+
 const start = transaction(
   import.meta.url,
   'retention-runs/start',
-  async (tx, input: PolicyName & { readonly isDry: boolean; readonly who: Who; readonly now: number }): Promise<RetentionRunRecord> => {
-    const { projectId, name, isDry } = input
+  async (tx, input: RunToStart & { readonly who: Who; readonly now: number }): Promise<RetentionRunRecord> => {
+    const { projectId, name, isDry, shownBy } = input
     const policy = await findPolicyByName(tx, projectId, name)
     if (policy === undefined) throw resourceUnknown('retention policy', name)
     if (!isDry) requireShown(policy)
+    if (shownBy !== undefined) await requireShownBy(tx, policy, { runId: shownBy, runsWithDecisions: decisionsKept })
     const runId = await insertRunWithJob(tx, { ...input, policy })
     if (typeof runId === 'object')
       throw new RegistryError(
@@ -99,9 +111,15 @@ async function runIn(tx: Transactor, id: number): Promise<RetentionRunRecord> {
 
 /**
  * Starts a run of the policy by a job. Throws RESOURCE_UNKNOWN; CONFLICT while one is under way, and for a run that is to remove something of a policy
- * that is off or whose effect nobody has seen; UNSUPPORTED where nothing may be deleted.
+ * that is off, whose effect nobody has seen, or that the dry run named does not speak of as it is; UNSUPPORTED where nothing may be deleted.
  */
-export async function startRun(registry: Registry, run: PolicyName & { readonly isDry: boolean }, who: Who): Promise<RetentionRunRecord> {
+export async function startRun(registry: Registry, run: RunToStart, who: Who): Promise<RetentionRunRecord> {
+  if (run.isDry && run.shownBy !== undefined)
+    throw new RegistryError(
+      'REQUEST_INVALID',
+      { path: 'shownBy' },
+      { message: 'shownBy goes with dryRun: false, for it says what may be removed' },
+    )
   if (!run.isDry) requireDeletes(registry)
   return await registry.metadata.write(start, { ...run, who, now: registry.context.ports.clock.now() })
 }

@@ -1,6 +1,8 @@
 /** The rows of blobs against the store: is there a file of that size, and do its bytes hash to the digest. */
 import type { BlobKey } from '#blobs/blob-store.ts'
 import { systemCode } from '#blobs/storage-error.ts'
+import { isStoreLost } from '#blobs/store-mark.ts'
+import { FinalFailure } from '#jobs/final-failure.ts'
 import { blobsAfter, type StoredBlob } from '#metadata/blobs.ts'
 import type { Finding } from '#metadata/scrub-findings.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -11,6 +13,8 @@ import { advance, keep, type Pass, type ScrubWindow } from './scrub-pass.ts'
 const pageRows = 100
 /** So many blobs one after the other that cannot be looked at speak against the machine, not against them. */
 const failuresMax = 20
+
+const notMounted = 'the store is not there, so no blob is judged: is its disk mounted? See berth doctor'
 
 /** Goes over all blobs of the store. Throws when the store is not there at all: a disk that is not mounted is no reason to give up what is on it. */
 export async function scrubBlobs(pass: Pass): Promise<void> {
@@ -52,6 +56,7 @@ async function faultOf(pass: Pass, blob: StoredBlob): Promise<QuarantineReason |
     if (found === undefined) return 'missing'
     return found.sizeBytes === blob.sizeBytes ? undefined : 'wrong size'
   } catch (error) {
+    if (isStoreLost(error)) throw new FinalFailure(notMounted, { cause: error })
     if (signal.aborted || !(error instanceof RegistryError)) throw error
     return { error }
   }
@@ -93,7 +98,7 @@ async function isAsItWas({ registry }: Pass, { blobId, key, isQuarantined }: Sto
 async function requireStore({ registry }: Pass): Promise<void> {
   const { keys, next } = await registry.store.list({ limit: 100 })
   if (keys.length > 0 || next !== undefined) return
-  throw new Error(
+  throw new FinalFailure(
     'the store holds not one blob, so none is judged: is its disk mounted? If all is lost, push something, and scrub again: what is missing heals by pushes',
   )
 }

@@ -1,7 +1,7 @@
 /** Changing what administrators decide while the registry runs: the settings of the system, and the networks of a project. */
 import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
-import { createAddressRules, isAddressRange } from '#lib/address-rules.ts'
+import { createAddressRules, isAddressRange, withoutHostBits } from '#lib/address-rules.ts'
 import type { Ports } from '#lib/ports.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import type { Metadata } from '#metadata/metadata.ts'
@@ -70,14 +70,18 @@ export async function updateSystemSettings(
   return await metadata.write(update, { changes, expectedVersion, who, at: ports.clock.now() })
 }
 
+function rangeFault(range: string): string | undefined {
+  if (!isAddressRange(range)) return `${JSON.stringify(range)} is no address and no CIDR range`
+  const meant = withoutHostBits(range)
+  return meant === undefined ? undefined : `${range} has bits beyond its prefix: write ${meant}, or the address alone`
+}
+
 function checkLists(lists: NetworkLists, name: string, { address, force }: { readonly address: string; readonly force: boolean }): void {
   for (const [list, ranges] of Object.entries(lists) as [keyof NetworkLists, readonly string[]][]) {
-    const wrong = ranges.find((range) => !isAddressRange(range))
-    if (wrong === undefined) continue
+    const message = ranges.map(rangeFault).find((fault) => fault !== undefined)
+    if (message === undefined) continue
     const path = `body/${name}/${list}`
-    throw new RegistryError('REQUEST_INVALID', [{ path, message: `${JSON.stringify(wrong)} is no address and no CIDR range` }], {
-      message: `${path}: ${JSON.stringify(wrong)} is no address and no CIDR range`,
-    })
+    throw new RegistryError('REQUEST_INVALID', [{ path, message }], { message: `${path}: ${message}` })
   }
   if (force || createAddressRules(lists).admits(address)) return
   throw new RegistryError(

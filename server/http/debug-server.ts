@@ -3,7 +3,16 @@ import * as http from 'node:http'
 import type { Site } from './exchange.ts'
 import { handleRequest, type Listener } from './handle-request.ts'
 import { listeningUrl } from './listening-url.ts'
-import { answerAlive, answerDebugHealth, answerDebugVars, answerMetrics, answerReady, type StatusEndpoint } from './status-endpoints.ts'
+import { withoutStrictTransportSecurity } from './strict-transport-security.ts'
+import {
+  answerAlive,
+  answerDebugHealth,
+  answerDebugVars,
+  answerMetrics,
+  answerReady,
+  answerStarted,
+  type StatusEndpoint,
+} from './status-endpoints.ts'
 
 export interface DebugServer extends AsyncDisposable {
   readonly url: string
@@ -37,9 +46,11 @@ function debugListener(site: Site, metricsPath: string | undefined): Listener {
     ['/debug/vars', answerDebugVars],
     ['/healthz', answerAlive],
     ['/readyz', answerReady],
+    ['/startupz', answerStarted],
   ])
   if (metricsPath !== undefined) endpoints.set(metricsPath, answerMetrics)
-  return { site: { ...site, accessLog: { record: () => undefined } }, statusEndpoints: endpoints, hasApi: false }
+  const standardHeaders = withoutStrictTransportSecurity(site.standardHeaders)
+  return { site: { ...site, standardHeaders, accessLog: { record: () => undefined } }, statusEndpoints: endpoints, hasApi: false }
 }
 
 function closed(server: http.Server): Promise<void> {

@@ -6,6 +6,7 @@ import type { ProjectFacts } from '#access/decide.ts'
 import type { Principal } from '#access/principal.ts'
 import type { TokenDesk } from '#access/token-desk.ts'
 import type { Config } from '#config/config.ts'
+import type { AcmeCertificates } from '#features/acme.ts'
 import type { Audit } from '#features/audit.ts'
 import type { AuditStream } from '#features/audit-stream.ts'
 import type { PullStatistics } from '#features/pull-statistics.ts'
@@ -14,6 +15,7 @@ import type { Jobs } from '#jobs/jobs.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Metrics } from '#lib/metrics.ts'
 import type { Ports } from '#lib/ports.ts'
+import type { RepositoryName } from '#oci/reference.ts'
 import type { Actor, Registry } from '#registry/registry.ts'
 import type { AccessLog } from './access-log.ts'
 import { callerOf, type Caller, type TrustedProxies } from './forwarded.ts'
@@ -30,6 +32,8 @@ export interface HttpParts {
   /** Issues bearer tokens; absent in an open registry, and where an outside token server does. */
   readonly tokens?: TokenDesk | undefined
   readonly metrics: Metrics
+  /** The page of metrics of all processes that listen here; absent: this one's own. */
+  readonly metricsPage?: (() => Promise<string>) | undefined
   readonly log: Logger
   readonly ports: Ports
   /** Where logins and refusals are noted. */
@@ -42,6 +46,8 @@ export interface HttpParts {
   readonly system: SystemRules
   /** Work in the background. */
   readonly jobs: Jobs
+  /** Certificates by ACME; absent: none are configured. */
+  readonly acme?: AcmeCertificates | undefined
 }
 
 /** What one server works out once, for all its requests. */
@@ -52,7 +58,15 @@ export interface Site {
   readonly proxies: TrustedProxies
   readonly health: Health
   readonly accessLog: AccessLog
-  readonly state: { isDraining: boolean }
+  /** `isLeaving`: the end has been asked for. `isDraining`: and nothing more is taken up. */
+  readonly state: { isLeaving: boolean; isDraining: boolean }
+}
+
+/** A project by its present name, with the repository as it was asked for. `isHidden`: the caller may not see it. */
+export interface Aim {
+  readonly project: string
+  readonly repository?: RepositoryName | undefined
+  readonly isHidden: boolean
 }
 
 /** Written while the request is handled, read by the access log and the metrics. */
@@ -62,6 +76,8 @@ interface Notes {
   principal: Principal | undefined
   /** That owns the repository of the request, where the caller may do what it asks for. */
   project: ProjectFacts | undefined
+  /** What a call of the management API was aimed at, for the record of a refusal: kept even where the caller is told that nothing is there. */
+  aim: Aim | undefined
   errorCode: string | undefined
   /** What a 401 asks for. */
   challenge: { readonly scope?: string | undefined; readonly error?: 'insufficient_scope' | 'invalid_token' | undefined }
@@ -102,6 +118,7 @@ export function openExchange(site: Site, request: IncomingMessage, response: Ser
       handler: 'none',
       principal: undefined,
       project: undefined,
+      aim: undefined,
       errorCode: undefined,
       challenge: {},
       receivedBytes: 0,

@@ -6,6 +6,7 @@
  */
 import { BlockList, isIP, isIPv6 } from 'node:net'
 import type { IncomingMessage } from 'node:http'
+import { peerOf } from './connection-source.ts'
 
 export interface Caller {
   /** IP address without port; empty on a unix socket. */
@@ -34,9 +35,14 @@ export function parseTrustedProxies(entries: readonly string[]): TrustedProxies 
   return list
 }
 
+/** Whether the other end of a connection is one of them, by its address as Node writes it. */
+export function isTrustedPeer(address: string, proxies: TrustedProxies): boolean {
+  return isTrusted(plainAddress(address), proxies)
+}
+
 /** The caller as the nearest hop that is not a trusted proxy reports it. A peer on a unix socket is a proxy by nature. */
 export function callerOf(request: IncomingMessage, proxies: TrustedProxies): Caller {
-  const peer = plainAddress(request.socket.remoteAddress ?? '')
+  const peer = plainAddress(peerOf(request.socket))
   const scheme = 'encrypted' in request.socket ? 'https' : 'http'
   const direct: Caller = { address: peer, scheme, host: validHost(request.headers.host), isProxied: false }
   if (peer !== '' && !isTrusted(peer, proxies)) return direct

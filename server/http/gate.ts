@@ -14,6 +14,7 @@ import { TokenBuckets, type BucketLimit, type BucketState } from '#lib/token-buc
 import { RegistryError } from '#oci/errors.ts'
 import type { Admitted } from './authenticate.ts'
 import { exchangeCaller, type Exchange, type HttpParts } from './exchange.ts'
+import { whoOf } from './requester.ts'
 
 /** Senders that are remembered: some 20 MiB at worst. */
 const bucketsMax = 100_000
@@ -49,7 +50,7 @@ export async function gateAddress(exchange: Exchange): Promise<void> {
   limits.set(exchange.notes, limit)
   const state = limiterOf(parts).addresses.take(clientNetwork(address), limit, parts.ports.clock.monotonic())
   limitHeaders(exchange, 'address', limit, state)
-  if (!state.isAllowed) throw tooMany(parts, 'address', state)
+  if (!state.isAllowed) throw tooMany(exchange, 'address', state)
 }
 
 /** Throws ADDRESS_DENIED when the project is not for the caller's address, TOOMANYREQUESTS by the credential. */
@@ -63,7 +64,7 @@ export async function gatePrincipal(exchange: Exchange, principal: Principal, pr
   const key = `${principal.key} ${kind} ${id ?? ''}`
   const state = limiterOf(parts).credentials.take(key, limit, parts.ports.clock.monotonic())
   limitHeaders(exchange, 'credential', limit, state)
-  if (!state.isAllowed) throw tooMany(parts, 'credential', state)
+  if (!state.isAllowed) throw tooMany(exchange, 'credential', state)
 }
 
 /** {@link gatePrincipal} for a request on /v2, whose repository the caller may see. */
@@ -153,18 +154,7 @@ export function chargeWrongCredential(exchange: Exchange): void {
 }
 
 function refusedAddress(exchange: Exchange, address: string, project?: string): RegistryError {
-  exchange.site.parts.audit.note(
-    { action: 'access.refused', target: project === undefined ? 'system' : `project:${project}`, project },
-    {
-      actor: exchange.notes.principal?.name ?? '',
-      actorKey: exchange.notes.principal?.key,
-      requestId: exchange.requestId,
-      address,
-      userAgent: exchange.request.headers['user-agent'],
-      outcome: 'failure',
-      reason: 'ADDRESS_DENIED',
-    },
-  )
+  noteGate(exchange, { target: project === undefined ? 'system' : `project:${project}`, project }, 'ADDRESS_DENIED')
   const rule =
     project === undefined
       ? 'administrators of the registry set which addresses are'
@@ -179,7 +169,27 @@ function limitHeaders({ response }: Exchange, name: string, { requestsPerSecond,
   response.appendHeader('RateLimit', `"${name}";r=${state.remaining};t=${Math.ceil(state.resetSeconds)}`)
 }
 
-function tooMany({ metrics }: HttpParts, limit: 'address' | 'credential', { waitSeconds }: BucketState): RegistryError {
-  metrics.limited(limit)
+/** Counted in memory until it is written, so a flood of refused pulls is one row every few seconds. */
+function noteGate(
+  exchange: Exchange,
+  subject: { readonly target: string; readonly project?: string | undefined; readonly detail?: Readonly<Record<string, unknown>> },
+  reason: 'ADDRESS_DENIED' | 'TOOMANYREQUESTS',
+): void {
+  const { principal } = exchange.notes
+  const who =
+    principal === undefined
+      ? {
+          actor: '',
+          requestId: exchange.requestId,
+          address: exchangeCaller(exchange).address,
+          userAgent: exchange.request.headers['user-agent'],
+        }
+      : whoOf(exchange, principal)
+  exchange.site.parts.audit.note({ action: 'access.refused', ...subject }, { ...who, outcome: 'failure', reason })
+}
+
+function tooMany(exchange: Exchange, limit: 'address' | 'credential', { waitSeconds }: BucketState): RegistryError {
+  exchange.site.parts.metrics.limited(limit)
+  noteGate(exchange, { target: 'system', detail: { limit } }, 'TOOMANYREQUESTS')
   return new RegistryError('TOOMANYREQUESTS', undefined, { retryAfterSeconds: Math.max(1, Math.ceil(waitSeconds)) })
 }

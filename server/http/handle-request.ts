@@ -10,7 +10,7 @@ import { authenticate, refuseSwitchedOff, type Admitted, type Demand } from './a
 import type { Endpoint, Method, Operation } from './endpoint.ts'
 import { openExchange, type Exchange, type Site, type TargetedExchange } from './exchange.ts'
 import { chargeWrongCredential, gateAddress, gateAdmitted, gateWrite } from './gate.ts'
-import { noteQuotaRefusal } from './note-refusal.ts'
+import { noteQuotaRefusal, noteRefusal } from './note-refusal.ts'
 import { respondError } from './respond-error.ts'
 import { parseRoute, type Route } from './router.ts'
 import { answerSignIn, isSignInPath } from './sign-in-endpoint.ts'
@@ -49,7 +49,7 @@ export function handleRequest(listener: Listener, request: IncomingMessage, resp
 }
 
 /** What a drain still answers on the data port: the questions of balancers and supervisors. */
-const probes = new Set(['/healthz', '/readyz'])
+const probes = new Set(['/healthz', '/readyz', '/startupz'])
 
 async function answer(listener: Listener, exchange: Exchange): Promise<void> {
   requireHost(exchange)
@@ -112,6 +112,7 @@ async function answerRoute(exchange: TargetedExchange, endpoint: BoundEndpoint):
     if (operation.kind !== 'read') await gateWrite(exchange)
   } catch (error) {
     if (!(error instanceof RegistryError) || error.status !== 405) throw error
+    noteRefusal(exchange, operation.demand, 'UNSUPPORTED')
     // RFC 9110 §15.5.6: a 405 names what is left.
     respondError(exchange, error, ['Allow', endpoint.methods.filter((method) => method === 'GET' || method === 'HEAD').join(', ')])
     return

@@ -8,9 +8,11 @@
 import type { HttpParts } from './exchange.ts'
 import { configuredProbes, type Probe } from './health-probes.ts'
 
-/** A local fault that can be asked for; throws when there is one. */
+/** A fault that can be asked for; throws when there is one. */
 export interface HealthCheck {
   readonly name: string
+  /** What all nodes would find at the same time: told, and counted against none of them. */
+  readonly isShared?: boolean
   check(signal: AbortSignal): Promise<void>
 }
 
@@ -28,8 +30,12 @@ export interface Health extends Disposable {
 
 interface Readiness {
   readonly isReady: boolean
-  readonly checks: Readonly<Record<string, 'ok' | 'failed'>>
+  readonly checks: Readonly<Record<string, Finding>>
+  /** Of what is shared with other nodes; absent where nothing is. */
+  readonly shared?: Readonly<Record<string, Finding>>
 }
+
+type Finding = 'ok' | 'failed'
 
 const readinessTimeoutMs = 2_000
 const readinessAgeMs = 1_000
@@ -85,20 +91,26 @@ function repeat({ ports, log }: HttpParts, probe: Probe, failures: Map<string, s
   return ports.timers.every(Math.max(1, probe.intervalMs), () => void ask())
 }
 
-async function askAll(
+async function askAll(parts: HttpParts, checks: readonly HealthCheck[], failures: ReadonlyMap<string, string>): Promise<Readiness> {
+  const [own, shared] = await Promise.all([false, true].map((isShared) => findings(parts, checks, isShared)))
+  const configured = [...failures.keys()].map((name): [string, Finding] => [name, 'failed'])
+  const all = { ...own, ...Object.fromEntries(configured) }
+  const isReady = !Object.values(all).includes('failed')
+  return shared === undefined || Object.keys(shared).length === 0 ? { isReady, checks: all } : { isReady, checks: all, shared }
+}
+
+async function findings(
   { ports, log }: HttpParts,
   checks: readonly HealthCheck[],
-  failures: ReadonlyMap<string, string>,
-): Promise<Readiness> {
-  const answers = await Promise.all(
-    checks.map(async (one): Promise<[string, 'ok' | 'failed']> => {
-      const reason = await reasonOf(ports, readinessTimeoutMs, (signal) => one.check(signal))
-      if (reason !== undefined) log.warn({ check: one.name, reason }, 'not ready')
-      return [one.name, reason === undefined ? 'ok' : 'failed']
-    }),
-  )
-  const all = Object.fromEntries([...answers, ...[...failures.keys()].map((name): [string, 'failed'] => [name, 'failed'])])
-  return { isReady: !Object.values(all).includes('failed'), checks: all }
+  wanted: boolean,
+): Promise<Readonly<Record<string, Finding>>> {
+  const asked = checks.filter(({ isShared = false }) => isShared === wanted)
+  const answers = asked.map(async (one): Promise<[string, Finding]> => {
+    const reason = await reasonOf(ports, readinessTimeoutMs, (signal) => one.check(signal))
+    if (reason !== undefined) log.warn({ check: one.name, reason }, wanted ? 'shared fault' : 'not ready')
+    return [one.name, reason === undefined ? 'ok' : 'failed']
+  })
+  return Object.fromEntries(await Promise.all(answers))
 }
 
 /** Why the question got a bad answer or none in time; undefined when it went well. Never throws. */

@@ -2,21 +2,42 @@
 import type { Principal } from '#access/principal.ts'
 import { parseBasicCredential } from '#access/basic-credential.ts'
 import { refusalReason } from '#access/name-collision.ts'
+import { refusedFactsOf } from '#access/refused-credential.ts'
 import type { RegistryError } from '#oci/errors.ts'
 import { quotaFactsOf } from '#oci/quota-exceeded.ts'
 import type { Wanted } from './wanted.ts'
-import type { Exchange } from './exchange.ts'
+import { credentialText, type Exchange } from './exchange.ts'
 import { requesterOf, whoOf } from './requester.ts'
 
 /** A credential that was not taken; what cannot be judged now is no wrong credential. */
 export function noteWrongCredential(exchange: Exchange, error: RegistryError): void {
   const { authorization } = exchange.request.headers
   if (authorization === undefined || error.code === 'UNAVAILABLE') return
+  noteRefusedCredential(exchange, { action: 'login.failed', name: parseBasicCredential(authorization)?.name ?? '' }, error)
+}
+
+/** What is known of the credential is told to the record alone. `name` as it was typed, where the credential itself is nobody's that is known. */
+export function noteRefusedCredential(
+  exchange: Exchange,
+  { action, name }: { readonly action: 'login.failed' | 'bearer.refused'; readonly name: string },
+  error: RegistryError,
+): void {
   const { address, userAgent, requestId } = requesterOf(exchange)
-  const name = parseBasicCredential(authorization)?.name ?? ''
+  const { why, credential, owner, hint } = refusedFactsOf(error) ?? {}
+  const typed = name === '' ? undefined : `user:${name}`
+  const target = owner ?? typed ?? (hint === undefined ? 'system' : `token:${hint}`)
+  const detail = why === undefined ? undefined : { cause: why, hint, ...(typed !== undefined && typed !== target && { name }) }
   exchange.site.parts.audit.note(
-    { action: 'login.failed', target: name === '' ? 'system' : `user:${name}` },
-    { actor: '', requestId, address, userAgent, outcome: 'failure', reason: refusalReason(error) },
+    { action, target, detail },
+    {
+      actor: '',
+      credential: credential && credentialText(credential),
+      requestId,
+      address,
+      userAgent,
+      outcome: 'failure',
+      reason: refusalReason(error),
+    },
   )
 }
 
@@ -34,8 +55,12 @@ export function notePasswordLogin(exchange: Exchange, principal: Principal): voi
   if (principal.isPasswordFresh === true) noteLogin(exchange, principal)
 }
 
-/** A request that its sender's rights, or the bounds of the credential, do not cover. */
-export function noteRefusal(exchange: Exchange, { permission, repository }: Wanted, reason: 'UNAUTHORIZED' | 'DENIED'): void {
+/** A request that its sender's rights, or the bounds of the credential, do not cover; or (`UNSUPPORTED`) what is switched off for everybody. */
+export function noteRefusal(
+  exchange: Exchange,
+  { permission, repository }: Wanted,
+  reason: 'UNAUTHORIZED' | 'DENIED' | 'UNSUPPORTED',
+): void {
   const { principal } = exchange.notes
   if (principal === undefined) return
   const happening = { action: 'access.refused', target: 'system', repository, detail: { permission } } as const

@@ -14,7 +14,7 @@ const json: HeaderList = ['Content-Type', 'application/json; charset=utf-8']
 export function beginResponse(exchange: Exchange, status: number, headers: HeaderList): void {
   const { site, response, requestId } = exchange
   const all = [...site.standardHeaders, 'X-Request-Id', requestId, ...headers]
-  if (site.state.isDraining || mustClose(exchange)) all.push('Connection', 'close')
+  if (site.state.isLeaving || mustClose(exchange)) all.push('Connection', 'close')
   response.writeHead(status, all)
 }
 

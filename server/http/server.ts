@@ -9,17 +9,25 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import { connect, type Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import type { TlsConfig } from '#config/config.ts'
 import { createAccessLog } from './access-log.ts'
 import { createConnections, type Connections } from './connections.ts'
 import { openDebugServer } from './debug-server.ts'
+import { drain, type CloseOptions } from './drain.ts'
 import type { HttpParts, Site } from './exchange.ts'
 import { parseTrustedProxies } from './forwarded.ts'
 import { handleRequest, type Listener } from './handle-request.ts'
 import { createHealth, type HealthCheck } from './health.ts'
 import { listeningUrl } from './listening-url.ts'
 import { refuseConnection } from './refuse-connection.ts'
-import { answerAlive, answerGuardedMetrics, answerReady, answerRoot, type StatusEndpoint } from './status-endpoints.ts'
-import { certificateStamp, isClientWelcome, readSecureContext, tlsServerOptions } from './tls.ts'
+import { answerAlive, answerGuardedMetrics, answerReady, answerRoot, answerStarted, type StatusEndpoint } from './status-endpoints.ts'
+import { readProxyHeaders } from './proxy-protocol.ts'
+import { openRedirectServer } from './redirect-server.ts'
+import { strictTransportSecurity } from './strict-transport-security.ts'
+import { openCertificates, type Certificates } from './tls-certificates.ts'
+import { ensureSelfSigned } from './tls-self-signed.ts'
+import { challengeProtocol, handshakeOptions } from './tls-handshake.ts'
+import { isClientWelcome, tlsServerOptions } from './tls.ts'
 import { warnOfClaimedAddresses } from './warn-of-claimed-addresses.ts'
 
 /** A server that can be started once and stopped once. */
@@ -31,11 +39,11 @@ export interface HttpServer extends AsyncDisposable {
   /** Where the debug listener is; undefined without one. */
   readonly debugUrl: string | undefined
   /**
-   * Orderly end: idle connections are closed, requests under way finish within `http.draintimeout` (without limit when it is 0). Until they have,
-   * `/readyz` says 503, so that balancers turn away, and every other new request is refused with 503; then the listener closes. Resolves when the
-   * last connection is closed.
+   * Orderly end: `/readyz` says 503 at once, so that balancers turn away; for `http.draindelay` all else is served as before. Then idle connections are
+   * closed, requests under way finish within `http.draintimeout` (without limit when it is 0), and every other new request is refused with 503 until they
+   * have; then the listener closes. Resolves when the last connection is closed.
    */
-  close(): Promise<void>
+  close(options?: CloseOptions): Promise<void>
 }
 
 /** Builds the server without listening. `checks` are this process's own faults, for `/readyz`. */
@@ -46,14 +54,16 @@ export function createHttpServer(parts: HttpParts, checks: readonly HealthCheck[
   const running = new AsyncDisposableStack()
   let debugUrl: string | undefined
   let closing: Promise<void> | undefined
-  const close = () => (closing ??= stop({ site, connections, server }, running))
+  const close = (options?: CloseOptions) => (closing ??= stop({ site, connections, server }, running, options))
   return {
     async listen() {
       running.use(site.health)
-      if (server instanceof https.Server) running.use(await loadCertificate(parts, server, connections))
+      if (server instanceof https.Server) running.use(await loadCertificates(parts, server, connections))
       await warnOfClaimedAddresses(parts)
+      if (parts.config.http.proxyProtocol) running.use(awaitProxyHeaders(server, site))
       await listen(server, parts)
       site.health.start()
+      running.use(await openRedirectServer(site, securePortOf(server)))
       const debug = await openDebugServer(site)
       if (debug === undefined) return
       running.use(debug)
@@ -66,7 +76,7 @@ export function createHttpServer(parts: HttpParts, checks: readonly HealthCheck[
       return debugUrl
     },
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   }
 }
 
@@ -74,11 +84,11 @@ function createSite(parts: HttpParts, checks: readonly HealthCheck[]): Site {
   const configured = Object.entries(parts.config.http.headers).flatMap(([name, values]) => values.flatMap((value) => [name, value]))
   return {
     parts,
-    standardHeaders: ['Docker-Distribution-Api-Version', 'registry/2.0', ...configured],
+    standardHeaders: ['Docker-Distribution-Api-Version', 'registry/2.0', ...configured, ...strictTransportSecurity(parts.config.http)],
     proxies: parseTrustedProxies(parts.config.http.trustedProxies),
     health: createHealth(parts, checks),
     accessLog: createAccessLog(parts),
-    state: { isDraining: false },
+    state: { isLeaving: false, isDraining: false },
   }
 }
 
@@ -91,12 +101,7 @@ type NodeServer = http.Server | https.Server
 
 function createNodeServer(wiring: Wiring): NodeServer {
   const { tls } = wiring.site.parts.config.http
-  const options = nodeOptions(wiring.site)
-  const { headersTimeoutMs } = wiring.site.parts.config.limits
-  const server =
-    tls === undefined
-      ? http.createServer(options)
-      : https.createServer({ ...options, ...tlsServerOptions(tls), handshakeTimeout: headersTimeoutMs })
+  const server = tls === undefined ? http.createServer(nodeOptions(wiring.site)) : createSecureServer(wiring.site, tls)
   const listener = dataListener(wiring.site)
   const handle = (awaitsContinue: boolean) => (request: http.IncomingMessage, response: http.ServerResponse) => {
     const { socket } = request
@@ -115,9 +120,32 @@ function createNodeServer(wiring: Wiring): NodeServer {
     server.on('secureConnection', (socket: TLSSocket) => {
       wiring.connections.track(socket)
       if (!isClientWelcome(socket, tls)) socket.destroy()
+      // All that an authority wanted was the certificate.
+      else if (socket.alpnProtocol === challengeProtocol) socket.destroySoon()
     })
   }
   return server
+}
+
+function createSecureServer(site: Site, tls: TlsConfig): https.Server {
+  const { config, acme, log } = site.parts
+  const server: https.Server = https.createServer({
+    ...nodeOptions(site),
+    ...tlsServerOptions(tls),
+    ...handshakeOptions(() => loaded.get(server), acme, log),
+    handshakeTimeout: config.limits.headersTimeoutMs,
+  })
+  return server
+}
+
+function awaitProxyHeaders(server: NodeServer, { parts, proxies }: Site): Disposable {
+  const { config, ports, log } = parts
+  return readProxyHeaders(server, { proxies, timeoutMs: config.limits.headersTimeoutMs, timers: ports.timers, log })
+}
+
+function securePortOf(server: NodeServer): number | undefined {
+  const address = server.address()
+  return address === null || typeof address === 'string' ? undefined : address.port
 }
 
 /** See operations.md "Node defaults to override": each default of Node that is wrong for a registry is set here. */
@@ -148,6 +176,7 @@ function dataListener(site: Site): Listener {
     [prefix, answerRoot],
     ['/healthz', answerAlive],
     ['/readyz', answerReady],
+    ['/startupz', answerStarted],
   ])
   if (debug?.metricsPath === undefined) endpoints.set('/metrics', answerGuardedMetrics)
   return { site, statusEndpoints: endpoints, hasApi: true }
@@ -169,29 +198,20 @@ function onClientError({ site, connections }: Wiring, error: NodeJS.ErrnoExcepti
   refuseConnection(site, socket, error)
 }
 
-async function loadCertificate(parts: HttpParts, server: https.Server, connections: Connections): Promise<Disposable> {
-  const { ports, log, config } = parts
-  const { tls } = config.http
-  if (tls === undefined) throw new Error('no TLS configuration')
-  server.setSecureContext(await readSecureContext(ports, tls))
-  let stamp = await certificateStamp(ports, tls)
-  const reload = async () => {
-    const found = await certificateStamp(ports, tls)
-    if (found === stamp) return
-    server.setSecureContext(await readSecureContext(ports, tls))
-    stamp = found
-    // Authorities and revocation lists are asked in handshakes alone.
-    if (tls.clientCas.length > 0) connections.retire()
-    log.info('certificate taken up anew')
-  }
-  // A half-written pair fails here and is tried again; the one in use goes on.
-  return ports.timers.every(
-    certificateIntervalMs,
-    () => void reload().catch((error: unknown) => log.error({ err: error }, 'certificate not taken up')),
-  )
-}
+const loaded = new WeakMap<https.Server, Certificates>()
 
-const certificateIntervalMs = 10_000
+async function loadCertificates(parts: HttpParts, server: https.Server, connections: Connections): Promise<Disposable> {
+  const { tls } = parts.config.http
+  if (tls === undefined) throw new Error('no TLS configuration')
+  await ensureSelfSigned(parts, tls)
+  const certificates = await openCertificates(parts, tls, {
+    setDefault: (options) => server.setSecureContext(options),
+    // Authorities and revocation lists are asked in handshakes alone.
+    changed: () => tls.clientCas.length > 0 && connections.retire(),
+  })
+  loaded.set(server, certificates)
+  return certificates
+}
 
 async function listen(server: NodeServer, { config, ports, log }: HttpParts): Promise<void> {
   const target = config.http.listen
@@ -224,31 +244,11 @@ function answers(path: string): Promise<boolean> {
   return promise.finally(() => socket.destroy())
 }
 
-async function stop(wiring: Wiring & { readonly server: NodeServer }, running: AsyncDisposableStack): Promise<void> {
+async function stop(
+  wiring: Wiring & { readonly server: NodeServer },
+  running: AsyncDisposableStack,
+  options?: CloseOptions,
+): Promise<void> {
   await using _running = running
-  await drain(wiring)
-}
-
-async function drain({ site, connections, server }: Wiring & { readonly server: NodeServer }): Promise<void> {
-  const { config, ports, log } = site.parts
-  site.state.isDraining = true
-  if (!server.listening) return
-  const { promise: closed, resolve } = Promise.withResolvers<void>()
-  const { drainTimeoutMs } = config.http
-  const timer =
-    drainTimeoutMs === 0
-      ? undefined
-      : ports.timers.after(drainTimeoutMs, () => {
-          log.warn({ drainTimeoutMs }, 'requests were cut: they took longer than http.draintimeout')
-          connections.destroyAll()
-          server.closeAllConnections()
-        })
-  try {
-    await connections.settle()
-    server.close(() => resolve())
-    await connections.drain()
-    await closed
-  } finally {
-    timer?.[Symbol.dispose]()
-  }
+  await drain(wiring, options)
 }

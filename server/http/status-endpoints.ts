@@ -1,4 +1,4 @@
-/** The end points beside /v2: `/`, `/healthz`, `/readyz`, `/metrics`, and those of the debug listener. */
+/** The end points beside /v2: `/`, `/healthz`, `/readyz`, `/startupz`, `/metrics`, and those of the debug listener. */
 import { RegistryError } from '#oci/errors.ts'
 import { authenticate } from './authenticate.ts'
 import type { TargetedExchange } from './exchange.ts'
@@ -19,14 +19,22 @@ export function answerAlive(exchange: TargetedExchange): void {
   respond(exchange, 200, plain, 'ok\n')
 }
 
-/** `/readyz`: 503 while draining or while a local check fails. `?verbose` tells which, by name; the reasons are in the log. */
+/** `/startupz`: this process has opened all that it needs. Before that nothing, or `announce-start.ts`, answers here. */
+export function answerStarted(exchange: TargetedExchange): void {
+  respond(exchange, 200, plain, 'ok\n')
+}
+
+/**
+ * `/readyz`: 503 from the moment that the end is asked for, and while a local check fails. `?verbose` tells which, by name, and how what is shared with other nodes
+ * does, which counts for nothing here; the reasons are in the log.
+ */
 export async function answerReady(exchange: TargetedExchange): Promise<void> {
   const { health, state } = exchange.site
-  const { isReady, checks } = state.isDraining ? { isReady: false, checks: { drain: 'failed' } } : await health.readiness()
+  const { isReady, ...found } = state.isLeaving ? { isReady: false, checks: { drain: 'failed' } } : await health.readiness()
   const status = isReady ? 200 : 503
   if (exchange.target.query.has('verbose')) {
     const headers = ['Content-Type', 'application/json; charset=utf-8', ...noStore]
-    respond(exchange, status, headers, JSON.stringify({ status: isReady ? 'ready' : 'not ready', checks }))
+    respond(exchange, status, headers, JSON.stringify({ status: isReady ? 'ready' : 'not ready', ...found }))
     return
   }
   respond(exchange, status, plain, isReady ? 'ok\n' : 'not ready\n')
@@ -48,9 +56,9 @@ export function answerDebugVars(exchange: TargetedExchange): void {
 
 /** The page that Prometheus reads. */
 export async function answerMetrics(exchange: TargetedExchange): Promise<void> {
-  const { metrics, registry } = exchange.site.parts
+  const { metrics, registry, metricsPage = () => metrics.registry.metrics() } = exchange.site.parts
   metrics.openUploads.set(registry.memory.uploads.size)
-  respond(exchange, 200, ['Content-Type', metrics.registry.contentType, ...noStore], await metrics.registry.metrics())
+  respond(exchange, 200, ['Content-Type', metrics.registry.contentType, ...noStore], await metricsPage())
 }
 
 /** Metrics on the data port: for anyone where the registry is open, else for whoever has credentials. */

@@ -1,14 +1,16 @@
-/** TLS of the data port: what is asked of clients, and a certificate that is taken up again when its file changes. */
-import { constants } from 'node:crypto'
+/** TLS of the data port: what is asked of clients, and what every certificate of it is served with. */
+import { constants, X509Certificate } from 'node:crypto'
 import type { SecureContextOptions, TlsOptions, TLSSocket } from 'node:tls'
-import type { TlsConfig } from '#config/config.ts'
+import type { CertificateFiles, TlsConfig } from '#config/config.ts'
 import type { Ports } from '#lib/ports.ts'
 
-/** The part of the options that never changes while the server runs. HTTP/1.1 only: HTTP/2's default windows throttle large blobs. */
+/** What connections speak once they are encrypted. HTTP/1.1 only: HTTP/2's default windows throttle large blobs. */
+export const applicationProtocol = 'http/1.1'
+
+/** The part of the options that never changes while the server runs. */
 export function tlsServerOptions({ clientCas, clientAuth }: TlsConfig): TlsOptions {
   const asksClients = clientCas.length > 0
   return {
-    ALPNProtocols: ['http/1.1'],
     requestCert: asksClients,
     rejectUnauthorized: asksClients && clientAuth === 'require-and-verify-client-cert',
   }
@@ -22,22 +24,36 @@ export function isClientWelcome(socket: TLSSocket, { clientCas, clientAuth }: Tl
   return socket.authorized || (clientAuth === 'verify-client-cert-if-given' && !hasCertificate)
 }
 
-/** Reads key, certificate, authorities and revocation lists. Throws what the file system says. */
-export async function readSecureContext({ files }: Ports, tls: TlsConfig): Promise<SecureContextOptions> {
+/** What all certificates are served with: authorities and revocation lists for clients, versions, ciphers. Throws what the file system says. */
+export async function readTrust({ files }: Pick<Ports, 'files'>, tls: TlsConfig): Promise<SecureContextOptions> {
   const read = (names: readonly string[]) => Promise.all(names.map((file) => files.readFile(file)))
-  const [[cert, key], ca, crl] = await Promise.all([read([tls.certificate, tls.key]), read(tls.clientCas), read(tls.crls)])
-  const optional = {
+  const [ca, crl] = await Promise.all([read(tls.clientCas), read(tls.crls)])
+  for (const [index, pem] of ca.entries()) checkAuthority(pem, tls.clientCas[index] ?? '')
+  return {
+    minVersion: tls.minimumVersion,
     // A resumed session would bring back a certificate that was revoked meanwhile.
     ...(ca.length > 0 ? { ca, secureOptions: constants.SSL_OP_NO_TICKET } : {}),
     ...(crl.length > 0 ? { crl } : {}),
     ...(tls.cipherSuites === undefined ? {} : { ciphers: tls.cipherSuites.join(':') }),
   }
-  if (cert === undefined || key === undefined) throw new Error('certificate or key is missing')
-  return { cert, key, minVersion: tls.minimumVersion, ...optional }
 }
 
-/** What changes when a file of the set is replaced, by name or by content. */
-export async function certificateStamp({ files }: Ports, tls: TlsConfig): Promise<string> {
-  const stats = await Promise.all([tls.certificate, tls.key, ...tls.clientCas, ...tls.crls].map((file) => files.stat(file)))
+/** OpenSSL takes nonsense for no authority at all, and then every client would be a stranger. */
+function checkAuthority(pem: Buffer, file: string): void {
+  try {
+    void new X509Certificate(pem)
+  } catch (cause) {
+    throw new Error(`${file} has no certificate in PEM`, { cause })
+  }
+}
+
+/** The pairs of files, the default one first; none where all certificates come by ACME. */
+export function certificateFilesOf({ certificate, key, certificates = [] }: TlsConfig): readonly CertificateFiles[] {
+  return certificate === undefined || key === undefined ? certificates : [{ certificate, key }, ...certificates]
+}
+
+/** What changes when a file is replaced, by name or by content. */
+export async function stampOf({ files }: Pick<Ports, 'files'>, names: readonly string[]): Promise<string> {
+  const stats = await Promise.all(names.map((file) => files.stat(file)))
   return stats.map(({ ino, size, mtimeMs }) => `${ino}:${size}:${mtimeMs}`).join(' ')
 }

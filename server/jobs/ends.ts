@@ -1,6 +1,7 @@
 /** The ends of runs: gathered while a write is under way, and told in one transaction. */
 import { RegistryError } from '#oci/errors.ts'
 import { describeError } from './describe-error.ts'
+import { FinalFailure } from './final-failure.ts'
 import { end, type Ended, type RunEnding } from './claims.ts'
 import type { ActiveRun } from './job-run.ts'
 import type { WorkerState } from './worker.ts'
@@ -67,7 +68,7 @@ export function createEnds(state: WorkerState, onFreed: () => void): Ends {
       parts.log.warn({ job: run.claimed.id, kind: run.kind.name, err: error }, 'a job failed')
       const sentence = describeError(error)
       run.run.log('error', sentence)
-      tell(run, { outcome: 'threw', result: null, error: sentence })
+      tell(run, { outcome: error instanceof FinalFailure ? 'failed' : 'threw', result: null, error: sentence })
     },
     failForGood: (run, fault) => tell(run, { outcome: 'failed', result: null, error: fault }),
     async finish() {

@@ -6,6 +6,7 @@ import { createJobs } from './create-jobs.ts'
 import type { AnyJobKind, JobParts, Jobs } from './jobs.ts'
 import { listJobs, readJob } from './list-jobs.ts'
 import type { JobRecord } from '#metadata/jobs.ts'
+import { waitFor } from './test-time.ts'
 
 /** A room with a database of its own, or on one that is there. */
 export interface TestRoom extends AsyncDisposable {
@@ -21,7 +22,7 @@ export async function openTestRoom(
   { ports = systemPorts, file = ':memory:' }: { readonly ports?: JobParts['ports']; readonly file?: string } = {},
 ): Promise<TestRoom> {
   const log = pino({ enabled: false })
-  const metadata = await openTestDatabase(file)
+  const metadata = waitFor(await openTestDatabase(file))
   const parts = { metadata, ports, log }
   const jobs = createJobs({ ...parts, kinds })
   return {

@@ -1,5 +1,7 @@
 /** Time for tests that moves only when it is told to. */
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { Metadata } from '#metadata/metadata.ts'
+import type { PostgresMetadata } from '#metadata/postgres.ts'
 import type { JobParts } from './jobs.ts'
 
 interface Timer {
@@ -63,7 +65,37 @@ export function createTestTime(startAt: number = Date.UTC(2026, 0, 15, 12)): Tes
   }
 }
 
-/** Lets what can happen without time passing happen: writes take some turns of the event loop. */
+/** Of each database over a network that a test uses: whether it is at work. */
+const atWork = new Set<() => boolean>()
+
+/** Time of tests stands still while this database is at work, however long it takes. SQLite needs it not: {@link settled} knows its turns. */
+export function waitFor(metadata: Metadata): Metadata {
+  if (metadata.dialect === 'sqlite') return metadata
+  let writes = 0
+  const write: Metadata['write'] = metadata.write.bind(metadata)
+  const close = metadata[Symbol.asyncDispose].bind(metadata)
+  const isAtWork = () => {
+    const { reads, writes: writing } = (metadata as PostgresMetadata).figures
+    return writes > 0 || [reads, writing].some(({ open, idle, waiting }) => waiting > 0 || open > idle)
+  }
+  atWork.add(isAtWork)
+  const counted: Metadata['write'] = async (definition, input) => {
+    writes++
+    try {
+      return await write(definition, input)
+    } finally {
+      writes--
+    }
+  }
+  const forget = () => (atWork.delete(isAtWork), close())
+  return Object.assign(metadata, { write: counted, [Symbol.asyncDispose]: forget })
+}
+
+/** Lets what can happen without time passing happen: writes take some turns of the event loop, or as long as {@link waitFor} sees. */
 export async function settled(): Promise<void> {
-  for (let turn = 0; turn < 12; turn++) await new Promise((resolve) => setImmediate(resolve))
+  const turn = () => new Promise((resolve) => setImmediate(resolve))
+  for (let quiet = 0; quiet < 12; quiet++) {
+    await turn()
+    if (Array.from(atWork).some((isAtWork) => isAtWork())) quiet = 0
+  }
 }

@@ -38,3 +38,12 @@ export const spoil = transaction(
     await tx.updateTable('jobs').set(columns).where('id', '=', id).execute()
   },
 )
+
+/** Jobs by the thousand in one transaction. */
+export const enqueueMany = transaction(
+  import.meta.url,
+  'test-jobs/enqueue-many',
+  async (tx, jobs: readonly Parameters<typeof enqueueJob>[1][]) => {
+    for (const job of jobs) await enqueueJob(tx, job)
+  },
+)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { pino } from 'pino'
 import { claim, beat, end, advance } from './claims.ts'
 import { createJobs } from './create-jobs.ts'
+import { FinalFailure } from './final-failure.ts'
 import type { JobKind, JobRun } from './jobs.ts'
 import { readJobLines } from './list-jobs.ts'
 import { runInline } from './run-inline.ts'
@@ -32,6 +33,17 @@ test('a job runs once with its payload, and its result is kept', async () => {
   assert.deepEqual(JSON.parse(job.result ?? ''), { said: 'hello' })
   assert.ok(job.startedAt !== null && job.endedAt !== null && job.endedAt >= job.startedAt)
   assert.deepEqual([job.attempts, job.error, job.worker, job.createdBy], [1, null, '', 'test'])
+})
+
+test('what no other try could do better is tried once, and can be asked for again', async () => {
+  let tries = 0
+  const run = () => (tries++, Promise.reject(new FinalFailure('the disk is away')))
+  await using room = await openTestRoom([kindOf('lost', run)])
+  await using _working = room.jobs.start()
+  const { jobId } = await room.jobs.enqueue({ ...from, kind: 'lost' })
+  await eventually(async () => (await room.read(jobId)).state === 'failed')
+  const { attempts, error } = await room.read(jobId)
+  assert.deepEqual([tries, attempts, error], [1, 1, 'the disk is away'])
 })
 
 test('a transaction that fails leaves no job behind', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createAddressRules, isAddressRange } from './address-rules.ts'
+import { createAddressRules, isAddressRange, withoutHostBits } from './address-rules.ts'
 
 test('without lists every address comes in', () => {
   assert.ok(createAddressRules({ allow: [], deny: [] }).admits('192.0.2.1'))
@@ -60,4 +60,31 @@ test('only addresses and ranges are ranges', () => {
     'fe80::1%eth0',
   ]
   for (const text of wrong) assert.ok(!isAddressRange(text), text)
+})
+
+test('a range with bits beyond its prefix is told as the one that it is', () => {
+  for (const [text, meant] of [
+    ['10.0.0.5/8', '10.0.0.0/8'],
+    ['192.0.2.129/25', '192.0.2.128/25'],
+    ['255.255.255.255/0', '0.0.0.0/0'],
+    ['2001:db8::1/32', '2001:db8::/32'],
+    ['2001:db8:1:2:3:4:5:6/65', '2001:db8:1:2::/65'],
+    ['::ffff:10.0.0.5/104', '::ffff:a00:0/104'],
+    ['::1/64', '::/64'],
+  ] as const)
+    assert.equal(withoutHostBits(text), meant, text)
+  for (const text of [
+    '10.0.0.0/8',
+    '10.0.0.5',
+    '10.0.0.5/32',
+    '0.0.0.0/0',
+    '::1',
+    '::1/128',
+    '::/0',
+    '2001:db8::/32',
+    '::ffff:10.0.0.0/104',
+    'x',
+    '',
+  ])
+    assert.equal(withoutHostBits(text), undefined, text)
 })

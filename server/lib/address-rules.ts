@@ -40,6 +40,36 @@ export function isAddressRange(text: string): boolean {
   return parseRange(text) !== undefined
 }
 
+/** How a range is to be written that has bits beyond its prefix, which nobody means: `10.0.0.0/8` for `10.0.0.5/8`. Undefined where there are none. */
+export function withoutHostBits(text: string): string | undefined {
+  const [address = '', prefix] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || prefix === undefined) return undefined
+  const rest = BigInt((version === 4 ? 32 : 128) - Number(prefix))
+  const bits = bitsOf(address)
+  const network = (bits >> rest) << rest
+  return network === bits ? undefined : `${version === 4 ? ipv4Of(network) : ipv6Of(network)}/${prefix}`
+}
+
+function bitsOf(address: string): bigint {
+  if (isIP(address) === 4) return address.split('.').reduce((bits, part) => (bits << 8n) | BigInt(part), 0n)
+  // A dotted tail stands for two groups.
+  const plain = address.replace(/[^:]*\.[^:]*$/, (dotted) => bitsOf(dotted).toString(16).padStart(8, '0').replace(/^.{4}/, '$&:'))
+  const [left = [], right = []] = plain.split('::').map((half) => half.split(':').filter((group) => group !== ''))
+  const groups = [...left, ...Array.from({ length: 8 - left.length - right.length }, () => '0'), ...right]
+  return groups.reduce((bits, group) => (bits << 16n) | BigInt(`0x${group}`), 0n)
+}
+
+function ipv4Of(bits: bigint): string {
+  return [24n, 16n, 8n, 0n].map((shift) => (bits >> shift) & 255n).join('.')
+}
+
+function ipv6Of(bits: bigint): string {
+  const groups = bits.toString(16).padStart(32, '0').match(/.{4}/g) ?? []
+  // URLs write addresses in the short form.
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
+}
+
 /** Texts that are no range are left out of `deny`; one in `allow` allows nobody. */
 export function createAddressRules({ allow, deny }: AddressLists): AddressRules {
   if (allow.length === 0 && deny.length === 0) return noAddressRules

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { makeTestDirectory, openTestDatabase } from './test-database.ts'
+import { testDialect } from './test-postgres.ts'
 import { addSetting } from './test-transactions.ts'
 
 interface Started {
@@ -27,10 +28,13 @@ async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
 }
 
-function settingNames(file: string): Set<string> {
-  using database = new DatabaseSync(file)
-  assert.deepEqual(database.prepare('pragma integrity_check').get()?.['integrity_check'], 'ok')
-  const rows = database.prepare('select name from settings').all() as { name: string }[]
+async function settingNames(file: string): Promise<Set<string>> {
+  if (testDialect === 'sqlite') {
+    using database = new DatabaseSync(file)
+    assert.deepEqual(database.prepare('pragma integrity_check').get()?.['integrity_check'], 'ok')
+  }
+  await using metadata = await openTestDatabase(file)
+  const rows = await metadata.reader.selectFrom('settings').select('name').execute()
   return new Set(rows.map((row) => row.name))
 }
 
@@ -47,7 +51,7 @@ test('a process killed while it writes loses no acknowledged row', async () => {
     await ended(started.child)
     assert.equal(started.child.signalCode, 'SIGKILL')
     assert.ok(acknowledged.length - before >= enough)
-    const stored = settingNames(directory.file)
+    const stored = await settingNames(directory.file)
     assert.deepEqual(
       acknowledged.filter((name) => !stored.has(name)),
       [],
@@ -68,7 +72,7 @@ test('two processes that create and write the same file at once both get all the
     [0, 0],
   )
   assert.equal(said.length, 400)
-  assert.deepEqual(settingNames(directory.file), new Set(said))
+  assert.deepEqual(await settingNames(directory.file), new Set(said))
 })
 
 test('a migration killed in the middle leaves nothing behind, and the next start goes on', async () => {

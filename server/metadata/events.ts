@@ -49,6 +49,24 @@ export async function newestEventOf(reader: Reader | Transactor, action: string)
   return await reader.selectFrom('events').selectAll().where('action', '=', action).orderBy('id', 'desc').limit(1).executeTakeFirst()
 }
 
+/** Revocations that are looked through: a secret that was revoked before so many others is as good as unknown. */
+const revocationsMax = 1_000
+
+/** The newest record of that action about a secret that begins so. */
+export async function revocationOf(
+  reader: Reader,
+  { action, hint }: { readonly action: 'token.revoked' | 'robot.secret-revoked'; readonly hint: string },
+): Promise<Pick<EventRow, 'target' | 'detail'> | undefined> {
+  const newest = await reader
+    .selectFrom('events')
+    .select(['target', 'detail'])
+    .where('action', '=', action)
+    .orderBy('id', 'desc')
+    .limit(revocationsMax)
+    .execute()
+  return newest.find(({ target, detail }) => target === `token:${hint}` || detail.includes(`"hint":${JSON.stringify(hint)}`))
+}
+
 /** Whether there is an event up to and with that id. */
 export async function hasEventsThrough(reader: Reader | Transactor, id: number): Promise<boolean> {
   const row = await reader.selectFrom('events').select('id').where('id', '<=', id).limit(1).executeTakeFirst()
@@ -76,6 +94,11 @@ export interface EventFilter {
   readonly projectId?: number | undefined
   readonly repository?: string | undefined
   readonly address?: string | undefined
+  /** One of these. */
+  readonly addresses?: readonly string[] | undefined
+  readonly credential?: string | undefined
+  readonly reason?: string | undefined
+  readonly requestId?: string | undefined
   readonly target?: string | undefined
   readonly since?: number | undefined
   /** Exclusive. */
@@ -83,7 +106,8 @@ export interface EventFilter {
 }
 
 /**
- * A page by id. Each filter has an index that ends in the id, so the page reads little more than it shows. An action with `*` is asked for action
+ * A page by id. Filters have an index that ends in the id, so the page reads little more than it shows; those by credential, reason and request read what the
+ * others leave. An action with `*` is asked for action
  * by action: an index that is read in the order of ids is over one value.
  */
 export async function listEvents(reader: Reader, filter: EventFilter, page: PageRequest<'id'>): Promise<Page<EventRow>> {
@@ -116,15 +140,25 @@ type Listing = ReturnType<typeof selectAllEvents>
 
 function narrow(all: Listing, filter: EventFilter): Listing {
   let query = all
-  for (const column of ['action', 'actor', 'project', 'repository', 'address', 'target'] as const) {
+  for (const column of ['action', 'actor', 'project', 'repository', 'address', 'target', 'credential', 'reason'] as const) {
     const wanted = filter[column]
     if (wanted !== undefined) query = query.where(column, '=', wanted)
   }
-  const { outcome, projectId } = filter
+  const { outcome, projectId, requestId, addresses } = filter
+  if (requestId !== undefined) query = query.where('request_id', '=', requestId)
+  if (addresses !== undefined) query = query.where('address', 'in', [...addresses])
   if (projectId !== undefined) query = query.where('project_id', '=', projectId)
   // As a literal, by which the planner knows that the index of failures serves.
   if (outcome !== undefined) query = query.where(sql<SqlBool>`outcome = ${sql.lit(outcome)}`)
   return query
+}
+
+/** The addresses that records have, of those that begin so: up to `limit`. Read from the index. */
+export async function addressesBeginning(reader: Reader, prefix: string, limit: number): Promise<readonly string[]> {
+  let query = reader.selectFrom('events').select('address').distinct().where('address', '<>', '')
+  // Addresses are digits, letters, dots and colons.
+  if (prefix !== '') query = query.where('address', '>=', prefix).where('address', '<', `${prefix}~`)
+  return (await query.limit(limit).execute()).map(({ address }) => address)
 }
 
 /** Aggregated happenings are written some seconds after they happened; so much later than others that happened with them at the very most. */

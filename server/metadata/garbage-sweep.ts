@@ -36,31 +36,42 @@ export async function unheldRows(
   return { ids: rows.filter((row) => !row.held).map(({ id }) => id), lastId: rows.at(-1)?.id }
 }
 
-/** Queues what nothing holds and nobody queued; gives the last id that it looked at, undefined at the end. */
+/**
+ * Queues what nothing holds and nobody queued; gives the last id that it looked at, undefined at the end. Untagged manifests whose project has them wait
+ * longer than that delay are moved to when it is over: who asks for all of them does not wait for their project's days.
+ */
 export async function queueForgotten(
   tx: Transactor,
   kind: ReviewKind,
-  page: SweepPage & { readonly reviewAfter: number },
+  page: SweepPage & { readonly reviewAfter: number; readonly delayMs: number },
 ): Promise<number | undefined> {
   const { ids, lastId } = await unheldRows(tx, kind, page)
   if (ids.length > 0) {
+    const moved =
+      kind === 'manifest'
+        ? sql`do update set review_after = ${delayOver(page.delayMs)} where ${isPostponed(page.delayMs)}`
+        : sql`do nothing`
     await sql`insert into garbage_reviews (kind, target_id, review_after, since)
       select ${kind}, listed.value, ${page.reviewAfter}, 0 from ${numberList(tx, ids)} as listed where true
-      on conflict (kind, target_id) do nothing`.execute(tx)
+      on conflict (kind, target_id) ${moved}`.execute(tx)
   }
   return lastId
 }
 
-/** Of these rows, those that wait for a later review: a push may still rely on them. */
+const delayOver = (delayMs: number) => sql<number>`garbage_reviews.since + ${delayMs}`
+/** A review that does not know since when waits for what it says. */
+const isPostponed = (delayMs: number) => sql<boolean>`(garbage_reviews.since > 0 and ${delayOver(delayMs)} < garbage_reviews.review_after)`
+
+/** Of these rows, those that wait for a later review, a push may still rely on them; of manifests those that {@link queueForgotten} leaves waiting. */
 export async function waitingTargets(
   reader: Reader,
   kind: ReviewKind,
-  { ids, dueBefore }: { readonly ids: readonly number[]; readonly dueBefore: number },
+  { ids, dueBefore, delayMs }: { readonly ids: readonly number[]; readonly dueBefore: number; readonly delayMs: number },
 ): Promise<ReadonlySet<number>> {
+  const isTaken = kind === 'manifest' ? sql`(${isPostponed(delayMs)} and ${delayOver(delayMs)} <= ${dueBefore})` : sql`(1 = 0)`
   const { rows } = await sql<{ target_id: number }>`
-    select target_id from garbage_reviews where kind = ${kind} and target_id in ${numberList(reader, ids)} and review_after > ${dueBefore}`.execute(
-    reader,
-  )
+    select target_id from garbage_reviews where kind = ${kind} and target_id in ${numberList(reader, ids)} and review_after > ${dueBefore}
+      and not ${isTaken}`.execute(reader)
   return new Set(rows.map(({ target_id }) => target_id))
 }
 

@@ -15,6 +15,8 @@ export interface GrantRecord {
   readonly subject: GrantSubject
   /** Name of the user or group, login name of the robot; empty for everyone and signed-in. */
   readonly subjectName: string
+  /** Of a group whose members a provider names: that one. */
+  readonly subjectProvider: string | null
   readonly role: string
   readonly projectId: number | null
   readonly project: string | null
@@ -33,6 +35,7 @@ function selectGrants(reader: Reader | Transactor) {
     .selectFrom('grants')
     .leftJoin('users', 'users.id', 'grants.user_id')
     .leftJoin('groups', 'groups.id', 'grants.group_id')
+    .leftJoin('providers', 'providers.id', 'groups.provider_id')
     .leftJoin('robots', 'robots.id', 'grants.robot_id')
     .leftJoin('projects as homes', 'homes.id', 'robots.project_id')
     .leftJoin('projects', 'projects.id', 'grants.project_id')
@@ -46,7 +49,7 @@ function selectGrants(reader: Reader | Transactor) {
       'grants.project_id',
     ])
     .select(['grants.repositories', 'grants.expires_at', 'grants.created_by', 'grants.created_at', 'grants.version'])
-    .select(['projects.name as project', subjectName.as('subject_name')])
+    .select(['projects.name as project', 'providers.name as subject_provider', subjectName.as('subject_name')])
     .where(notInTrash('grants.project_id'))
     .where(sql<SqlBool>`(homes.name is null or homes.name >= '0')`)
 }
@@ -64,6 +67,7 @@ function recordOf(row: GrantRow): GrantRecord {
     id: row.id,
     subject: subjectOf(row),
     subjectName: row.subject_name,
+    subjectProvider: row.subject_provider,
     role: row.role,
     projectId: row.project_id,
     project: row.project,
@@ -212,6 +216,24 @@ export async function countGrants(
     .select((eb) => [eb.fn.countAll<number>().as('ofSubject'), alike.as('alike')])
     .executeTakeFirstOrThrow()
   return { ofSubject: Number(counted.ofSubject), alike: Number(counted.alike) }
+}
+
+/** Those that say the same of subject, role and place and have ended; `exceptId` is none of them. */
+export async function endedAlike(
+  tx: Transactor,
+  grant: Pick<GrantInput, 'subject' | 'role' | 'projectId' | 'repositories' | 'at'>,
+  exceptId = 0,
+): Promise<GrantRecord[]> {
+  const { subject, role, projectId, repositories, at } = grant
+  const rows = await selectGrants(tx)
+    .where(ofSubject(subject))
+    .where('grants.role', '=', role)
+    .where('grants.project_id', projectId === null ? 'is' : '=', projectId)
+    .where('grants.repositories', repositories === null ? 'is' : '=', repositories)
+    .where('grants.expires_at', '<=', at)
+    .where('grants.id', '<>', exceptId)
+    .execute()
+  return rows.map(recordOf)
 }
 
 /** How many grants give the role, and how many of them on less than everything. */

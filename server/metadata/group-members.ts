@@ -62,3 +62,9 @@ export async function deleteMember(tx: Transactor, member: { readonly groupId: n
     .executeTakeFirst()
   return numDeletedRows > 0n
 }
+
+/** Ids of the groups that somebody is in, by hand or by a provider. */
+export async function groupsOfMember(reader: Reader | Transactor, userId: number): Promise<readonly number[]> {
+  const rows = await reader.selectFrom('group_members').select('group_id').where('user_id', '=', userId).distinct().execute()
+  return rows.map((row) => row.group_id)
+}

@@ -53,15 +53,44 @@ export async function groupIdsInAnyCase(reader: Reader | Transactor, name: strin
   return rows.map(({ id }) => id)
 }
 
-/** Of the groups that a provider calls so; several providers may. */
-export async function groupIdsByExternalName(reader: Reader | Transactor, names: readonly string[]): Promise<readonly number[]> {
-  const rows = await reader.selectFrom('groups').select('id').where('external_name', 'in', names).limit(2).execute()
-  return rows.map(({ id }) => id)
+/** What a group may be called. */
+export interface GroupCalled {
+  /** Its name here, in any case of ASCII letters, with its provider in parentheses behind it or without. */
+  readonly name: string
+  /** Or what its provider calls it. */
+  readonly externalNames: readonly string[]
+  /** Or how that begins. */
+  readonly externalStart: string | undefined
+  /** Only of this one; `local`: kept here. */
+  readonly provider?: string | undefined
+}
+
+/** More than people could choose from. */
+const calledMax = 100
+
+/** Groups that may be meant by a name, the oldest first. */
+export async function groupsCalled(
+  reader: Reader | Transactor,
+  { name, externalNames, externalStart, provider }: GroupCalled,
+): Promise<readonly GroupRecord[]> {
+  let query = selectGroups(reader).where((eb) =>
+    eb.or([
+      eb(sql`lower(groups.name)`, '=', sql`lower(${name})`),
+      eb(sql`lower(groups.name)`, '=', sql`lower(${name} || ' (' || providers.name || ')')`),
+      eb('groups.external_name', 'in', externalNames),
+      ...(externalStart === undefined ? [] : [startsWith('groups.external_name', externalStart)]),
+    ]),
+  )
+  if (provider === 'local') query = query.where('groups.provider_id', 'is', null)
+  else if (provider !== undefined) query = query.where('providers.name', '=', provider)
+  return (await query.orderBy('groups.id').limit(calledMax).execute()).map(recordOf)
 }
 
 /** What a list of groups may be narrowed by; `provider` is a name, `local` for groups without one. */
 export interface GroupFilter {
   readonly namePrefix?: string | undefined
+  /** With `namePrefix`: also what providers call so, whatever it is called here. */
+  readonly externalPrefix?: string | undefined
   readonly provider?: string | undefined
 }
 
@@ -70,7 +99,14 @@ export type GroupSort = 'name' | 'createdAt'
 /** A page of groups. */
 export async function listGroupRecords(reader: Reader, filter: GroupFilter, page: PageRequest<GroupSort>): Promise<Page<GroupRecord>> {
   let query = selectGroups(reader)
-  if (filter.namePrefix !== undefined) query = query.where(startsWith('groups.name', filter.namePrefix))
+  const { namePrefix, externalPrefix } = filter
+  if (namePrefix !== undefined)
+    query = query.where((eb) =>
+      eb.or([
+        startsWith('groups.name', namePrefix),
+        ...(externalPrefix === undefined ? [] : [startsWith('groups.external_name', externalPrefix)]),
+      ]),
+    )
   if (filter.provider === 'local') query = query.where('groups.provider_id', 'is', null)
   else if (filter.provider !== undefined) {
     const { provider } = filter

@@ -4,17 +4,13 @@ import { sql, type Kysely } from 'kysely'
 import type { Files } from '#lib/ports.ts'
 import type { Reader } from './metadata.ts'
 import { allMigrations } from './migrations/all.ts'
-import type { Database } from './schema.ts'
+import { readSchemaState, type SchemaState } from './schema-state.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 import { kyselyOn } from './sqlite-dialect.ts'
 import { openReader } from './sqlite-open.ts'
 
 /** A database that is open for reading. */
-export interface InspectedDatabase extends AsyncDisposable {
-  /** Migrations that this program knows and the database has not had. */
-  readonly missing: readonly string[]
-  /** Migrations of a newer program. */
-  readonly unknown: readonly string[]
+export interface InspectedDatabase extends AsyncDisposable, SchemaState {
   /** What SQLite finds wrong with its pages and rows; empty when all is well. Reads the whole file. */
   integrityFaults(): Promise<readonly string[]>
   /** For queries; only when the schema is this program's. */
@@ -28,11 +24,9 @@ export async function inspectSqlite(file: string, files: Pick<Files, 'stat'>): P
   const connection = new SqliteConnection(openReader(await locationOf(file, files)))
   try {
     const reader = kyselyOn(connection)
-    const applied = await appliedMigrations(reader)
-    const known = Object.keys(allMigrations)
+    const state = await readSchemaState(reader as unknown as Kysely<unknown>, allMigrations)
     return {
-      missing: known.filter((name) => !applied.includes(name)),
-      unknown: applied.filter((name) => !known.includes(name)),
+      ...state,
       async integrityFaults() {
         const { rows } = await sql<{ readonly quick_check: string }>`pragma quick_check(${sql.lit(faultsMax)})`.execute(reader)
         return rows.map((row) => row.quick_check).filter((text) => text !== 'ok')
@@ -59,13 +53,4 @@ async function locationOf(file: string, { stat }: Pick<Files, 'stat'>): Promise<
     () => false,
   )
   return hasLog ? file : `${pathToFileURL(file).href}?immutable=1`
-}
-
-async function appliedMigrations(reader: Kysely<Database>): Promise<string[]> {
-  const { rows: tables } = await sql<{ readonly name: string }>`select name from sqlite_master where name = 'kysely_migration'`.execute(
-    reader,
-  )
-  if (tables.length === 0) return []
-  const { rows } = await sql<{ readonly name: string }>`select name from kysely_migration order by name`.execute(reader)
-  return rows.map(({ name }) => name)
 }

@@ -81,7 +81,7 @@ export async function listLabels(reader: Reader, filter: LabelFilter, page: Page
 }
 
 function nameBegins(prefix: string): RawBuilder<SqlBool> {
-  return sql<SqlBool>`substr(labels.name, 1, ${prefix.length}) = ${prefix}`
+  return sql<SqlBool>`substr(labels.name, 1, ${sql.lit(prefix.length)}) = ${prefix}`
 }
 
 /** How many labels there are for all, or of the project. */

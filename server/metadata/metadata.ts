@@ -25,6 +25,13 @@ export interface TransactionDefinition<Input, Output> {
   readonly run: (tx: Transactor, input: Input) => Promise<Output>
 }
 
+/** Whether the database can be reached, for what can be answered without it. */
+export interface AwaySignal {
+  readonly isAway: boolean
+  /** Calls back each time when it goes away, until disposed. */
+  onAway(callback: () => void): Disposable
+}
+
 /** The database as rooms see it. Disposing waits for the writes under way. */
 export interface Metadata extends AsyncDisposable {
   readonly dialect: 'sqlite' | 'postgres'
@@ -36,6 +43,8 @@ export interface Metadata extends AsyncDisposable {
   write<Input, Output>(definition: TransactionDefinition<Input, Output>, input: Input): Promise<Output>
   /** Gets ready for the transactions that are defined by now, beside all else, where the first write of each would wait for that. */
   preload?(): void
+  /** Absent where the database is in this process. */
+  readonly away?: AwaySignal
   /** Cheap proof that the database answers. Throws as `write` does. */
   ping(): Promise<void>
 }

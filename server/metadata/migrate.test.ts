@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type LogEvent } from 'kysely'
 import { SchemaTooNewError } from './migrate.ts'
 import { allMigrations } from './migrations/all.ts'
+import { readSchemaState } from './schema-state.ts'
 import { makeTestDirectory, openTestDatabase } from './test-database.ts'
 
 const failing = {
@@ -50,6 +51,30 @@ test('a database of a newer program is refused in one sentence that names what i
   })
   const again = await openTestDatabase(directory.file, { migrations: { ...allMigrations, '9999-newer': newer } })
   await again[Symbol.asyncDispose]()
+})
+
+test('a database that a newer program only added to is served, and is not touched', async () => {
+  await using directory = await makeTestDirectory()
+  const added = {
+    kind: 'expand',
+    up: (db: Kysely<unknown>) => db.schema.createTable('from_the_future').addColumn('id', 'integer').execute(),
+  } as const
+  const metadata = await openTestDatabase(directory.file, { migrations: { ...allMigrations, '9999-added': added } })
+  await metadata[Symbol.asyncDispose]()
+  await using older = await openTestDatabase(directory.file)
+  const state = await readSchemaState(older.reader as unknown as Kysely<unknown>, allMigrations)
+  assert.deepEqual([state.unknown, state.missing, state.mayServe], [['9999-added'], [], true])
+})
+
+test('a database that has had an unknown migration but lacks one of this program is refused', async () => {
+  await using directory = await makeTestDirectory()
+  const added = {
+    kind: 'expand',
+    up: (db: Kysely<unknown>) => db.schema.createTable('other').addColumn('id', 'integer').execute(),
+  } as const
+  const metadata = await openTestDatabase(directory.file, { migrations: { ...allMigrations, '9998-other': added } })
+  await metadata[Symbol.asyncDispose]()
+  await assert.rejects(openTestDatabase(directory.file, { migrations: { ...allMigrations, '9999-own': added } }), SchemaTooNewError)
 })
 
 /** The statements of all migrations as PostgreSQL would get them. */

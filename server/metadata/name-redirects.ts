@@ -160,7 +160,7 @@ export async function retargetRedirectsBelow(tx: Transactor, { from, to }: NameC
   for (const kind of ['project', 'repository'] as const) {
     await tx
       .updateTable('name_redirects')
-      .set({ name: sql<string>`${to} || substr(name, ${from.length + 1})` })
+      .set({ name: sql<string>`${to} || substr(name, ${sql.lit(from.length + 1)})` })
       .where('kind', '=', kind)
       .where(belowPrefix('name', from))
       .execute()

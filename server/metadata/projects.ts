@@ -282,7 +282,7 @@ export async function renameGlobsBelow(tx: Transactor, change: PrefixChange): Pr
 }
 
 function replaced(column: string, { from, to }: PrefixChange): RawBuilder<string> {
-  return sql<string>`${to} || substr(${sql.ref(column)}, ${from.length + 1})`
+  return sql<string>`${to} || substr(${sql.ref(column)}, ${sql.lit(from.length + 1)})`
 }
 
 /** The length of the longest name strictly below a prefix; 0 when there is none. */

@@ -1,6 +1,6 @@
 /** What signing in reads of `providers`. */
 import type { Reader, Transactor } from './metadata.ts'
-import type { ProvidersTable } from './schema.ts'
+import type { ProvidersTable } from './schema-access.ts'
 
 /** A provider as whoever asks it needs it. */
 export interface ProviderFacts {

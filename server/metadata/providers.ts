@@ -1,7 +1,7 @@
 /** Queries on `providers` for those who administer them; what signing in reads is in provider-facts.ts. */
 import { sql } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
-import type { ProvidersTable } from './schema.ts'
+import type { ProvidersTable } from './schema-access.ts'
 
 /** A provider as its administrators see it. Instants are in milliseconds. */
 export interface ProviderRecord {

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { sql } from 'kysely'
 import type { Metadata } from './metadata.ts'
 import type { PageAfter, PageRequest } from './page.ts'
 import { matchesGlob, parseGlob } from './repository-glob.ts'
 import { repositoryNames } from './repository-names.ts'
 import type { RepositorySort, SearchBounds } from './repository-order.ts'
 import { listRepositoryPage } from './repository-rows.ts'
-import { openTestDatabase } from './test-database.ts'
-import { addProject, addRepositories } from './test-transactions.ts'
+import { bytesLiteral, openTestDatabase } from './test-database.ts'
+import { addProject, addRepositories, runSql } from './test-transactions.ts'
 import type { RepositoryFilter } from './visible-parts.ts'
 import type { Visibility } from './visibility.ts'
 
@@ -47,10 +46,14 @@ before(async () => {
     addRepositories,
     rows.toSorted((one, other) => one.name.length - other.name.length),
   )
-  await sql`update repositories set updated_at = (id * 7919) % 101`.execute(reader)
-  await sql`update projects set is_public = 1 where name = ${publicProject}`.execute(reader)
-  await sql`insert into manifests (repository_id, digest, media_type, size_bytes, created_at, payload)
-    select id, x'00', 'm', 1, 1, x'00' from repositories where id % 3 <> 0`.execute(reader)
+  await metadata.write(runSql, 'update repositories set updated_at = (id * 7919) % 101')
+  await metadata.write(runSql, `update projects set is_public = 1 where name = '${publicProject}'`)
+  const byte = bytesLiteral(Buffer.of(0))
+  await metadata.write(
+    runSql,
+    `insert into manifests (repository_id, digest, media_type, size_bytes, created_at, payload)
+      select id, ${byte}, 'm', 1, 1, ${byte} from repositories where id % 3 <> 0`,
+  )
   projectIds = [...ids.values(), fallback]
   publicId = ids.get(publicProject) ?? 0
   known = (await reader.selectFrom('repositories').select(['id', 'name', 'project_id', 'updated_at']).execute()).filter(

@@ -150,7 +150,7 @@ export async function endRun(
 
 /** Ids of the runs of a policy beyond the latest so many. */
 export async function runsBeyond(
-  reader: Reader,
+  reader: Reader | Transactor,
   policyId: number,
   { skip, limit }: { readonly skip: number; readonly limit: number },
 ): Promise<number[]> {
@@ -216,12 +216,33 @@ export async function listDecisions(
 ): Promise<Page<RetentionDecisionRecord>> {
   const { action, repository, tag } = filter
   const query = selectDecisions(reader, runId)
-    .$if(action !== undefined, (next) => next.where('action', '=', action ?? 'keep'))
+    // What a run removed was to be removed.
+    .$if(action !== undefined, (next) => next.where('action', 'in', action === 'remove' ? ['remove', 'removed'] : [action ?? 'keep']))
     .$if(repository !== undefined, (next) => next.where('repository', '=', repository ?? ''))
     .$if(tag !== undefined, (next) => next.where('tag', '=', tag ?? ''))
   const rows = await paged(query, page, { column: 'id', id: 'id' }).execute()
   const records = rows.map((row) => ({ ...row, digest: digestFromBytes(row.digest) }))
   return pageFrom(records, page, ({ id }) => id)
+}
+
+/** What a run decided to remove of a repository, after the decision of that id, in pages. */
+export async function removalsOf(
+  reader: Reader,
+  {
+    runId,
+    repository,
+    afterId,
+    limit,
+  }: { readonly runId: number; readonly repository: string; readonly afterId: number; readonly limit: number },
+): Promise<RetentionDecisionRecord[]> {
+  const rows = await selectDecisions(reader, runId)
+    .where('repository', '=', repository)
+    .where('action', '=', 'remove')
+    .where('id', '>', afterId)
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => ({ ...row, digest: digestFromBytes(row.digest) }))
 }
 
 /** The next decisions that wait to be carried out, oldest first. */
@@ -267,4 +288,38 @@ export async function deleteDecisions(
     )
     .executeTakeFirst()
   return Number(numDeletedRows)
+}
+
+/** A tag that a run removed and that is not what it was. */
+export interface TagNotBack {
+  readonly repository: string
+  readonly tag: string
+  readonly digest: Digest
+  /** What it points at by now. */
+  readonly now: Digest | undefined
+}
+
+/** The first of the tags that a run removed and that are not what they were. */
+export async function tagsNotBack(reader: Reader, runId: number, limit: number): Promise<TagNotBack[]> {
+  const rows = await reader
+    .selectFrom('retention_decisions as d')
+    .leftJoin('repositories as r', 'r.name', 'd.repository')
+    .leftJoin('tags as t', (join) => join.onRef('t.repository_id', '=', 'r.id').onRef('t.name', '=', 'd.tag'))
+    .leftJoin('manifests as m', 'm.id', 't.manifest_id')
+    .select(['d.repository', 'd.tag', 'd.digest', 'm.digest as now'])
+    .where('d.run_id', '=', runId)
+    .where('d.action', '=', 'removed')
+    .where((eb) => eb.or([eb('m.digest', 'is', null), eb('m.digest', '<>', eb.ref('d.digest'))]))
+    .orderBy('d.id')
+    .limit(limit)
+    .execute()
+  return rows.map(({ repository, tag, digest, now }) => {
+    return { repository, tag, digest: digestFromBytes(digest), now: now === null ? undefined : digestFromBytes(now) }
+  })
+}
+
+/** Whether it is known what the run removed. */
+export async function knowsRemovals(reader: Reader, runId: number): Promise<boolean> {
+  const query = reader.selectFrom('retention_decisions').select('id').where('run_id', '=', runId).where('action', '=', 'removed')
+  return (await query.limit(1).executeTakeFirst()) !== undefined
 }

@@ -3,7 +3,7 @@ import type { Reader, Transactor } from './metadata.ts'
 
 /** A sealed value; `subject` is what its context names beside the kind. */
 export interface SealedValue {
-  readonly table: 'signing_keys' | 'providers' | 'second_factors'
+  readonly table: 'signing_keys' | 'providers' | 'second_factors' | 'certificates' | 'acme_accounts'
   readonly id: number
   readonly subject: string
   readonly value: Buffer
@@ -14,12 +14,27 @@ export async function sealedValues(reader: Reader): Promise<readonly SealedValue
   const keys = await reader.selectFrom('signing_keys').select(['id', 'key_id', 'private_key']).execute()
   const providers = await reader.selectFrom('providers').select(['id', 'secrets']).where('secrets', 'is not', null).execute()
   const factors = await reader.selectFrom('second_factors').select(['id', 'user_id', 'secret']).where('kind', '=', 'totp').execute()
+  const certificates = await reader
+    .selectFrom('certificates')
+    .select(['id', 'host', 'private_key'])
+    .where('private_key', 'is not', null)
+    .execute()
+  const accounts = await reader.selectFrom('acme_accounts').select(['id', 'directory_url', 'private_key']).execute()
   return [
     ...keys.map(({ id, key_id, private_key }) => ({ table: 'signing_keys' as const, id, subject: key_id, value: private_key })),
     ...providers.flatMap(({ id, secrets }) =>
       secrets === null ? [] : [{ table: 'providers' as const, id, subject: String(id), value: secrets }],
     ),
     ...factors.map(({ id, user_id, secret }) => ({ table: 'second_factors' as const, id, subject: String(user_id), value: secret })),
+    ...certificates.flatMap(({ id, host, private_key }) =>
+      private_key === null ? [] : [{ table: 'certificates' as const, id, subject: host, value: private_key }],
+    ),
+    ...accounts.map(({ id, directory_url, private_key }) => ({
+      table: 'acme_accounts' as const,
+      id,
+      subject: directory_url,
+      value: private_key,
+    })),
   ]
 }
 
@@ -32,6 +47,8 @@ export async function replaceSealedValue(
   const update = () => {
     switch (table) {
       case 'signing_keys':
+      case 'certificates':
+      case 'acme_accounts':
         return tx.updateTable(table).set({ private_key: after }).where('id', '=', id).where('private_key', '=', before).executeTakeFirst()
       case 'providers':
         return tx.updateTable(table).set({ secrets: after }).where('id', '=', id).where('secrets', '=', before).executeTakeFirst()

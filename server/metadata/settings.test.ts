@@ -18,6 +18,8 @@ test('a setting is what was put last, until it is deleted', async () => {
 test('a setting that several claim at once belongs to the first', async () => {
   await using metadata = await openTestDatabase(':memory:')
   const claims = await Promise.all([1, 2, 3].map((value) => metadata.write(claimSetting, value)))
-  assert.deepEqual(claims, [true, false, false])
-  assert.equal(await findSetting(metadata.reader, 'claimed'), 1)
+  // On SQLite the one that was asked first; on PostgreSQL they run side by side.
+  if (metadata.dialect === 'sqlite') assert.deepEqual(claims, [true, false, false])
+  assert.equal(claims.filter(Boolean).length, 1)
+  assert.equal(await findSetting(metadata.reader, 'claimed'), claims.indexOf(true) + 1)
 })

@@ -45,16 +45,17 @@ export const encodeValue = (value: unknown): Uint8Array => serialize(value)
 /** The value of {@link encodeValue}'s bytes. The caller knows its type. */
 export const decodeValue = (bytes: Uint8Array): unknown => deserialize(bytes) as unknown
 
-/** Runs the requests as one commit on the writing connection. Never rejects. */
+/** Runs the requests as one commit on the writing connection. Never rejects. `begin` may wait for others in a way of its own. */
 export async function runGroup(
   connection: SqliteConnection,
   db: Kysely<Database>,
   requests: readonly WriteRequest[],
+  begin: () => void = () => connection.execute('begin immediate'),
 ): Promise<WriteAnswer[]> {
   // Modules are loaded before the lock is taken: other processes wait for it.
   const found = await Promise.all(requests.map(lookUp))
   try {
-    connection.execute('begin immediate')
+    begin()
   } catch (error) {
     return requests.map(() => ({ error: encodeError(error) }))
   }

@@ -7,6 +7,7 @@ import { SqliteConnection } from './sqlite-connection.ts'
 import { kyselyOn } from './sqlite-dialect.ts'
 import { runGroup } from './sqlite-group.ts'
 import { closeWriter, openWriter, type OpenOptions } from './sqlite-open.ts'
+import { WriteTurns } from './sqlite-turns.ts'
 import { buffersOf, type WriterMessage } from './writer-messages.ts'
 
 if (parentPort !== null && isWriter(workerData)) serve(parentPort, workerData.openWriter)
@@ -18,6 +19,7 @@ function isWriter(data: unknown): data is { readonly openWriter: OpenOptions } {
 function serve(port: NonNullable<typeof parentPort>, options: OpenOptions): void {
   const connection = new SqliteConnection(openWriter(options))
   const db = kyselyOn(connection)
+  const turns = new WriteTurns(connection, options.busyTimeoutMs)
   const closing = new AbortController()
   port.on('message', (message: WriterMessage) => {
     if (message.kind === 'close') {
@@ -30,7 +32,7 @@ function serve(port: NonNullable<typeof parentPort>, options: OpenOptions): void
       void preload(message.moduleUrls, closing.signal)
       return
     }
-    void runGroup(connection, db, message.requests).then((answers) => port.postMessage(answers, buffersOf(answers)))
+    void runGroup(connection, db, message.requests, () => turns.begin()).then((answers) => port.postMessage(answers, buffersOf(answers)))
   })
 }
 

@@ -72,6 +72,26 @@ export const addDanglingTag = transaction(import.meta.url, 'test/add-dangling-ta
   await tx.insertInto('tags').values({ repository_id: 1, name: 'latest', manifest_id: 1, created_at: 0, updated_at: 0 }).execute()
 })
 
+/** Reads a number and writes the next one: what is lost when two do so at once. `pauseSeconds`: between the two, on PostgreSQL. */
+export const countUp = transaction(
+  import.meta.url,
+  'test/count-up',
+  async (tx, { name, pauseSeconds = 0 }: { readonly name: string; readonly pauseSeconds?: number }) => {
+    const { value } = await tx.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirstOrThrow()
+    if (pauseSeconds > 0) await sql`select pg_sleep(${sql.lit(pauseSeconds)})`.execute(tx)
+    await tx
+      .updateTable('settings')
+      .set({ value: String(Number(value) + 1) })
+      .where('name', '=', name)
+      .execute()
+  },
+)
+
+/** Any one statement: for what no transaction of the program does. */
+export const runSql = transaction(import.meta.url, 'test/run-sql', async (tx, text: string) => {
+  await sql.raw(text).execute(tx)
+})
+
 /** Adds a project. */
 export const addProject = transaction(import.meta.url, 'test/add-project', (tx, name: string) => insertProject(tx, { name, at: 0 }))
 

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
 import { prepare } from './prepared.ts'
-import type { TokensTable } from './schema.ts'
+import type { TokensTable } from './schema-access.ts'
 
 export type TokenKind = TokensTable['kind']
 
@@ -62,6 +62,8 @@ export interface TokenRecord {
   readonly lastUsedAt: number | null
   readonly createdBy: string
   readonly createdAt: number
+  /** Id of the token that it was made with; null: none. */
+  readonly parentId: number | null
 }
 
 const recordColumns = [
@@ -75,6 +77,7 @@ const recordColumns = [
   'last_used_at as lastUsedAt',
   'created_by as createdBy',
   'created_at as createdAt',
+  'parent_id as parentId',
 ] as const
 
 /** Whose tokens: a person's or a robot's. */
@@ -83,15 +86,17 @@ export type TokenOwner = { readonly userId: number } | { readonly robotId: numbe
 const ownerColumn = (owner: TokenOwner) =>
   'userId' in owner ? (['user_id', owner.userId] as const) : (['robot_id', owner.robotId] as const)
 
-/** A page of somebody's tokens, oldest first unless asked otherwise. */
+/** A page of somebody's tokens, oldest first unless asked otherwise. `within`: only this token and those that it made. */
 export async function listTokenRecords(
   reader: Reader,
-  filter: { readonly owner: TokenOwner; readonly kind?: TokenKind | undefined },
+  filter: { readonly owner: TokenOwner; readonly kind?: TokenKind | undefined; readonly within?: number | undefined },
   page: PageRequest<'createdAt'>,
 ): Promise<Page<TokenRecord>> {
   const [column, id] = ownerColumn(filter.owner)
   let query = reader.selectFrom('tokens').select(recordColumns).where(column, '=', id)
   if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind)
+  const { within } = filter
+  if (within !== undefined) query = query.where((eb) => eb.or([eb('id', '=', within), eb('parent_id', '=', within)]))
   return pageFrom(await paged(query, page, { column: 'created_at', id: 'id' }).execute(), page, ({ createdAt }) => createdAt)
 }
 
@@ -125,6 +130,7 @@ export interface TokenInput {
   readonly expiresAt: number | null
   readonly createdBy: string
   readonly at: number
+  readonly parentId?: number | undefined
 }
 
 /** Adds a token and gives its id. */
@@ -145,10 +151,24 @@ export async function insertToken(tx: Transactor, token: TokenInput): Promise<nu
       last_used_at: null,
       created_by: token.createdBy,
       created_at: token.at,
+      parent_id: token.parentId ?? null,
     })
     .returning('id')
     .executeTakeFirstOrThrow()
   return id
+}
+
+/** The tokens that one of somebody's made, the tokens that those made, and so on. */
+export async function tokensMadeBy(tx: Transactor, owner: TokenOwner, id: number): Promise<readonly TokenRecord[]> {
+  const [column, ownerId] = ownerColumn(owner)
+  const found: TokenRecord[] = []
+  let makers = [id]
+  while (makers.length > 0) {
+    const made = await tx.selectFrom('tokens').select(recordColumns).where(column, '=', ownerId).where('parent_id', 'in', makers).execute()
+    found.push(...made)
+    makers = made.map((token) => token.id)
+  }
+  return found
 }
 
 /** True if there was one. */

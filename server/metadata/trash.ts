@@ -157,6 +157,36 @@ export interface TrashFilter {
   readonly project?: { readonly id: number | undefined; readonly name: string } | undefined
   /** By the name that it has, or had. */
   readonly repository?: RepositoryName | undefined
+  readonly reason?: TrashReason | undefined
+  /** What this run of a retention policy removed, as far as it is still known. */
+  readonly run?: number | undefined
+}
+
+/**
+ * Rows of the trash that a run made. No row names its run: the run's decisions do, by tag and digest, and by the repository unless that was renamed since.
+ */
+function isOfRun(run: number) {
+  return sql<SqlBool>`trash.reason = 'retention' and exists (
+    select 1 from retention_decisions d join retention_runs rr on rr.id = d.run_id
+      where d.run_id = ${run} and d.action = 'removed' and d.digest = trash.digest
+        and replace(trash.tags, '"' || d.tag || '"', '') <> trash.tags
+        and trash.deleted_at >= rr.started_at and trash.deleted_at <= coalesce(rr.ended_at, trash.deleted_at)
+        and (d.repository in (repositories.name, repositories.trashed_name) or not exists (select 1 from repositories o where o.name = d.repository)))`
+}
+
+/** The next of what a run removed, latest first, which has manifests before the tags that they lost earlier. */
+export async function trashOfRun(
+  reader: Reader,
+  { run, before, limit }: { readonly run: number; readonly before: number; readonly limit: number },
+): Promise<readonly (TrashRecord & { readonly tags: readonly Tag[] })[]> {
+  const rows = await selectTrash(reader)
+    .select('trash.tags')
+    .where(isOfRun(run))
+    .where('trash.id', '<', before)
+    .orderBy('trash.id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => ({ ...recordOf(row), tags: JSON.parse(row.tags) as Tag[] }))
 }
 
 /** A page of what may be seen of the trash. */
@@ -166,10 +196,12 @@ export async function listTrash(
   { filter, page }: { readonly filter: TrashFilter; readonly page: PageRequest<'deletedAt'> },
 ): Promise<Page<ListedTrash>> {
   if (visibility.kind === 'nothing') return { items: [] }
-  const { kind, project, repository } = filter
+  const { kind, project, repository, reason, run } = filter
   const query = selectTrash(reader)
     .select([sql<string>`substr(trash.tags, 1, ${sql.lit(shownTagText)})`.as('tagText'), sql<number>`length(trash.tags)`.as('tagLength')])
     .$if(kind !== undefined, (next) => next.where('trash.kind', '=', kind ?? 'tag'))
+    .$if(reason !== undefined, (next) => next.where('trash.reason', '=', reason ?? 'request'))
+    .$if(run !== undefined, (next) => next.where(isOfRun(run ?? 0)))
     .$if(project !== undefined, (next) =>
       next.where((eb) => eb.or([eb('trash.project_id', '=', project?.id ?? 0), eb('projects.trashed_name', '=', project?.name ?? '')])),
     )

@@ -19,6 +19,8 @@ export interface UploadSession {
   readonly digestSoFar: Digest | undefined
   readonly startedAt: number
   readonly updatedAt: number
+  /** Counts the processes that held it; see registry/upload-holds.ts. */
+  readonly fence: number
 }
 
 interface SessionRow {
@@ -31,6 +33,7 @@ interface SessionRow {
   readonly digest_so_far: Buffer
   readonly started_at: number
   readonly updated_at: number
+  readonly fence: number
 }
 
 const columns = [
@@ -43,6 +46,7 @@ const columns = [
   's.digest_so_far',
   's.started_at',
   's.updated_at',
+  's.fence',
 ] as const
 
 const byId = prepare<{ uploadId: string; repository: string }, SessionRow>((db, param) =>
@@ -65,6 +69,7 @@ function sessionOf(row: SessionRow): UploadSession {
     digestSoFar: row.digest_so_far.length === 0 ? undefined : digestFromBytes(row.digest_so_far),
     startedAt: row.started_at,
     updatedAt: row.updated_at,
+    fence: row.fence,
   }
 }
 
@@ -142,25 +147,44 @@ export interface UploadAdvance {
   readonly toBytes: number
   readonly digestSoFar: Digest | undefined
   readonly now: number
+  /** Under which the caller found it. */
+  readonly fence: number
+  /** Whether whoever holds it gives it back with this. */
+  readonly releases?: boolean
 }
 
-/** Moves the offset if it is still where the caller found it. */
+/** Moves the offset if it is still where the caller found it, and nobody else took the upload since. */
 export async function advanceUpload(tx: Transactor, advance: UploadAdvance): Promise<boolean> {
   const result = await tx
     .updateTable('upload_sessions')
-    .set({ offset_bytes: advance.toBytes, digest_so_far: digestColumn(advance.digestSoFar), updated_at: advance.now })
+    .set({
+      offset_bytes: advance.toBytes,
+      digest_so_far: digestColumn(advance.digestSoFar),
+      updated_at: advance.now,
+      ...(advance.releases === true && { holder: '', holder_until: 0 }),
+    })
     .where('upload_id', '=', advance.uploadId)
     .where('offset_bytes', '=', advance.fromBytes)
+    .where('fence', '=', advance.fence)
     .executeTakeFirst()
   return result.numUpdatedRows > 0n
 }
 
+/** Of which sessions one speaks: any, those that nothing happened to since and that nobody holds now, or that of one taking. */
+export interface UploadMeant {
+  readonly unchangedSince?: number | undefined
+  readonly fence?: number | undefined
+}
+
 /** False when there is no such session (any more). */
-export async function deleteUpload(tx: Transactor, uploadId: string, unchangedSince?: number): Promise<boolean> {
+export async function deleteUpload(tx: Transactor, uploadId: string, { unchangedSince, fence }: UploadMeant = {}): Promise<boolean> {
   const result = await tx
     .deleteFrom('upload_sessions')
     .where('upload_id', '=', uploadId)
-    .$if(unchangedSince !== undefined, (query) => query.where('updated_at', '<=', unchangedSince ?? 0))
+    .$if(unchangedSince !== undefined, (query) =>
+      query.where('updated_at', '<=', unchangedSince ?? 0).where('holder_until', '<=', unchangedSince ?? 0),
+    )
+    .$if(fence !== undefined, (query) => query.where('fence', '=', fence ?? 0))
     .executeTakeFirst()
   return result.numDeletedRows > 0n
 }

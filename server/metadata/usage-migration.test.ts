@@ -1,51 +1,48 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DatabaseSync } from 'node:sqlite'
 import { digestOf, digestToBytes } from '#oci/digest.ts'
 import { allMigrations } from './migrations/all.ts'
-import { makeTestDirectory, openTestDatabase } from './test-database.ts'
+import { alterTestDatabase, bytesLiteral, makeTestDirectory, openTestDatabase } from './test-database.ts'
 import { usageIn } from './usage-counters.ts'
 import { verifyUsage } from './usage-verify.ts'
 
 const former = Object.fromEntries(Object.entries(allMigrations).filter(([name]) => name < '0003'))
 
 /** Rows as the schema before usage has them. Repository 5 is being deleted; blob 4 is in no manifest; project 3 lies below project 2. */
-function fill(file: string): void {
-  using db = new DatabaseSync(file)
-  db.exec(`insert into projects (id, name, is_default, created_at) values (2, 'team', 0, 0), (3, 'team/app', 0, 0)`)
-  db.exec(`insert into repositories (id, project_id, name, created_at) values
-    (1, 1, 'busybox', 0), (2, 2, 'team/a', 0), (3, 2, 'team/b', 0), (4, 3, 'team/app/a', 0), (5, 2, '!5', 0)`)
-  const blob = db.prepare(
-    `insert into blobs (id, digest, size_bytes, state, lease_until, store, key, created_at) values (?, ?, ?, 'live', 7, 's', ?, 0)`,
-  )
+async function fill(file: string): Promise<void> {
+  const statements = [
+    `insert into projects (id, name, is_default, created_at) values (2, 'team', 0, 0), (3, 'team/app', 0, 0)`,
+    `insert into repositories (id, project_id, name, created_at) values
+      (1, 1, 'busybox', 0), (2, 2, 'team/a', 0), (3, 2, 'team/b', 0), (4, 3, 'team/app/a', 0), (5, 2, '!5', 0)`,
+  ]
+  const digest = (text: string) => bytesLiteral(digestToBytes(digestOf(Buffer.from(text))))
   for (const [id, size] of [
     [1, 1],
     [2, 20],
     [3, 300],
     [4, 4000],
   ] as const)
-    // oxfmt-ignore
-    blob.run(id, digestToBytes(digestOf(Buffer.from(`blob ${id}`))), size, `k${id}`)
+    statements.push(`insert into blobs (id, digest, size_bytes, state, lease_until, store, key, created_at)
+      values (${id}, ${digest(`blob ${id}`)}, ${size}, 'live', 7, 's', 'k${id}', 0)`)
   const links = [[1, 1], [2, 1], [2, 2], [3, 1], [3, 2], [4, 1], [4, 3], [4, 4], [5, 2]] as const // oxfmt-ignore
   for (const [repository, id] of links)
-    db.exec(`insert into repository_blobs (repository_id, blob_id, created_at) values (${repository}, ${id}, 0)`)
-  const manifest = db.prepare(
-    `insert into manifests (id, repository_id, digest, media_type, size_bytes, payload, created_at) values (?, ?, ?, 'm', ?, ?, 0)`,
-  )
+    statements.push(`insert into repository_blobs (repository_id, blob_id, created_at) values (${repository}, ${id}, 0)`)
   const manifests = [[1, 1, [1]], [2, 2, [1, 2]], [3, 3, [1, 2]], [4, 4, [1, 3]], [5, 5, [2]]] as const // oxfmt-ignore
   for (const [id, repository, blobs] of manifests) {
-    manifest.run(id, repository, digestToBytes(digestOf(Buffer.from(`manifest ${id}`))), 10, Buffer.from('{}'))
-    for (const each of blobs) db.exec(`insert into manifest_blobs (manifest_id, blob_id) values (${id}, ${each})`)
+    statements.push(`insert into manifests (id, repository_id, digest, media_type, size_bytes, payload, created_at)
+      values (${id}, ${repository}, ${digest(`manifest ${id}`)}, 'm', 10, ${bytesLiteral(Buffer.from('{}'))}, 0)`)
+    for (const each of blobs) statements.push(`insert into manifest_blobs (manifest_id, blob_id) values (${id}, ${each})`)
   }
-  db.exec(
+  statements.push(
     `insert into tags (repository_id, name, manifest_id, created_at, updated_at) values (1, 'v1', 1, 0, 0), (2, 'v1', 2, 0, 0), (2, 'v2', 2, 0, 0)`,
   )
+  await alterTestDatabase(file, statements)
 }
 
 test('a database of before is counted when it is brought up to date', async () => {
   await using directory = await makeTestDirectory()
   await (await openTestDatabase(directory.file, { migrations: former }))[Symbol.asyncDispose]()
-  fill(directory.file)
+  await fill(directory.file)
   await using metadata = await openTestDatabase(directory.file)
   const { reader } = metadata
   assert.deepEqual((await verifyUsage(reader)).faults, [])
@@ -94,7 +91,7 @@ test('a database of before is counted when it is brought up to date', async () =
 test('each link of before that no manifest needs is reviewed, and none else', async () => {
   await using directory = await makeTestDirectory()
   await (await openTestDatabase(directory.file, { migrations: former }))[Symbol.asyncDispose]()
-  fill(directory.file)
+  await fill(directory.file)
   await using metadata = await openTestDatabase(directory.file)
   const reviewed = await metadata.reader
     .selectFrom('garbage_reviews as g')

@@ -84,8 +84,8 @@ async function addMissing(tx: Transactor, { project, cursor, limit }: Step): Pro
   const { rows } = await sql<CountedBlob & { repositoryId: number }>`
     select rb.repository_id as "repositoryId", rb.blob_id as "blobId", b.size_bytes as "sizeBytes"
       from (select r.id from projects own join repositories r on r.project_id = own.id
-          where ${isWithin(project)} and r.name >= ${firstRepositoryName} and r.id >= ${cursor.repositoryId} order by r.id limit ${limit}) as some
-        join repository_blobs rb on rb.repository_id = some.id join blobs b on b.id = rb.blob_id
+          where ${isWithin(project)} and r.name >= ${firstRepositoryName} and r.id >= ${cursor.repositoryId} order by r.id limit ${limit}) as listed
+        join repository_blobs rb on rb.repository_id = listed.id join blobs b on b.id = rb.blob_id
       where rb.is_counted = 1 and (rb.repository_id > ${cursor.repositoryId} or rb.blob_id > ${cursor.afterId})
       order by rb.repository_id, rb.blob_id limit ${limit}`.execute(tx)
   const unique = [...new Map(rows.map((row) => [row.blobId, row])).values()]

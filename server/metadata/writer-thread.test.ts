@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { pino } from 'pino'
 import { systemPorts, type Clock, type Timers } from '#lib/ports.ts'
 import { encodeValue, type WriteRequest } from './sqlite-group.ts'
-import { makeTestDirectory, openTestDatabase } from './test-database.ts'
+import { makeTestDirectory, openTestSqlite } from './test-database.ts'
 import { addSetting, crash } from './test-transactions.ts'
 import { WriterThread } from './writer-thread.ts'
 
@@ -19,7 +19,7 @@ const request = (definition: { readonly moduleUrl: string; readonly name: string
 
 test('a writer that keeps dying is started again with growing pauses, then refuses at once until the next is due', async () => {
   await using directory = await makeTestDirectory()
-  await using _database = await openTestDatabase(directory.file)
+  await using _database = await openTestSqlite(directory.file)
   let now = 0
   const slept: number[] = []
   const clock: Clock = { now: () => now, monotonic: () => now }
@@ -49,7 +49,7 @@ test('a writer that keeps dying is started again with growing pauses, then refus
 
 test('a writer loads modules before a write needs them, and goes on past one that cannot be loaded', { timeout: 20_000 }, async () => {
   await using directory = await makeTestDirectory()
-  await using _database = await openTestDatabase(directory.file)
+  await using _database = await openTestSqlite(directory.file)
   const [module, mark] = [join(dirname(directory.file), 'marks.mjs'), join(dirname(directory.file), 'mark')]
   await writeFile(module, `import { writeFileSync } from 'node:fs'\nwriteFileSync(${JSON.stringify(mark)}, '')`)
   await using thread = new WriterThread({ file: directory.file, busyTimeoutMs: 1000, ports: systemPorts, log: pino({ enabled: false }) })
@@ -68,7 +68,7 @@ test('a writer loads modules before a write needs them, and goes on past one tha
 
 test('a writer that is closed while it loads ends', { timeout: 20_000 }, async () => {
   await using directory = await makeTestDirectory()
-  await using _database = await openTestDatabase(directory.file)
+  await using _database = await openTestSqlite(directory.file)
   await using thread = new WriterThread({ file: directory.file, busyTimeoutMs: 1000, ports: systemPorts, log: pino({ enabled: false }) })
   thread.preload([new URL('../registry/delete-manifest.ts', import.meta.url).href, addSetting.moduleUrl])
 })

@@ -116,7 +116,7 @@ const table = {
   },
   CONFLICT: {
     status: 409,
-    message: 'the name is taken, or something still depends on this',
+    message: 'what is there stands in the way of this',
     remedy: 'The detail says what stands in the way.',
   },
   PRECONDITION_FAILED: {

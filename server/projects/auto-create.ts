@@ -7,6 +7,7 @@
 import type { Who } from '#events/event.ts'
 import { isBelow } from '#metadata/name-prefixes.ts'
 import { resolveRepositoryName } from '#metadata/name-redirects.ts'
+import { projectsBelow } from '#metadata/projects.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { createProject, type ProjectOwner } from './create-project.ts'
@@ -33,6 +34,8 @@ export async function projectToMake(
   const owner = await ownerOf(reader, repository)
   if (!owner.isDefault || isBelow(repository, owner.name) || parseProjectName(name) === undefined) return undefined
   if ((await resolveRepositoryName(reader, repository)) !== repository || (await claimOf(reader, name)).isHeld) return undefined
+  // One above others is made on purpose, by who administers them.
+  if ((await projectsBelow(reader, name, 1)).length > 0) return undefined
   return { name, byEveryone: rules.projectCreation === 'everyone' }
 }
 

@@ -6,7 +6,7 @@ import { insertGrant } from '#metadata/grants.ts'
 import { deleteForeignLabels } from '#metadata/labels.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { deleteRedirect } from '#metadata/name-redirects.ts'
-import { insertProject, reassignRepositoriesBelow, type ProjectRecord } from '#metadata/projects.ts'
+import { insertProject, projectsBelow, reassignRepositoriesBelow, type ProjectRecord } from '#metadata/projects.ts'
 import { insertQuota } from '#metadata/quotas.ts'
 import { readSystemSettings } from '#metadata/system-settings.ts'
 import { moveUsage, repositoriesDirectlyIn, repositoriesWithin, without } from '#metadata/usage-moves.ts'
@@ -32,6 +32,19 @@ export interface NewProject {
   readonly owner?: ProjectOwner | undefined
   /** Id of the project from which repositories and redirects may be taken: that the caller may change it is checked. */
   readonly mayTakeFrom?: number | undefined
+  /** Ids of projects below the name, whose administrator the owner becomes too: that the caller is it already is checked. */
+  readonly mayEnclose?: readonly number[] | undefined
+}
+
+/** More projects below one name are enclosed by nobody. */
+const enclosedMax = 1_000
+
+/** The projects that one of that name would lie above. */
+export async function projectsEnclosed(
+  { metadata }: Pick<ProjectParts, 'metadata'>,
+  name: string,
+): Promise<readonly { readonly id: number; readonly name: string }[]> {
+  return await projectsBelow(metadata.reader, name, enclosedMax)
 }
 
 /** The role that the creator gets. */
@@ -46,6 +59,9 @@ const create = accessTransaction(import.meta.url, 'create-project/create', async
   const { name, who, now: at } = input
   const claim = await claimOf(tx, name)
   if (claim.isTaken || (claim.isHeld && claim.owner.id !== input.mayTakeFrom)) throw nameNotFree()
+  // Who makes a project above others would come to administer them.
+  const enclosed = await projectsBelow(tx, name, enclosedMax + 1)
+  if (enclosed.some((project) => input.mayEnclose?.includes(project.id) !== true)) throw nameNotFree()
   const above = await ownerOf(tx, name)
   const { description, isPublic } = input
   const id = await insertProject(tx, { name, at, description, isPublic, createdBy: who.actor })

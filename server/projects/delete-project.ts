@@ -17,6 +17,8 @@ import {
 } from '#metadata/projects.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { firstRepositoryName } from '#metadata/repositories.ts'
+import { hasKeepers } from '#metadata/retention-keepers.ts'
+import { outdatePolicies } from '#metadata/retention-policies.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { requireUnchanged, type ContentScan } from './immutable-content.ts'
 import { projectToChange, type ProjectParts } from './projects.ts'
@@ -47,6 +49,8 @@ const remove = accessTransaction(import.meta.url, 'delete-project/remove', async
   if (input.scan !== undefined) await requireUnchanged(tx, { kind: 'project', name, id }, input.scan)
   // While the row has its name, which the record tells.
   await recordEvent(tx, { action: 'project.deleted', target: `project:${name}`, project: name, at: input.now, ...input.who })
+  // What kept tags from policies above goes with it; one that kept none changes nothing for them.
+  if (await hasKeepers(tx, project)) await outdatePolicies(tx, project)
   const { trashUntil, who, now } = input
   if (trashUntil === undefined) await removeProject(tx, { id, name })
   else await trashProject(tx, { project, who, now, trashUntil })

@@ -84,13 +84,14 @@ test('of two creations at once one wins', async () => {
 
 test('repositories that lie below a name go to its project, with the right to take them only', async () => {
   await using parts = await openTestProjects()
-  await make(parts, 'team/inner')
+  const inner = await make(parts, 'team/inner')
   await addRepositoriesNamed(parts, 'team', 'team/a', 'team/b/c', 'team/inner/x', 'teams/a', 'tea')
   const claim = await readNameClaim(parts, 'team')
   assert.deepEqual([claim.isTaken, claim.isHeld, claim.owner.name], [false, true, 'library'])
   await assert.rejects(make(parts, 'team'), code('CONFLICT'))
   await assert.rejects(make(parts, 'team', { mayTakeFrom: claim.owner.id + 1 }), code('CONFLICT'))
-  await make(parts, 'team', { mayTakeFrom: claim.owner.id })
+  await assert.rejects(make(parts, 'team', { mayTakeFrom: claim.owner.id }), code('CONFLICT'), 'its maker would administer team/inner')
+  await make(parts, 'team', { mayTakeFrom: claim.owner.id, mayEnclose: [inner.id] })
   assert.deepEqual(await placesOf(parts), {
     tea: 'library',
     team: 'library',
@@ -275,7 +276,9 @@ test('only an empty project is deleted, and never the default one', async () => 
 test('a list holds what is visible, in every order, page by page', async () => {
   await using parts = await openTestProjects()
   const ids: Record<string, number> = {}
-  for (const name of ['b', 'a/x', 'a', 'a-b', 'c']) ids[name] = (await make(parts, name, { isPublic: name === 'c' })).id
+  for (const name of ['b', 'a/x', 'a', 'a-b', 'c']) {
+    ids[name] = (await make(parts, name, { isPublic: name === 'c', mayEnclose: Object.values(ids) })).id
+  }
   const everything = { kind: 'everything' } as const
   const names = async (visibility: Parameters<typeof listProjects>[1], filter: object, page: ReturnType<typeof pageOf>) =>
     (await listProjects(parts, visibility, { filter, page })).items.map(({ name }) => name)

@@ -8,7 +8,7 @@ import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import { deleteForeignLabels } from '#metadata/labels.ts'
-import type { Transactor } from '#metadata/metadata.ts'
+import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { isBelow } from '#metadata/name-prefixes.ts'
 import {
   deleteRedirect,
@@ -31,8 +31,10 @@ import {
   type ProjectRecord,
 } from '#metadata/projects.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
+import { hasLooseGlobs } from '#metadata/retention-keepers.ts'
+import { outdatePolicies } from '#metadata/retention-policies.ts'
 import { moveUsage, repositoriesWithin, without } from '#metadata/usage-moves.ts'
-import { projectsAbove } from '#metadata/usage-place.ts'
+import { projectsAbove, type CountingProject } from '#metadata/usage-place.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { repositoryNameMaxLength, type RepositoryName } from '#oci/reference.ts'
 import { invalidProjectName } from './create-project.ts'
@@ -48,6 +50,8 @@ export interface ProjectRename {
   readonly expectedVersion: number | undefined
   /** Id of the project whose redirect may be taken: that the caller may change it is checked. */
   readonly mayTakeFrom?: number | undefined
+  /** Ids of {@link projectsLost}: that the caller may change them is checked. Undefined: whatever is above it. */
+  readonly mayLeave?: readonly number[] | undefined
 }
 
 interface Rename extends ProjectRename {
@@ -64,14 +68,19 @@ const rename = accessTransaction(import.meta.url, 'rename-project/rename', async
   if (change.from === change.to) return project
   await requirePossible(tx, project, change)
   await requireFree(tx, project, input)
+  // One was made above it since the caller's right was checked.
+  if ((await lostIn(tx, change)).some(({ id }) => input.mayLeave?.includes(id) === false))
+    throw impossible('the projects above it have just changed: try again')
   await clearRedirectsBelow(tx, change)
   const aboveBefore = await ownerOf(tx, change.from)
+  const isKeptOtherwise = await losesKeepers(tx, project, change)
   await updateProject(tx, project.id, { name: change.to, at: input.now })
   const projects = await renameProjectsBelow(tx, { ...change, at: input.now })
   const repositories = await renameRepositoriesBelow(tx, change)
   await renameTrashedRepositories(tx, change)
   await countElsewhere(tx, project.id, change)
   await renameGlobsBelow(tx, change)
+  if (isKeptOtherwise) await outdatePolicies(tx, { id: project.id, name: change.to })
   await moveRedirects(tx, change, input.now)
   // Labels of the project above do not go along.
   if ((await ownerOf(tx, change.to)).id !== aboveBefore.id) await deleteForeignLabels(tx, { below: change.to })
@@ -80,6 +89,27 @@ const rename = accessTransaction(import.meta.url, 'rename-project/rename', async
   await recordEvent(tx, { action: 'project.renamed', target, project: change.to, detail, at: input.now, ...input.who })
   return await projectAfter(tx, project.id)
 })
+
+async function lostIn(reader: Reader | Transactor, { from, to }: NameChange): Promise<CountingProject[]> {
+  return without(await projectsAbove(reader, from), await projectsAbove(reader, to))
+}
+
+/**
+ * The projects above the present name that are not above the other one: their networks, grants, quotas and rules hold in the project until it goes away from
+ * under them, so that takes the right to change each of them.
+ */
+export async function projectsLost(
+  { metadata }: Pick<ProjectParts, 'metadata'>,
+  change: NameChange,
+): Promise<readonly { readonly id: number; readonly name: string }[]> {
+  return await lostIn(metadata.reader, change)
+}
+
+/** Whether other policies and immutable tag rules than before may hold in it: those above its name, and globs that do not follow it. */
+async function losesKeepers(tx: Transactor, project: ProjectRecord, { from, to }: NameChange): Promise<boolean> {
+  const above = [...(await projectsAbove(tx, from)), ...(await projectsAbove(tx, to))]
+  return above.length > 0 || (await hasLooseGlobs(tx, project))
+}
 
 /** What is in the project, which stays its own, counts in other projects above it. */
 async function countElsewhere(tx: Transactor, projectId: number, { from, to }: NameChange): Promise<void> {

@@ -14,6 +14,7 @@ import {
   renameTrashedRepositories,
   type ProjectRecord,
 } from '#metadata/projects.ts'
+import { outdatePolicies } from '#metadata/retention-policies.ts'
 import { deleteTrashRow, findTrash } from '#metadata/trash.ts'
 import { addChange, systemScope } from '#metadata/usage-counters.ts'
 import { moveUsage, repositoriesWithin } from '#metadata/usage-moves.ts'
@@ -60,6 +61,8 @@ const restore = accessTransaction(import.meta.url, 'restore-project/restore', as
   await deleteTrashRow(tx, row.id)
   const lostLabels = await deleteForeignLabels(tx, { below: name })
   await countAgain(tx, { id: projectId, name })
+  // What is above it may keep other tags than it did, and policies there were shown nothing of it while it was away.
+  await outdatePolicies(tx, { id: projectId, name })
   const lost = lostLabels.length > 0 && { lostLabels: lostLabels.slice(0, 20) }
   const detail = { kind: 'project', from: formerName, projects, repositories, ...lost }
   await recordEvent(tx, { action: 'trash.restored', target: `project:${name}`, project: name, detail, at: now, ...input.who })

@@ -80,9 +80,10 @@ export async function collectGarbage(registry: Registry, collection: GarbageColl
   return report
 }
 
-/** Untagged manifests that were kept until now are on no queue, so who wants them gone has all manifests looked at. */
+/** Untagged manifests that were kept until now are on no queue or wait for their project's days, so who wants them gone has all manifests looked at. */
 async function sweep(registry: Registry, collection: GarbageCollection): Promise<void> {
   const reviewAfter = registry.context.ports.clock.now()
+  const delayMs = untaggedDelayOf(registry, collection)
   const kinds = [
     ...(collection.deleteUntagged === true ? (['manifest'] as const) : []),
     ...(collection.sweep === true ? (['link', 'blob'] as const) : []),
@@ -90,7 +91,7 @@ async function sweep(registry: Registry, collection: GarbageCollection): Promise
   for (const kind of kinds) {
     for (let afterId: number | undefined = 0; afterId !== undefined;) {
       collection.signal.throwIfAborted()
-      afterId = await registry.metadata.write(queueSweep, { kind, afterId, limit: batchRows.sweep, reviewAfter })
+      afterId = await registry.metadata.write(queueSweep, { kind, afterId, limit: batchRows.sweep, reviewAfter, delayMs })
     }
   }
 }

@@ -39,12 +39,12 @@ export async function* queued(
 async function* unheld(
   registry: Registry,
   kind: ReviewKind,
-  { dueBefore, signal }: { readonly dueBefore: number; readonly signal: AbortSignal },
+  { dueBefore, delayMs, signal }: Pick<Counting, 'dueBefore' | 'delayMs' | 'signal'>,
 ): Candidates {
   const { reader } = registry.metadata
   for (let afterId: number | undefined = 0; afterId !== undefined;) {
     const { ids, lastId }: Awaited<ReturnType<typeof unheldRows>> = await unheldRows(reader, kind, { afterId, limit: pageRows })
-    const waiting = await waitingTargets(reader, kind, { ids, dueBefore })
+    const waiting = await waitingTargets(reader, kind, { ids, dueBefore, delayMs })
     yield ids.filter((id) => !waiting.has(id))
     afterId = lastId
     await breathe(registry, signal)

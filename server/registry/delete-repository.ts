@@ -12,6 +12,7 @@ import { deleteRedirectsTo, formerNames } from '#metadata/name-redirects.ts'
 import { buriedRepositories, buryRepository, hideRepository } from '#metadata/hidden-repositories.ts'
 import { deleteRepositoryRow, repositoryIdIn } from '#metadata/repositories.ts'
 import { insertTrash, type TrashReason } from '#metadata/trash.ts'
+import { findRepositoryRow } from '#metadata/repository-rows.ts'
 import { repositoryLeft } from '#metadata/usage.ts'
 import { repositoryBytes } from '#metadata/trashed-manifests.ts'
 import { releaseLinks } from '#metadata/garbage.ts'
@@ -37,6 +38,8 @@ interface Burial {
   readonly reason: TrashReason
   readonly now: number
   readonly trashUntil: number | undefined
+  /** Of the row that the caller read; undefined: whatever it is now. */
+  readonly expectedVersion: number | undefined
   /** That nothing in it is immutable. */
   readonly scan: ContentScan
 }
@@ -46,6 +49,8 @@ async function buryIn(tx: Transactor, burial: Burial): Promise<number | undefine
   const { repository, actor, now } = burial
   const repositoryId = await repositoryIdIn(tx, repository)
   if (repositoryId === undefined) throw new RegistryError('NAME_UNKNOWN', { name: repository })
+  if (burial.expectedVersion !== undefined && (await findRepositoryRow(tx, repository))?.version !== burial.expectedVersion)
+    throw new RegistryError('PRECONDITION_FAILED')
   await requireUnchanged(tx, { kind: 'repository', name: repository }, burial.scan)
   await recordEvent(tx, { action: 'repository.deleted', repository, ...circumstancesOf(actor, now) })
   await repositoryLeft(tx, repositoryId)
@@ -106,8 +111,13 @@ const removeRow = transaction(
   },
 )
 
-/** Throws `NAME_UNKNOWN`, `TAG_IMMUTABLE` when a rule keeps a tag of it. When it resolves the repository is in the trash; where there is none it is gone, and its blobs go with garbage collection. */
-export async function deleteRepository(registry: Registry, repository: RepositoryName, actor: Actor): Promise<void> {
+/** Throws `NAME_UNKNOWN`, `PRECONDITION_FAILED` when it was changed since `expectedVersion`, `TAG_IMMUTABLE` when a rule keeps a tag of it. When it resolves the repository is in the trash; where there is none it is gone, and its blobs go with garbage collection. */
+export async function deleteRepository(
+  registry: Registry,
+  repository: RepositoryName,
+  actor: Actor,
+  { expectedVersion }: { readonly expectedVersion?: number | undefined } = {},
+): Promise<void> {
   requireDeletes(registry)
   const now = registry.context.ports.clock.now()
   const scan = await scanForImmutable(registry.metadata.reader, { kind: 'repository', name: repository })
@@ -118,6 +128,7 @@ export async function deleteRepository(registry: Registry, repository: Repositor
     reason: 'request',
     now,
     trashUntil: trashUntil(registry, now),
+    expectedVersion,
     scan,
   })
   if (repositoryId !== undefined) await emptyRepository(registry, repositoryId)

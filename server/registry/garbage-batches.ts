@@ -44,8 +44,7 @@ const dayMs = 24 * 60 * 60 * 1_000
 export const queueSweep = transaction(
   import.meta.url,
   'garbage-batches/queue-sweep',
-  (tx, input: { readonly kind: ReviewKind; readonly afterId: number; readonly limit: number; readonly reviewAfter: number }) =>
-    queueForgotten(tx, input.kind, input),
+  (tx, input: Parameters<typeof queueForgotten>[2] & { readonly kind: ReviewKind }) => queueForgotten(tx, input.kind, input),
 )
 
 interface Judgement {

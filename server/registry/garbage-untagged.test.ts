@@ -26,6 +26,7 @@ import {
   repositoryA,
   type TestRegistry,
 } from './test-registry.ts'
+import { readWaitingUntagged } from './waiting-untagged.ts'
 import { reviewUnknownAt } from './test-transactions.ts'
 
 const signal = noSignal
@@ -262,5 +263,42 @@ suite('untagged manifests of a project', () => {
     assert.equal((await collectGarbage(registry, { signal, deleteUntagged: true })).manifests, 1)
     assert.deepEqual(await Promise.all([image, signature, lost, both].map(({ digest }) => has(place, digest))), [true, true, false, true])
     assert.deepEqual(await checkInvariants(place.parts), [])
+  })
+
+  test('that wait for the days of their project go at once when somebody asks for all of them', async () => {
+    await using place = await openTestRegistry()
+    const { registry, clock } = place
+    const old = await putImage(registry, repositoryA, 'old', 'v1')
+    await setPolicy(place, 30)
+    await putImage(registry, repositoryA, 'new', 'v1')
+    clock.advance(2 * dayMs)
+    const fresh = await putImage(registry, repositoryA, 'fresh')
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 0)
+    const { manifests, until = 0 } = await readWaitingUntagged(registry)
+    assert.equal(manifests, 1)
+    assert.ok(until > clock.now() + dayMs - hourMs && until <= clock.now() + dayMs, String(until - clock.now()))
+    assert.equal((await collectGarbage(registry, { signal, dryRun: true, deleteUntagged: true })).manifests, 1)
+    assert.equal((await collectGarbage(registry, { signal, deleteUntagged: true })).manifests, 1)
+    assert.deepEqual(await Promise.all([old, fresh].map(({ digest }) => has(place, digest))), [false, true])
+    clock.advance(dayMs)
+    assert.equal((await collectGarbage(registry, { signal, deleteUntagged: true })).manifests, 1)
+    assert.ok(!(await has(place, fresh.digest)))
+    assert.deepEqual(await checkInvariants(place.parts), [])
+  })
+
+  test('that a collection looked at for all of them keep the days of their project when it was not their time', async () => {
+    await using place = await openTestRegistry()
+    const { registry, clock } = place
+    const fresh = await putImage(registry, repositoryA, 'fresh')
+    await setPolicy(place, 30)
+    await runReviews(place)
+    assert.equal((await collectGarbage(registry, { signal, deleteUntagged: true })).manifests, 0)
+    clock.advance(2 * dayMs)
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 0)
+    clock.advance(27 * dayMs)
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 0)
+    assert.ok(await has(place, fresh.digest))
+    clock.advance(2 * dayMs)
+    assert.equal((await collectGarbage(registry, { signal })).manifests, 1)
   })
 })

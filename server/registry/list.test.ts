@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { testDialect } from '#metadata/test-postgres.ts'
 import { digestOf, type Digest } from '#oci/digest.ts'
 import { ociManifest } from '#oci/media-types.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
@@ -22,6 +23,9 @@ import {
   repositoryA,
   repositoryB,
 } from './test-registry.ts'
+
+/** Of a page, in milliseconds: where the database is another process, the machine's other work comes between three times more. */
+const pageMs = testDialect === 'postgres' ? 40 : 10
 
 const everything = { kind: 'everything' } as const
 
@@ -72,7 +76,7 @@ suite('listing tags', () => {
     const repositoryId = rows[0]?.repository_id ?? 0
     await registry.metadata.write(addManyTags, { repositoryId, manifestId: rows[0]?.id ?? 0, from: 0, count: 99_990 })
     await registry.metadata.write(addManyTags, { repositoryId, manifestId: rows[1]?.id ?? 0, from: 99_990, count: 10 })
-    await bestOf(5, 10, () => listTags(registry, repositoryA, { n: 100, last: 't050000' }))
+    await bestOf(5, pageMs, () => listTags(registry, repositoryA, { n: 100, last: 't050000' }))
     let [count, pages] = [0, 0]
     for await (const page of allTags(registry, repositoryA)) {
       pages++
@@ -108,7 +112,7 @@ suite('listing repositories', () => {
     const { id: manifestId } = await registry.metadata.reader.selectFrom('manifests').select('id').executeTakeFirstOrThrow()
     await registry.metadata.write(addManyRepositories, { manifestId, count: 10_000 })
     const list = () => listRepositories(registry, everything, { n: 100, last: 'r04999' })
-    await bestOf(5, 10, list)
+    await bestOf(5, pageMs, list)
     const page = await list()
     assert.deepEqual([page.names[0], page.names.at(-1), page.more], ['r05000', 'r05099', true])
   })

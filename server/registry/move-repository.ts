@@ -9,6 +9,7 @@ import { deleteForeignLabels } from '#metadata/labels.ts'
 import { deleteRedirect, putRedirect, resolveRepositoryPlace, retargetRedirects } from '#metadata/name-redirects.ts'
 import { placeRepository } from '#metadata/projects.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
+import { outdatePoliciesOver } from '#metadata/retention-keepers.ts'
 import { moveUsage, without } from '#metadata/usage-moves.ts'
 import { placeOfRepository } from '#metadata/usage-place.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -46,6 +47,8 @@ const move = accessTransaction(import.meta.url, 'move-repository/move', async (t
   if ((await placeRepository(tx, repositoryId, { name: to, projectId: owner.id, at: now })) === 'taken') throw notFree()
   const { projects: countsIn } = await placeOfRepository(tx, repositoryId)
   await moveUsage(tx, { repositoryIds: [repositoryId], lost: without(countedIn, countsIn), gained: without(countsIn, countedIn) })
+  // What kept its tags may not be above its name any more, and nobody was shown what policies over this name do to it.
+  await outdatePoliciesOver(tx, { repository: to, projectId: owner.id })
   await retargetRedirects(tx, 'repository', { from, to })
   await deleteRedirect(tx, 'repository', to)
   if (input.leavesRedirect) await putRedirect(tx, { kind: 'repository', oldName: from, name: to, now })

@@ -3,9 +3,11 @@ import { createManifestParser, type ManifestParser } from '#oci/manifest-parser.
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
 import { ContentCache } from './content-cache.ts'
+import { LastKnown } from './last-known.ts'
 import { QuotaBook } from './quota-book.ts'
 import type { Registry } from './registry.ts'
 import { SpaceGauge } from './space-gauge.ts'
+import { UploadHolds } from './upload-holds.ts'
 import { UploadTable } from './upload-table.ts'
 
 /** What `main.ts` hands in; the rest of a {@link Registry} is made from it. */
@@ -16,6 +18,8 @@ export interface RegistryParts extends Pick<Registry, 'metadata' | 'store' | 'op
   readonly cacheBytes: number
   /** By default one of its own, which starts its threads with the first large manifest. */
   readonly parser?: ManifestParser
+  /** Whether other processes serve on the same database. */
+  readonly isShared?: boolean
 }
 
 /** The registry borrows its parts: who made them ends them. {@link closeRegistry} ends what it made itself. */
@@ -23,7 +27,9 @@ export function openRegistry(parts: RegistryParts): Registry {
   const { metadata, store, options, hooks, ports, log } = parts
   const memory = {
     contents: new ContentCache(parts.cacheBytes),
+    places: new LastKnown(metadata.away),
     uploads: new UploadTable(ports.clock),
+    holds: parts.isShared === true ? new UploadHolds({ metadata, ports, log }) : undefined,
     space: new SpaceGauge(store, ports.clock),
     quotas: new QuotaBook({ metadata, ports, log }),
   }
@@ -32,6 +38,7 @@ export function openRegistry(parts: RegistryParts): Registry {
 
 /** Ends the parser's threads and what waits for its time. */
 export async function closeRegistry(registry: Registry): Promise<void> {
+  registry.memory.holds?.[Symbol.dispose]()
   registry.memory.quotas[Symbol.dispose]()
   await registry.context.parser[Symbol.asyncDispose]()
 }

@@ -4,8 +4,11 @@
  * The problem: between the two a crash must leave no bytes that nobody knows, and many pushes of one blob may arrive here at once. The way: the
  * key is noted in `blob_deletions` before it is used, and the transaction that makes it a blob takes the note back; whatever dies in
  * between, garbage collection finds the note. The first push to commit wins; the others link to its bytes and drop their own.
+ *
+ * In an object store the bytes of an upload have one key, and all attempts to commit it end there. So the note of a later attempt takes the place of an
+ * earlier one, whose time may have come already; and what an attempt leaves goes by its note alone, in a transaction, never at once.
  */
-import { newBlobKey, type BlobKey } from '#blobs/blob-store.ts'
+import { isUploadKey, type BlobKey } from '#blobs/blob-store.ts'
 import { extendLease, findLiveBlob, insertBlob, linkBlob, type BlobPlace } from '#metadata/blobs.ts'
 import { cancelDeletion, deleteDeletions, keyInUse, releaseDeletion, scheduleDeletion, type KeyDeletion } from '#metadata/blob-deletions.ts'
 import { reviewLink } from '#metadata/garbage.ts'
@@ -33,6 +36,8 @@ export interface ProvenUpload {
   readonly sizeBytes: number
   readonly uploadId: string
   readonly actor: Actor
+  /** Of the hold on its session, where several processes may have it. */
+  readonly fence?: number | undefined
 }
 
 /** A key noted for this upload; `noted` resolves to the id of the note. */
@@ -51,9 +56,18 @@ interface BlobPush extends ProvenUpload {
   readonly leaseUntil: number
 }
 
-const noteKey = transaction(import.meta.url, 'publish-blob/note-key', (tx, input: KeyDeletion) =>
-  scheduleDeletion(tx, { ...input, isPush: true }),
-)
+const noteKey = transaction(import.meta.url, 'publish-blob/note-key', async (tx, input: KeyDeletion) => {
+  // Of an attempt before this one. Where a collection is at it, nobody knows whether its delete comes before or after these bytes.
+  if (isUploadKey(input.key) && !(await supersedeDeletions(tx, input.store, input.key))) throw new RegistryError('UNAVAILABLE')
+  return scheduleDeletion(tx, { ...input, isPush: true })
+})
+
+/** Takes back all notes of the key; false when a collection took one. */
+async function supersedeDeletions(tx: Transactor, store: string, key: string): Promise<boolean> {
+  const notes = await tx.selectFrom('blob_deletions').select('id').where('store', '=', store).where('key', '=', key).execute()
+  for (const { id } of notes) if (!(await cancelDeletion(tx, id))) return false
+  return true
+}
 
 interface Release {
   readonly noteId: number
@@ -104,9 +118,10 @@ const commitBlob = transaction(import.meta.url, 'publish-blob/commit', async (tx
     return 'stored'
   }
   if (existing.state === 'live' && existing.key !== input.suspectKey) {
-    await scheduleDeletion(tx, { store: input.store, key: input.key, sizeBytes: input.sizeBytes, deleteAfter: input.now })
+    const isSame = existing.store === input.store && existing.key === input.key
+    if (!isSame) await scheduleDeletion(tx, { store: input.store, key: input.key, sizeBytes: input.sizeBytes, deleteAfter: input.now })
     await finish(tx, existing.id, input)
-    return 'exists'
+    return isSame ? 'stored' : 'exists'
   }
   const place = { store: input.store, key: input.key, size_bytes: input.sizeBytes }
   await tx
@@ -129,13 +144,15 @@ async function finish(tx: Transactor, blobId: number, push: BlobPush): Promise<v
   await extendLease(tx, blobId, push.leaseUntil)
   await linkBlob(tx, { repositoryId, blobId, digest: push.digest, sizeBytes: push.sizeBytes, now: push.now })
   await reviewLink(tx, { repositoryId, blobId, reviewAfter: push.leaseUntil })
-  await deleteUpload(tx, push.uploadId)
+  const isEnded = await deleteUpload(tx, push.uploadId, { fence: push.fence })
+  // Somebody else took it meanwhile, or ended it.
+  if (!isEnded && push.fence !== undefined) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
 }
 
 /** Notes a key for the digest. Starts at once, so that the note's commit and the body's sync wait for the disk together. */
-export function reserveKey(registry: Registry, digest: Digest, sizeBytes: number): ReservedKey {
+export function reserveKey(registry: Registry, uploadId: string, digest: Digest, sizeBytes: number): ReservedKey {
   const { ports } = registry.context
-  const key = newBlobKey(digest, ports.random)
+  const key = registry.store.keyFor(uploadId, digest, ports.random)
   const deleteAfter = ports.clock.now() + keyOutlivesRowMs
   const noted = registry.metadata.write(noteKey, { store: registry.store.name, key, sizeBytes, deleteAfter })
   // Who fails before it is asked for must not leave a rejection that nobody handles.
@@ -162,7 +179,7 @@ export async function publishBlob(registry: Registry, upload: ProvenUpload, rese
   const isKept = !isLinked && isFresh(registry, reserved)
   if (!isKept) await releaseKey(registry, reserved)
   if (isLinked) return dropBytes(registry, upload.uploadId)
-  const key = isKept ? reserved : reserveKey(registry, upload.digest, upload.sizeBytes)
+  const key = isKept ? reserved : reserveKey(registry, upload.uploadId, upload.digest, upload.sizeBytes)
   try {
     await commit(registry, upload, { reserved: key, suspectKey: existing?.key })
   } catch (error) {
@@ -217,13 +234,14 @@ async function commit(
 }
 
 function pushOf(registry: Registry, upload: ProvenUpload): BlobPush {
-  const { repository, digest, sizeBytes, uploadId } = upload
+  const { repository, digest, sizeBytes, uploadId, fence } = upload
   const now = registry.context.ports.clock.now()
   return {
     repository,
     digest,
     sizeBytes,
     uploadId,
+    ...(fence !== undefined && { fence }),
     actor: plainActor(upload.actor),
     now,
     leaseUntil: now + registry.options.garbageDelayMs,
@@ -232,6 +250,7 @@ function pushOf(registry: Registry, upload: ProvenUpload): BlobPush {
 
 /** After a failed commit: unless the database took it all the same. The note stays where this fails, so it is only late. */
 async function removeUnused(registry: Registry, key: BlobKey): Promise<boolean> {
+  if (isUploadKey(key)) return false
   try {
     if (await keyInUse(registry.metadata.reader, registry.store.name, key)) return false
     await registry.store.delete([key])

@@ -16,7 +16,7 @@ import { cachedBlobBytes } from './content-cache.ts'
 import { DamagedBlobError } from './damaged-blob.ts'
 import { isWhole, quarantineBlob, type QuarantineReason } from './quarantine-blob.ts'
 import { closeOpenBlob, openBlobSize, readOpenBlob } from './read-open-blob.ts'
-import type { Actor, BlobContent, Registry } from './registry.ts'
+import type { Actor, BlobContent, BlobReader, Registry } from './registry.ts'
 
 type Wanted = readonly [repository: RepositoryName, digest: Digest]
 type Absence = 'NAME_UNKNOWN' | 'BLOB_UNKNOWN'
@@ -28,8 +28,9 @@ const extend = transaction(
 )
 
 /** end-2 (GET). Who gets the content closes it. Throws `NAME_UNKNOWN` or `BLOB_UNKNOWN`. */
-export async function pullBlob(registry: Registry, repository: RepositoryName, digest: Digest, actor: Actor): Promise<BlobContent> {
-  return lookTwice(registry, [repository, digest], { actor, look: lookForContent })
+export async function pullBlob(registry: Registry, repository: RepositoryName, digest: Digest, actor: BlobReader): Promise<BlobContent> {
+  const direct = actor.direct === true
+  return lookTwice(registry, [repository, digest], { actor, look: (own, wanted) => lookForContent(own, wanted, direct) })
 }
 
 /** end-2 (HEAD). Throws `NAME_UNKNOWN` or `BLOB_UNKNOWN`. */
@@ -73,17 +74,25 @@ async function keepForClient(registry: Registry, blob: LeasedBlobPlace): Promise
   return registry.metadata.write(extend, { linkId: blob.linkId, blobId: blob.blobId, leaseUntil: now + garbageDelayMs })
 }
 
-async function lookForContent(registry: Registry, [repository, digest]: Wanted): Promise<BlobContent | Absence> {
-  const blob = await findBlob(registry.metadata.reader, repository, digest)
+async function lookForContent(registry: Registry, [repository, digest]: Wanted, direct: boolean): Promise<BlobContent | Absence> {
+  const { value: blob } = await registry.memory.places.read(`blob ${digest} ${repository}`, () =>
+    findBlob(registry.metadata.reader, repository, digest),
+  )
   if (blob === 'no-repository') return 'NAME_UNKNOWN'
   if (blob === undefined) return 'BLOB_UNKNOWN'
   const bytes = blob.sizeBytes <= cachedBlobBytes ? registry.memory.contents.get(digest) : undefined
   if (bytes !== undefined) return contentInMemory(digest, bytes)
-  return (await openContent(registry, { ...blob, digest })) ?? 'BLOB_UNKNOWN'
+  return (await openContent(registry, { ...blob, digest }, direct)) ?? 'BLOB_UNKNOWN'
 }
 
-async function openContent(registry: Registry, blob: BlobPlace & { readonly digest: Digest }): Promise<BlobContent | undefined> {
-  const open = await registry.store.open(blob.key as BlobKey)
+async function openContent(
+  registry: Registry,
+  blob: BlobPlace & { readonly digest: Digest },
+  isDirect: boolean,
+): Promise<BlobContent | undefined> {
+  // What is kept in memory afterwards is read here once, and clients wait for one server and not two.
+  const direct = isDirect || blob.sizeBytes <= cachedBlobBytes
+  const open = await registry.store.open(blob.key as BlobKey, { direct, expectedBytes: blob.sizeBytes })
   const foundBytes = open && (openBlobSize(open) ?? blob.sizeBytes)
   if (open === undefined || foundBytes !== blob.sizeBytes) {
     if (open !== undefined) await closeOpenBlob(open)
@@ -128,6 +137,7 @@ function contentOf(registry: Registry, blob: BlobPlace & { readonly digest: Dige
     digest: blob.digest,
     sizeBytes: blob.sizeBytes,
     body: open,
+    key: blob.key,
     close: () => closeOpenBlob(open),
     readFailed: async (error) => {
       const reason = faultBehind(error)

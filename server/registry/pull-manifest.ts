@@ -6,6 +6,7 @@ import { findManifest, manifestPayload, type ManifestFacts, type ManifestReferen
 import { digestAlgorithm, digestOf, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
+import type { Answer } from './last-known.ts'
 import type { Actor, Registry } from './registry.ts'
 
 /** A manifest without its bytes. */
@@ -13,6 +14,8 @@ export interface ManifestStatus {
   readonly digest: Digest
   readonly mediaType: string
   readonly sizeBytes: number
+  /** What the tag meant when the database was last there. */
+  readonly isLastKnown: boolean
 }
 
 /** A manifest as it was pushed. `bytes` may be those of the cache: do not change them. */
@@ -22,6 +25,8 @@ export interface PulledManifest {
   readonly digest: Digest
   readonly mediaType: string
   readonly bytes: Uint8Array
+  /** What the tag meant when the database was last there. */
+  readonly isLastKnown: boolean
 }
 
 /** end-3 (GET). Throws `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`, and what the admission checks for pulls throw. */
@@ -33,10 +38,10 @@ export async function pullManifest(
 ): Promise<PulledManifest> {
   const facts = await find(registry, repository, reference)
   await admit(registry, repository, { facts, reference, actor })
-  const { manifestId, digest, mediaType } = facts
+  const { manifestId, digest, mediaType, isLastKnown } = facts
   const bytes = registry.memory.contents.get(digest) ?? (await readPayload(registry, facts))
   if (bytes === undefined) throw unknown(reference)
-  return { manifestId, digest, mediaType, bytes }
+  return { manifestId, digest, mediaType, bytes, isLastKnown }
 }
 
 /** end-3 (HEAD). Throws as {@link pullManifest}. */
@@ -51,11 +56,28 @@ export async function statManifest(
   return facts
 }
 
-async function find(registry: Registry, repository: RepositoryName, reference: ManifestReference): Promise<ManifestFacts> {
-  const facts = await findManifest(registry.metadata.reader, repository, reference)
+interface Found extends ManifestFacts {
+  readonly isLastKnown: boolean
+}
+
+async function find(registry: Registry, repository: RepositoryName, reference: ManifestReference): Promise<Found> {
+  const { value: facts, isLastKnown } = await look(registry, repository, reference)
   if (facts === 'no-repository') throw new RegistryError('NAME_UNKNOWN', { name: repository })
   if (facts === undefined) throw unknown(reference)
-  return facts
+  return { ...facts, isLastKnown }
+}
+
+/** A tag may have moved since: where nobody allowed its last value, who asks for it waits until the database is back. */
+async function look(
+  registry: Registry,
+  repository: RepositoryName,
+  reference: ManifestReference,
+): Promise<Answer<Awaited<ReturnType<typeof findManifest>>>> {
+  const read = () => findManifest(registry.metadata.reader, repository, reference)
+  const { places } = registry.memory
+  if (reference.kind === 'digest') return await places.read(`manifest ${reference.digest} ${repository}`, read)
+  if (registry.options.staleTags !== true) return { value: await read(), isLastKnown: false }
+  return await places.read(`tag ${reference.tag} ${repository}`, read)
 }
 
 async function admit(

@@ -20,7 +20,16 @@ import { plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
 import { requireSpace, requireWritable } from './require.ts'
 import type { UploadRoom } from './upload-room.ts'
-import { claimUpload, discardUpload, findSession, rehash, resumeUpload, type OpenUpload, type UploadTarget } from './upload-session.ts'
+import {
+  claimUpload,
+  discardUpload,
+  findSession,
+  rehash,
+  resumeUpload,
+  type OpenUpload,
+  type SharedClaim,
+  type UploadTarget,
+} from './upload-session.ts'
 
 /** Where an upload stands. */
 export interface UploadStatus {
@@ -82,13 +91,13 @@ export async function appendUpload(
   input: Omit<UploadBody, 'body'>,
 ): Promise<UploadStatus> {
   requireWritable(registry)
-  using claim = await claimUpload(registry, target)
-  const upload = await resumeUpload(registry, await requireSession(registry, target))
+  await using shared = await claimUpload(registry, target)
+  const upload = await resumeUpload(registry, await requireHeld(registry, target, shared))
   checkRange(registry, upload, input)
   using room = await registry.memory.quotas.roomFor(target.repository, { storedBytes: upload.session.offsetBytes })
   await requireRoom(registry, upload, { room, contentLength: input.contentLength })
-  const received = await receiveBody(registry, upload, { ...input, body, claim, room })
-  await saveProgress(registry, upload, { ...received, room })
+  const received = await receiveBody(registry, upload, { ...input, body, shared, room })
+  await saveProgress(registry, upload, { ...received, room, shared })
   return statusOf({ ...upload.session, offsetBytes: received.offsetBytes })
 }
 
@@ -97,10 +106,10 @@ export async function statUpload(registry: Registry, target: UploadTarget): Prom
   const session = await requireSession(registry, target)
   const { uploads } = registry.memory
   if (uploads.knows(target.uploadId, session.offsetBytes)) return statusOf(session)
-  using claim = uploads.claim(target.uploadId)
   // Somebody writes to it: the row tells what was durable when they began.
-  if (claim === undefined) return statusOf(session)
-  const upload = await resumeUpload(registry, await requireSession(registry, target))
+  await using shared = await claimUnlessBusy(registry, target)
+  if (shared === undefined) return statusOf(session)
+  const upload = await resumeUpload(registry, await requireHeld(registry, target, shared))
   if (upload.hash !== undefined) uploads.keep(target.uploadId, upload.hash, upload.session.offsetBytes)
   return statusOf(upload.session)
 }
@@ -108,7 +117,7 @@ export async function statUpload(registry: Registry, target: UploadTarget): Prom
 /** end-14: its sender ends the upload, and its bytes are forgotten. Administrators end one by cancel-upload.ts. */
 export async function abandonUpload(registry: Registry, target: UploadTarget): Promise<void> {
   requireWritable(registry)
-  using _claim = await claimUpload(registry, target)
+  await using _shared = await claimUpload(registry, target)
   await discardUpload(registry, await requireSession(registry, target))
 }
 
@@ -119,9 +128,10 @@ export async function finishUpload(
   input: UploadBody & { readonly digest: Digest },
 ): Promise<void> {
   requireWritable(registry)
-  using claim = await claimUpload(registry, target)
+  await using shared = await claimUpload(registry, target)
   const session = await findSession(registry, target)
   if (session === undefined) return acceptReplay(registry, target, input.digest)
+  requireFence(session, shared)
   const upload = await resumeUpload(registry, session)
   checkRange(registry, upload, input)
   const { digest } = input
@@ -129,20 +139,23 @@ export async function finishUpload(
   await requireRoom(registry, upload, { room, contentLength: input.contentLength })
   // Where the blob is not here yet, which is nearly always, its key is noted while the body still comes.
   const isHere = (await findLiveBlob(registry.metadata.reader, input.digest)) !== undefined
-  const reserved = isHere ? undefined : reserveKey(registry, input.digest, upload.session.offsetBytes + (input.contentLength ?? 0))
+  const reserved = isHere
+    ? undefined
+    : reserveKey(registry, target.uploadId, digest, upload.session.offsetBytes + (input.contentLength ?? 0))
   try {
-    const received = await receiveBody(registry, upload, { ...input, claim, room })
+    const received = await receiveBody(registry, upload, { ...input, shared, room })
     if ((await digestOfUpload(registry, upload, { ...input, received })) !== input.digest) {
       await discardUpload(registry, session)
       throw new RegistryError('DIGEST_INVALID', { digest: input.digest })
     }
-    claim.stopped.throwIfAborted()
+    shared.claim.stopped.throwIfAborted()
     const { repository, actor, uploadId } = target
     // Without a byte there was no writer, and nothing to give a key to.
     if (received.offsetBytes === 0) await writeUpload(registry, uploadId, new Uint8Array(0))
-    const proven = { repository, digest: input.digest, sizeBytes: received.offsetBytes, uploadId, actor }
+    const proven = { repository, digest: input.digest, sizeBytes: received.offsetBytes, uploadId, actor, fence: shared.claim.fence }
     room?.settle()
     await publishBlob(registry, proven, reserved)
+    shared.settled()
   } catch (error) {
     await releaseKey(registry, reserved)
     // It will not fit when it is sent again either, and its bytes may be gone.
@@ -175,7 +188,7 @@ export async function pushWholeBlob(registry: Registry, repository: RepositoryNa
   room?.require(contentLength)
   const uploadId = registry.context.ports.random.uuid()
   const existing = await findLiveBlob(registry.metadata.reader, digest)
-  const reserved = existing === undefined ? reserveKey(registry, digest, contentLength) : undefined
+  const reserved = existing === undefined ? reserveKey(registry, uploadId, digest, contentLength) : undefined
   try {
     const bytes = await bufferSmall(input)
     if (bytes === undefined) {
@@ -217,6 +230,26 @@ async function digestOfUpload(
     if (digestSoFar !== undefined && offsetBytes === session.offsetBytes) return digestSoFar
   }
   return digestOfHash(algorithm, await rehash(registry, session, { algorithm, sizeBytes: offsetBytes, signal: input.signal }))
+}
+
+/** The session under the fence of this claim: whoever took the upload since has it now. */
+async function requireHeld(registry: Registry, target: UploadTarget, shared: SharedClaim): Promise<UploadSession> {
+  const session = await requireSession(registry, target)
+  requireFence(session, shared)
+  return session
+}
+
+function requireFence({ fence }: UploadSession, { claim }: SharedClaim): void {
+  if (claim.fence !== undefined && claim.fence !== fence) throw new RegistryError('BLOB_UPLOAD_BUSY')
+}
+
+async function claimUnlessBusy(registry: Registry, target: UploadTarget): Promise<SharedClaim | undefined> {
+  try {
+    return await claimUpload(registry, target)
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'BLOB_UPLOAD_BUSY') return undefined
+    throw error
+  }
 }
 
 async function requireSession(registry: Registry, target: UploadTarget): Promise<UploadSession> {

@@ -32,7 +32,7 @@ export async function readImageConfig(
   try {
     // Looking at it fetches nothing from elsewhere.
     const here = { ...registry, hooks: { ...registry.hooks, missingContent: [] } }
-    const content = await pullBlob(here, repository, descriptor.digest, actor)
+    const content = await pullBlob(here, repository, descriptor.digest, { ...actor, direct: true })
     const bytes = await readContent(content)
     return bytes === undefined
       ? { problem: `it is larger than ${configBytesMax} bytes, or not to be read here` }

@@ -11,8 +11,7 @@ import type { ByteRange } from '#oci/range.ts'
 import type { Registry } from './registry.ts'
 import { requireReserve } from './require.ts'
 import type { UploadRoom } from './upload-room.ts'
-import type { UploadClaim } from './upload-table.ts'
-import { discardUpload, moveOffset, rehash, type OpenUpload } from './upload-session.ts'
+import { discardUpload, moveOffset, type OpenUpload, type SharedClaim } from './upload-session.ts'
 
 /** A body and what its request said of it. */
 export interface UploadBody {
@@ -21,7 +20,7 @@ export interface UploadBody {
   readonly contentLength?: number | undefined
   readonly signal: AbortSignal
   /** Of the upload: it is told what came, and tells when somebody ends the upload. */
-  readonly claim?: UploadClaim | undefined
+  readonly shared?: SharedClaim | undefined
   /** The upload ends when it grows beyond. */
   readonly room?: UploadRoom | undefined
 }
@@ -29,7 +28,7 @@ export interface UploadBody {
 /** What an upload is after a body: all of it durable. */
 export interface Received {
   readonly offsetBytes: number
-  /** Undefined when nothing came and the bytes so far were never hashed here. */
+  /** Undefined when the bytes so far were not hashed here. */
   readonly hash: Hash | undefined
 }
 
@@ -59,7 +58,7 @@ export async function receiveBody(registry: Registry, upload: OpenUpload, input:
   const cut: Cut = {}
   const received = await append(registry, upload, { ...input, cut })
   if (cut.error === undefined) return received
-  await saveProgress(registry, upload, { ...received, room: input.room })
+  await saveProgress(registry, upload, { ...received, room: input.room, shared: input.shared })
   throw cut.error
 }
 
@@ -67,22 +66,25 @@ export async function receiveBody(registry: Registry, upload: OpenUpload, input:
 export async function saveProgress(
   registry: Registry,
   upload: OpenUpload,
-  { offsetBytes, hash, room }: Received & Pick<UploadBody, 'room'>,
+  { offsetBytes, hash, room, shared }: Received & Pick<UploadBody, 'room' | 'shared'>,
 ): Promise<void> {
   room?.settle()
   const { uploadId, algorithm } = upload.session
-  if (offsetBytes !== upload.session.offsetBytes && hash !== undefined) {
-    const digestSoFar = digestOfHash(algorithm, hash.copy())
+  if (offsetBytes !== upload.session.offsetBytes) {
+    const digestSoFar = hash === undefined ? undefined : digestOfHash(algorithm, hash.copy())
     const move = {
       uploadId,
       fromBytes: upload.session.offsetBytes,
       toBytes: offsetBytes,
       digestSoFar,
       now: registry.context.ports.clock.now(),
+      fence: upload.session.fence,
+      releases: true,
       ...(room === undefined ? {} : { limitedIn: upload.session.repositoryId }),
     }
     try {
       await moveOffset(registry, move)
+      shared?.settled()
     } catch (error) {
       if (quotaFactsOf(error) !== undefined) await discardUpload(registry, upload.session)
       throw error
@@ -93,18 +95,18 @@ export async function saveProgress(
 
 async function append(registry: Registry, upload: OpenUpload, input: UploadBody & { readonly cut: Cut }): Promise<Received> {
   const { session } = upload
-  let { hash } = upload
+  // Where what came before was hashed by another process, all is read back once, at the end: an object store cannot give it earlier.
+  const { hash } = upload
   let { offsetBytes } = session
   let writer: BlobWriter | undefined
   try {
     for await (const chunk of untilCut(input)) {
-      hash ??= await rehash(registry, session, { algorithm: session.algorithm, sizeBytes: session.offsetBytes, signal: input.signal })
       writer ??= await registry.store.openUpload(session.uploadId, session.offsetBytes)
       await input.room?.take(offsetBytes + chunk.length)
       await requireReserve(registry, chunk.length)
-      hash.update(chunk)
+      hash?.update(chunk)
       offsetBytes += chunk.length
-      if (input.claim !== undefined) input.claim.receivedBytes = offsetBytes
+      if (input.shared !== undefined) input.shared.claim.receivedBytes = offsetBytes
       await writer.write(chunk)
     }
     await writer?.sync()
@@ -137,7 +139,7 @@ export async function* untilCut(input: UploadBody & { readonly cut: Cut }): Asyn
   const expectedBytes = input.contentLength ?? (input.range && input.range.end - input.range.start + 1)
   let seen = 0
   try {
-    for await (const chunk of input.claim === undefined ? input.body : untilStopped(input.body, input.claim.stopped)) {
+    for await (const chunk of input.shared === undefined ? input.body : untilStopped(input.body, input.shared.claim.stopped)) {
       input.signal.throwIfAborted()
       if (chunk.length === 0) continue
       if (expectedBytes !== undefined && seen + chunk.length > expectedBytes) {

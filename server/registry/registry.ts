@@ -17,8 +17,10 @@ import type { ManifestParser } from '#oci/manifest-parser.ts'
 import type { Manifest } from '#oci/manifest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import type { ContentCache } from './content-cache.ts'
+import type { LastKnown } from './last-known.ts'
 import type { QuotaBook } from './quota-book.ts'
 import type { SpaceGauge } from './space-gauge.ts'
+import type { UploadHolds } from './upload-holds.ts'
 import type { UploadTable } from './upload-table.ts'
 
 /** Who asks, as far as the registry needs to know: for upload ownership, history and the event record. */
@@ -32,6 +34,11 @@ export interface Actor {
   readonly credential?: string | undefined
   readonly address?: string | undefined
   readonly userAgent?: string | undefined
+}
+
+/** Who pulls a blob, and whether from the registry itself: some clients do not reach the place that the store would send them to. */
+export interface BlobReader extends Actor {
+  readonly direct?: boolean | undefined
 }
 
 /** What is being pushed or pulled when an {@link AdmissionCheck} is asked. */
@@ -67,6 +74,8 @@ export interface BlobContent {
     | { readonly kind: 'file'; readonly handle: FileHandle }
     | { readonly kind: 'stream'; readonly read: (start: number, end: number, signal: AbortSignal) => Promise<Readable> }
     | { readonly kind: 'redirect'; readonly url: string }
+  /** Where the bytes are in the store, for a proxy that reads it too; absent where they do not come from there. */
+  readonly key?: string
   close(): Promise<void>
   /** Told why the bytes could not be read to their end: a blob that is damaged is missing from then on. */
   readFailed(error: unknown): Promise<void>
@@ -86,6 +95,8 @@ export interface RegistryOptions {
   readonly uploadsPerActor: number
   readonly indexPlatforms: 'all' | 'none' | readonly { readonly os: string; readonly architecture: string }[]
   readonly referrersMayPrecedeBlobs: boolean
+  /** Whether pulls by tag go on from the last known value while the database is away. */
+  readonly staleTags?: boolean
 }
 
 /** What every verb takes first: where things are kept, what was decided, who has a say, and what this process remembers. */
@@ -97,7 +108,10 @@ export interface Registry {
   /** What this process remembers: immutable bytes by digest, the uploads it is receiving, free space, limits of projects. Losing it loses nothing. */
   readonly memory: {
     readonly contents: ContentCache
+    readonly places: LastKnown
     readonly uploads: UploadTable
+    /** Where other processes may receive the same upload. */
+    readonly holds: UploadHolds | undefined
     readonly space: SpaceGauge
     readonly quotas: QuotaBook
   }

@@ -9,7 +9,7 @@ import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import type { Metadata } from '#metadata/metadata.ts'
-import { openSqlite } from '#metadata/sqlite.ts'
+import { openTestDatabase } from '#metadata/test-database.ts'
 import { digestOf, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import { ociEmpty, ociIndex, ociManifest } from '#oci/media-types.ts'
 import { RegistryError, type ErrorCode } from '#oci/errors.ts'
@@ -87,7 +87,7 @@ async function openIn(directory: string, options: TestRegistryOptions, clock: Te
   const rootDirectory = join(directory, 'data')
   const bare = hasFiles ? createFilesystemStore({ rootDirectory, files: ports.files }) : createMemoryStore({ clock })
   const store = options.wrapStore?.(bare) ?? bare
-  const metadata = await openSqlite({ file: options.on === 'disk' ? join(directory, 'berth.db') : ':memory:', ports, log })
+  const metadata = await openTestDatabase(options.on === 'disk' ? join(directory, 'berth.db') : ':memory:', { ports, log })
   const hooks = { admission: [], missingContent: [], ...options.hooks }
   const registry = openRegistry({
     metadata,
@@ -245,6 +245,7 @@ export async function uploadsOf({ parts }: TestRegistry): Promise<string[]> {
 export function withMethods(change: (store: BlobStore) => Partial<BlobStore>): (store: BlobStore) => BlobStore {
   return (store) => ({
     name: store.name,
+    keyFor: (uploadId, digest, random) => store.keyFor(uploadId, digest, random),
     openUpload: (uploadId, offsetBytes) => store.openUpload(uploadId, offsetBytes),
     statUpload: (uploadId) => store.statUpload(uploadId),
     readUpload: (uploadId, signal) => store.readUpload(uploadId, signal),

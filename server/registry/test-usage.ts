@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { transaction } from '#metadata/transaction.ts'
 import { digestOf, digestToBytes } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
+import { dialectOf } from '#metadata/dialect.ts'
 import { insertRepository } from '#metadata/repositories.ts'
 import { blobEntered, linkCounts, repositoryMade, requestRecount } from '#metadata/usage.ts'
 import { addChange, systemScope } from '#metadata/usage-counters.ts'
@@ -18,23 +19,28 @@ export const damageUsage = transaction(import.meta.url, 'test-usage/damage', asy
 
 /** From now on each row that is updated or deleted leaves a line in `trace`. */
 export const traceChanges = transaction(import.meta.url, 'test-usage/trace', async (tx, _input: undefined) => {
-  await sql`create table trace (name text, row int, deed text)`.execute(tx)
-  const tables = await sql<{
-    name: string
-  }>`select name from sqlite_master where type = 'table' and name not like 'sqlite_%' and name <> 'trace'
-    and sql like '%strict%'`.execute(tx)
+  const isPostgres = dialectOf(tx) === 'postgres'
+  await sql`create table trace (name text, row_id bigint, deed text)`.execute(tx)
+  if (isPostgres) await sql.raw(writeTrace).execute(tx)
+  const tables = await sql.raw<{ name: string }>(isPostgres ? postgresTables : sqliteTables).execute(tx)
   for (const { name } of tables.rows) {
     for (const deed of ['update', 'delete'] as const) {
-      const line = `insert into trace values ('${name}', old.id, '${deed}')`
-      await sql.raw(`create trigger "trace_${name}_${deed}" after ${deed} on "${name}" begin ${line}; end`).execute(tx)
+      const line = `begin insert into trace values ('${name}', old.id, '${deed}'); end`
+      const action = isPostgres ? 'for each row execute function write_trace()' : line
+      await sql.raw(`create trigger "trace_${name}_${deed}" after ${deed} on "${name}" ${action}`).execute(tx)
     }
   }
 })
 
+const sqliteTables = `select name from sqlite_master where type = 'table' and name not like 'sqlite_%' and name <> 'trace' and sql like '%strict%'`
+const postgresTables = `select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'id'`
+const writeTrace = `create function write_trace() returns trigger language plpgsql
+  as 'begin insert into trace values (tg_table_name, old.id, lower(tg_op)); return null; end'`
+
 /** What {@link traceChanges} saw: each row with how often it was updated or deleted. */
 export const readTrace = transaction(import.meta.url, 'test-usage/read-trace', async (tx, _input: undefined) => {
   const { rows } = await sql<{ name: string; row: number; deed: string; times: number }>`
-    select name, row, deed, count(*) as times from trace group by name, row, deed`.execute(tx)
+    select name, row_id as row, deed, count(*) as times from trace group by name, row_id, deed`.execute(tx)
   return rows
 })
 

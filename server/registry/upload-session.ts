@@ -52,7 +52,7 @@ interface Removal {
 
 /** Ends a session; the repository that was made for it goes too if nothing else ever came. */
 export const removeSession = transaction(import.meta.url, 'upload-session/remove', async (tx, input: Removal) => {
-  const removed = await deleteUpload(tx, input.uploadId, input.unchangedSince)
+  const removed = await deleteUpload(tx, input.uploadId, { unchangedSince: input.unchangedSince })
   if (removed) await dropUnusedRepository(tx, input.repositoryId)
   return removed
 })
@@ -68,12 +68,47 @@ function isOf(session: UploadSession, { key, name }: Actor): boolean {
   return session.actorKey === '' ? session.actor === name : session.actorKey === key
 }
 
+/** A claim that holds among all processes; disposing gives it back. */
+export interface SharedClaim extends AsyncDisposable {
+  readonly claim: UploadClaim
+  /** The row is gone, or says already that nobody holds it. */
+  settled(): void
+}
+
 /** The claim on an upload; throws `BLOB_UPLOAD_BUSY`, or `BLOB_UPLOAD_UNKNOWN` to those whom it does not concern. */
-export async function claimUpload(registry: Registry, target: UploadTarget): Promise<UploadClaim> {
-  const claim = registry.memory.uploads.claim(target.uploadId)
-  if (claim !== undefined) return claim
-  const session = await findSession(registry, target)
-  throw new RegistryError(session === undefined ? 'BLOB_UPLOAD_UNKNOWN' : 'BLOB_UPLOAD_BUSY')
+export async function claimUpload(registry: Registry, target: UploadTarget): Promise<SharedClaim> {
+  const { uploads, holds } = registry.memory
+  const { uploadId } = target
+  const claim = uploads.claim(uploadId)
+  if (claim === undefined) {
+    const session = await findSession(registry, target)
+    throw new RegistryError(session === undefined ? 'BLOB_UPLOAD_UNKNOWN' : 'BLOB_UPLOAD_BUSY')
+  }
+  const shared = shareClaim(registry, uploadId, claim)
+  if (holds === undefined) return shared
+  try {
+    // To those whom it does not concern it is not busy, it is not there.
+    if ((await findSession(registry, target)) !== undefined) await holds.take(uploadId, claim)
+    return shared
+  } catch (error) {
+    await shared[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+function shareClaim({ memory }: Registry, uploadId: string, claim: UploadClaim): SharedClaim {
+  let isSettled = false
+  return {
+    claim,
+    settled: () => {
+      isSettled = true
+      memory.holds?.forget(uploadId)
+    },
+    async [Symbol.asyncDispose]() {
+      if (!isSettled) await memory.holds?.release(uploadId, claim)
+      claim[Symbol.dispose]()
+    },
+  }
 }
 
 /** Brings row and store into agreement. The caller holds the claim. */
@@ -88,7 +123,8 @@ export async function resumeUpload(registry: Registry, session: UploadSession): 
 async function settle(registry: Registry, session: UploadSession, durableBytes: number): Promise<UploadSession> {
   const now = registry.context.ports.clock.now()
   const digestSoFar = durableBytes === 0 ? digestOfHash(session.algorithm, createDigestHash(session.algorithm)) : undefined
-  await moveOffset(registry, { uploadId: session.uploadId, fromBytes: session.offsetBytes, toBytes: durableBytes, digestSoFar, now })
+  const { uploadId, fence } = session
+  await moveOffset(registry, { uploadId, fromBytes: session.offsetBytes, toBytes: durableBytes, digestSoFar, now, fence })
   registry.context.log.info(
     { uploadId: session.uploadId, rowBytes: session.offsetBytes, durableBytes },
     'upload resumed from its durable bytes',

@@ -19,6 +19,8 @@ interface HeldUpload {
 export class UploadClaim implements Disposable {
   /** Where the upload ends by now: bytes that came, whether or not they are durable. Undefined until some did. */
   receivedBytes: number | undefined
+  /** Under which it holds among several processes; undefined where this one is alone. */
+  fence: number | undefined
   /** Resolves when the claim has ended. */
   readonly ended: Promise<void>
   readonly #stop = new AbortController()

@@ -40,8 +40,8 @@ const everything = { kind: 'everything' } as const
 
 const partsOf = ({ metadata, context }: Registry) => ({ metadata, ports: context.ports })
 
-async function make(registry: Registry, name: string, mayTakeFrom?: number): Promise<number> {
-  return (await createProject(partsOf(registry), { name, mayTakeFrom }, who)).id
+async function make(registry: Registry, name: string, mayTakeFrom?: number, mayEnclose: readonly number[] = []): Promise<number> {
+  return (await createProject(partsOf(registry), { name, mayTakeFrom, mayEnclose }, who)).id
 }
 
 async function move(registry: Registry, from: RepositoryName, to: RepositoryName): Promise<void> {
@@ -174,7 +174,7 @@ test('a project that is made over repositories takes their usage from the projec
   const app = await make(registry, 'team/app', libraryId)
   await assertExact(registry)
   assert.equal((await of(registry, libraryId)).repositories, 1)
-  const team = await make(registry, 'team', libraryId)
+  const team = await make(registry, 'team', libraryId, [app])
   assert.deepEqual(await of(registry, team), all)
   assert.deepEqual(await of(registry, libraryId), { bytes: 0, logicalBytes: 0, blobs: 0, manifests: 0, tags: 0, repositories: 0 })
   assert.equal((await of(registry, app)).repositories, 1)

@@ -20,23 +20,28 @@ export async function readWaitingUntagged(registry: Registry): Promise<WaitingUn
   const { reader } = registry.metadata
   let [manifests, bytes] = [0, 0]
   let until: number | undefined
+  const now = registry.context.ports.clock.now()
+  const { garbageDelayMs } = registry.options
   // Behind all that are due by now.
-  let after: ReviewPage['after'] = { reviewAfter: registry.context.ports.clock.now(), reviewId: Number.MAX_SAFE_INTEGER }
+  let after: ReviewPage['after'] = { reviewAfter: now, reviewId: Number.MAX_SAFE_INTEGER }
   for (let seen = 0; after !== undefined && seen < rowsMax;) {
     const page: Awaited<ReturnType<typeof dueReviews>> = await dueReviews(reader, 'manifest', {
       dueBefore: Number.MAX_SAFE_INTEGER,
       after,
       limit: pageRows,
     })
-    const ids = page.map(({ targetId }) => targetId)
+    // What waits for its project's days is taken when the delay is over.
+    const ends = new Map(
+      page.map(({ targetId, reviewAfter, since }) => [targetId, since > 0 ? Math.min(reviewAfter, since + garbageDelayMs) : reviewAfter]),
+    )
+    const ids = page.map(({ targetId }) => targetId).filter((id) => (ends.get(id) ?? 0) > now)
     const found = (await reviewedManifests(reader, ids)).filter(({ place, isKept }) => place === 'live' && !isKept)
     const sizes = await contentSizes(
       reader,
       found.map(({ manifestId: id, sizeBytes }) => ({ id, sizeBytes })),
     )
     for (const { sizeBytes } of sizes.values()) bytes += sizeBytes
-    const waiting = new Set(found.map(({ manifestId }) => manifestId))
-    until ??= page.find(({ targetId }) => waiting.has(targetId))?.reviewAfter
+    for (const { manifestId } of found) until = Math.min(until ?? Infinity, ends.get(manifestId) ?? Infinity)
     manifests += found.length
     seen += page.length
     after = page.at(-1)

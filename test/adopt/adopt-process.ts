@@ -2,10 +2,9 @@
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { adoptRegistry2 } from '#features/adopt.ts'
-import { systemPorts } from '#lib/ports.ts'
-import { openSqlite } from '#metadata/sqlite.ts'
+import { openTestDatabase } from '#metadata/test-database.ts'
 import { adoptionParts, silent } from './adoption-place.ts'
 
 const root = process.argv[2] ?? ''
-await using metadata = await openSqlite({ file: join(root, 'berth.db'), ports: systemPorts, log: silent })
+await using metadata = await openTestDatabase(join(root, 'berth.db'), { log: silent })
 await adoptRegistry2(adoptionParts(metadata, root), { verify: 'size', onProgress: () => writeSync(1, 'step\n') })

@@ -7,7 +7,7 @@ import { adoptRegistry2, type AdoptionOptions, type AdoptionParts, type Adoption
 import type { Problem } from '#features/registry2-report.ts'
 import { systemPorts } from '#lib/ports.ts'
 import type { Metadata } from '#metadata/metadata.ts'
-import { openSqlite } from '#metadata/sqlite.ts'
+import { openTestDatabase } from '#metadata/test-database.ts'
 import { digestFromBytes } from '#oci/digest.ts'
 import { Registry2Directory } from './registry2-directory.ts'
 
@@ -30,7 +30,7 @@ export function adoptionParts(metadata: Metadata, rootDirectory: string): Adopti
 
 export async function openPlace(): Promise<AdoptionPlace> {
   const root = await mkdtemp(join(tmpdir(), 'berth-adopt-'))
-  const open = () => openSqlite({ file: join(root, 'berth.db'), ports: systemPorts, log: silent })
+  const open = () => openTestDatabase(join(root, 'berth.db'), { log: silent })
   let metadata = await open()
   return {
     root,

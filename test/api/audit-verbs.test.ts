@@ -55,6 +55,12 @@ suite('berth audit and berth system', () => {
     assert.ok(lines.some((line) => /^banner: +warning: Back at noon$/.test(line)))
     assert.ok(lines.some((line) => /^limit-per-address: +5000\/10000$/.test(line)))
     assert.ok(lines.some((line) => /^deny: +203\.0\.113\.0\/24,2001:db8::\/32$/.test(line)))
+    await assert.rejects(run('system', 'set', 'banner', 'purple: Back at noon'), /purple is no level.*info, warning, danger/)
+    assert.match(
+      (await run('system', 'set', 'limit-per-address', '5000')).errors.join(),
+      /5000\/5000: 5000 requests a second, 5000 of them at once/,
+    )
+    await assert.rejects(run('system', 'set', 'deny', '10.0.0.5/8'), /10\.0\.0\.0\/8/)
     await assert.rejects(run('system', 'set', 'colour', 'blue'), /there is no setting/)
     await assert.rejects(run('system', 'set', 'limit-per-address', 'much'), /50\/200/)
     await assert.rejects(run('system', 'set', 'deny', '127.0.0.1'), /lock out/)

@@ -62,7 +62,7 @@ suite('audit over the API', () => {
     const found = body.items?.map(({ action, target, actor, count, reason }) => ({ action, target, actor, count, reason }))
     assert.deepEqual(found, [
       { action: 'login.failed', target: 'user:alice', actor: null, count: 3, reason: 'UNAUTHORIZED' },
-      { action: 'access.refused', target: 'api:DELETE /users/{user}', actor: 'alice', count: 1, reason: 'DENIED' },
+      { action: 'access.refused', target: 'api:DELETE /users/1', actor: 'alice', count: 1, reason: 'DENIED' },
     ])
   })
 

@@ -146,6 +146,31 @@ suite('client certificates', () => {
     assert.equal((await send('v2/', client['dave'], { headers: { authorization: basicAuthorization('alice', 'wrong') } })).status, 401)
   })
 
+  test('a certificate destroys nothing and gives nothing away that does; a password beside it, or a token that names it, does', async () => {
+    const headers = { authorization: basicAuthorization('root', password) }
+    const found = (await send('api/v1/users?name=dave', undefined, { headers })).body['items'] as readonly { id: number }[]
+    const dave = `api/v1/users/${String(found[0]?.id)}`
+    const setAdministrator = async (isAdministrator: boolean) =>
+      assert.equal((await send(dave, undefined, { method: 'PATCH', body: { isAdministrator }, headers })).status, 200)
+    await setAdministrator(true)
+    assert.equal((await send('api/v1/projects', undefined, { method: 'POST', body: { name: 'doomed' }, headers })).status, 201)
+    for (const [method, path, body] of [
+      ['POST', 'keys', undefined],
+      ['POST', 'tokens', { name: 'whole' }],
+      ['POST', 'tokens', { name: 'keys', scopes: [{ permissions: ['key:rotate'] }] }],
+      ['DELETE', 'projects/doomed', undefined],
+      ['POST', 'robots', { name: 'maker', grants: [{ role: 'project-creator' }] }],
+    ] as const) {
+      const refused = await send(`api/v1/${path}`, client['dave'], { method, ...(body !== undefined && { body }) })
+      assert.deepEqual([refused.status, refused.body['code']], [403, 'ELEVATION_REQUIRED'], `${method} ${path}`)
+      assert.match(String(refused.body['detail']), /certificate is a file.*password/)
+    }
+    const plain = { name: 'plain', scopes: [{ permissions: ['repository:pull'] }] }
+    assert.equal((await send('api/v1/tokens', client['dave'], { method: 'POST', body: plain })).status, 201)
+    assert.equal((await send('api/v1/projects/doomed', client['dave'], { method: 'DELETE', headers })).status, 204)
+    await setAdministrator(false)
+  })
+
   test('a page of another site gets nothing by the certificate that a browser adds', async () => {
     const headers = { 'sec-fetch-site': 'cross-site' }
     assert.equal((await send('api/v1/sessions', client['dave'], { method: 'DELETE', headers })).status, 403)

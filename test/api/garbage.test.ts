@@ -96,10 +96,13 @@ suite('garbage over the API and the command line', () => {
       said,
       /would delete 0 untagged manifests, would take blobs out of repositories 3 times, would delete 1 blob; would free 12 bytes in 1 file/,
     )
-    assert.match(counted, /and 1 blob\b.*\nwould free 12 B in 1 file\n1 blob of 6 B waits for storage.garbagedelay/)
+    assert.match(
+      counted,
+      /and 1 blob\b.*\nwould free 12 B in 1 file, those of blobs that would go after storage.readersdelay\n1 blob of 6 B waits for storage.garbagedelay/,
+    )
     ahead += 25 * hourMs
     const all = (await berth('garbage-collect', '--dry-run', '--wait')).out
-    assert.match(all, /and 2 blobs\b.*\nwould free 18 B in 2 files\n/)
+    assert.match(all, /and 2 blobs\b.*\nwould free 18 B in 2 files, those of blobs that would go after storage.readersdelay\n/)
     assert.doesNotMatch(all, /garbagedelay/)
   })
 
@@ -117,6 +120,23 @@ suite('garbage over the API and the command line', () => {
     const later = (await berth('garbage-collect', '--delete-untagged', '--wait')).out
     assert.match(later, /deleted 1 manifest /)
     assert.doesNotMatch(later, /waits until/)
+  })
+
+  test('the status says all that the API knows', async () => {
+    const { out } = await berth('garbage-collect', 'status')
+    for (const fact of [
+      'To look at',
+      'Goes now',
+      'Goes later',
+      'Untagged that wait',
+      'Kept for pulls',
+      'In the trash',
+      'Freed so far',
+      'Last run',
+    ])
+      assert.match(out, new RegExp(`^${fact}: `, 'm'))
+    const { queue } = JSON.parse((await berth('garbage-collect', 'status', '--json')).out) as { queue?: object }
+    assert.deepEqual(Object.keys(queue ?? {}), ['manifests', 'links', 'blobs'])
   })
 
   test('a project says after how long untagged manifests go', async () => {

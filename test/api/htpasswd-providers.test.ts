@@ -85,7 +85,7 @@ suite('an htpasswd provider that is made by the API', () => {
     const settings = { urls: [ldap.url], searchBase: 'dc=example,dc=org', timeoutMs: 2000 }
     await place.root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings })
     await place.root.call('POST', '/providers', providerOf('team'))
-    assert.equal(await status(place, 'mallory', 'any'), 409)
+    assert.equal(await status(place, 'mallory', 'any'), 401)
     assert.ok(place.rooms.lines.some((line) => line.includes('the name alice belongs')))
     assert.equal(await status(place, 'alice', alicePassword), 200)
     const { reader } = place.rooms.accounts.metadata

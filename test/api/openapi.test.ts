@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { Validator } from '@seriousme/openapi-schema-validator'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { allRouteContracts } from '#api/routes/all.ts'
@@ -124,6 +125,13 @@ suite('the OpenAPI document', () => {
     for (const member of ['title', 'version']) assert.equal(typeof info[member], 'string')
     const known = words('openapi info servers paths components tags security externalDocs jsonSchemaDialect webhooks')
     for (const member of Object.keys(root)) assert.ok(known.has(member), member)
+  })
+
+  test('fits the schema that the OpenAPI Initiative publishes, and names its parts by what it allows (§4.8.7.1)', async () => {
+    const { valid, errors } = await new Validator().validate(structuredClone(root))
+    assert.ok(valid, JSON.stringify(errors, undefined, 2))
+    for (const [kind, parts] of Object.entries(objectOf(root['components'], 'components')))
+      for (const name of Object.keys(objectOf(parts, kind))) assert.match(name, /^[a-zA-Z0-9._-]+$/, kind)
   })
 
   test('has every route of the contract, once, and no other', () => {

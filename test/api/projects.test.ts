@@ -216,6 +216,24 @@ suite('projects over the API', () => {
     assert.equal((await keeper.call('POST', '/projects/kept/rename', { name: 'kept' })).status, 200)
   })
 
+  test('who administers a project below another does not take it away from there', async () => {
+    for (const name of ['fleet', 'fleet/deck', 'fleet/deck/t2']) await make(root, name)
+    const [mate, captain] = [await people.add('mate'), await people.add('captain')]
+    for (const person of [mate, captain]) await people.grant(person, 'project-creator')
+    await people.grant(mate, 'project-admin', 'fleet/deck')
+    await people.grant(captain, 'project-admin', 'fleet')
+    const rename = async (person: typeof mate, from: string, name: string) =>
+      (await person.call('POST', `${path(from)}/rename`, { name })).status
+    const refused = await mate.call('POST', `${path('fleet/deck')}/rename`, { name: 'free-deck' })
+    assert.deepEqual([refused.status, refused.body['code']], [403, 'DENIED'])
+    assert.match(String(refused.body['detail']), /above.*project:update/)
+    // The nearest above it is theirs, the one above that is not.
+    assert.equal(await rename(mate, 'fleet/deck/t2', 'free-t2'), 403)
+    assert.equal(await rename(mate, 'fleet/deck/t2', 'fleet/t2'), 200)
+    assert.equal(await rename(mate, 'fleet/deck', 'fleet/bridge'), 200)
+    assert.equal(await rename(captain, 'fleet/t2', 'free-t2'), 200)
+  })
+
   test('a project with content is deleted by force only, the default project never', async () => {
     await make(root, 'full')
     await make(root, 'full/inner')

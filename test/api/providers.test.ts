@@ -4,8 +4,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
 import { startFakeLdap, type FakeDirectory } from '../../server/access/test-ldap-server.ts'
+import { runVerb } from '../../cli/test-verb.ts'
 import { basicAuthorization, sendRequest } from '../support/http-client.ts'
-import { openPeople } from './people.ts'
+import { openPeople, password } from './people.ts'
 
 const people = 'ou=people,dc=example,dc=org'
 const devs = 'cn=devs,ou=groups,dc=example,dc=org'
@@ -58,6 +59,41 @@ suite('identity providers over the API', () => {
     assert.ok(!JSON.stringify([made, read, listed, changed, place.rooms.lines]).includes('canary-of-the-bind'))
     assert.equal((await root.call('DELETE', '/providers/corp')).status, 204)
     assert.equal((await root.call('GET', '/providers/corp')).status, 404)
+  })
+
+  test('a directory that is sent passwords over the network in clear is named', async () => {
+    await using place = await openPeople(loopback)
+    const warningsOf = async (name: string, url: string, more: object = {}) => {
+      const settings = { urls: [url], searchBase: people, ...more }
+      const { status, body } = await place.root.call('POST', '/providers', { name, kind: 'ldap', isEnabled: false, settings })
+      assert.equal(status, 201, JSON.stringify(body))
+      return body['warnings']
+    }
+    assert.match(String(await warningsOf('clear', 'ldap://ldap.corp.example')), /passwords go to ldap:\/\/ldap\.corp\.example in clear/)
+    assert.equal(await warningsOf('tls', 'ldaps://ldap.corp.example'), undefined)
+    assert.equal(await warningsOf('start', 'ldap://ldap.corp.example', { startTls: true }), undefined)
+    assert.equal(await warningsOf('here', 'ldap://127.0.0.1:389'), undefined)
+  })
+
+  test('a second provider of workload tokens of one issuer is refused, made or changed to', async () => {
+    await using place = await openPeople(loopback)
+    const { root } = place
+    const settings = { issuer: 'https://ci.example', jwksUrl: 'https://ci.example/jwks' }
+    const create = (name: string, issuer: string, kind = 'workload') =>
+      root.call('POST', '/providers', {
+        name,
+        kind,
+        settings: kind === 'workload' ? { ...settings, issuer } : { issuer, clientId: 'berth' },
+      })
+    assert.equal((await create('ci', settings.issuer)).status, 201)
+    const second = await create('ci2', settings.issuer)
+    assert.deepEqual([second.status, second.body['code']], [409, 'CONFLICT'])
+    assert.equal(second.body['title'], 'what is there stands in the way of this')
+    assert.match(String(second.body['detail']), /provider ci is for this issuer already/)
+    assert.equal((await create('people', settings.issuer, 'oidc')).status, 201, 'one for people may share it')
+    assert.equal((await create('ci3', 'https://other.example')).status, 201)
+    assert.equal((await root.call('PATCH', '/providers/ci3', { settings: { issuer: settings.issuer } })).status, 409)
+    assert.equal((await root.call('PATCH', '/providers/ci', { settings: { clockToleranceSeconds: 10 } })).status, 200)
   })
 
   test('only who may sees and changes providers', async () => {
@@ -163,7 +199,12 @@ suite('identity providers over the API', () => {
     assert.deepEqual([(await get('alice')).status, said()], [401, 1])
     assert.deepEqual([(await get('alice')).status, said()], [401, 1], 'said once, not at each attempt')
     // Under another spelling the directory is asked for the password, and it is right.
-    assert.deepEqual([(await get('alice@corp')).status, said()], [409, 2])
+    const spelled = await get('alice@corp')
+    assert.deepEqual([spelled.status, said()], [401, 2])
+    assert.match(
+      spelled.body.toString(),
+      /"UNAUTHORIZED","message":"the password is right, but the name alice belongs to another account here: an administrator renames or deletes that account, or its owner links this identity to it/,
+    )
     const tested = await root.call('POST', '/providers/corp/test', { name: 'alice' })
     assert.equal(tested.body['passed'], false)
     assert.match(
@@ -173,6 +214,41 @@ suite('identity providers over the API', () => {
     const audit = await root.call('GET', '/audit?action=login.failed')
     const reasons = new Set(audit.body.items?.map(({ reason }) => reason))
     assert.deepEqual([...reasons], ['NAME_TAKEN'])
+  })
+
+  test('a setting that does not fit is refused in the words of its kind', async () => {
+    await using place = await openPeople(loopback)
+    const { root } = place
+    const settings = settingsFor('ldap://127.0.0.1:1')
+    await root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings })
+    const sso = { issuer: 'https://sso.example.com', clientId: 'berth' }
+    await root.call('POST', '/providers', { name: 'sso', kind: 'oidc', isEnabled: false, settings: sso })
+    const change = (name: string, change: object) => root.call('PATCH', `/providers/${name}`, { settings: change })
+    const create = (kind: string, given: object) => root.call('POST', '/providers', { name: 'more', kind, settings: given })
+    const tried = (kind: string, given: object, more = {}) => root.call('POST', '/provider-tests', { kind, settings: given, ...more })
+    const ofLdap = /^settings\/path: is not a member of this: urls, startTls,/
+    const ofOidc = /^settings\/path: is not a member of this: issuer, clientId,/
+    const ofHtpasswd = /^settings\/path: must have at least 1 character/
+    for (const [reply, said] of [
+      [await change('corp', { path: '' }), ofLdap],
+      [await change('corp', { path: 'x' }), ofLdap],
+      [await change('corp', { issuer: '' }), /^settings\/issuer: is not a member of this: urls,/],
+      [await change('sso', { path: '' }), ofOidc],
+      [await change('sso', { urls: [] }), /^settings\/urls: is not a member of this: issuer,/],
+      [await create('oidc', { ...sso, path: '' }), ofOidc],
+      [await create('ldap', { ...settings, path: 'x' }), ofLdap],
+      [await create('htpasswd', { path: '' }), ofHtpasswd],
+      [await create('htpasswd', {}), /^settings\/path: is missing/],
+      [await create('workload', { path: '' }), /settings\/path: is not a member of this: issuer, jwksUrl,/],
+      [await tried('oidc', { ...sso, path: '' }), ofOidc],
+      [await tried('oidc', { path: '' }, { provider: 'sso' }), ofOidc],
+      [await create('ldap', [] as never), /settings.* must be an object/],
+    ] as const) {
+      assert.equal(reply.status, 400)
+      assert.match(String(reply.body['detail']), said)
+    }
+    assert.equal((await change('nobody', { path: '' })).status, 404)
+    assert.equal((await change('corp', { timeoutMs: 3000 })).status, 200)
   })
 
   test('a grant names a group of a directory by its DN in any spelling, once a member has signed in', async () => {
@@ -195,6 +271,60 @@ suite('identity providers over the API', () => {
       assert.deepEqual([made.status, (made.body['subject'] as { readonly name: unknown } | undefined)?.name], [201, 'devs'], name)
     }
     assert.equal((await grant('cn=others,ou=groups,dc=example,dc=org', 'guest')).status, 400)
+  })
+
+  test('a grant for a group that two directories have says whose, or is refused with both', async () => {
+    await using directory = await startFakeLdap(fakeOf({ isGone: false, groups: [devs] }))
+    const others = 'cn=devs,ou=partners,dc=example,dc=org'
+    await using partner = await startFakeLdap({
+      bind: () => ({ code: 0 }),
+      search: (request) =>
+        request.includes('paula')
+          ? [{ dn: 'uid=paula,dc=partner', attributes: { entryUUID: ['id-of-paula'], uid: ['paula'], memberOf: [others] } }]
+          : [],
+    })
+    await using place = await openPeople(loopback)
+    const { root } = place
+    await root.call('POST', '/projects', { name: 'team' })
+    await root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings: settingsFor(directory.url) })
+    await root.call('POST', '/providers', { name: 'partner', kind: 'ldap', settings: settingsFor(partner.url) })
+    for (const [name, secret] of [
+      ['alice', 'wonderland'],
+      ['paula', 'any'],
+    ] as const) {
+      const headers = { authorization: basicAuthorization(name, secret) }
+      assert.equal((await sendRequest(new URL('/v2/', place.rooms.url).href, { headers })).status, 200, name)
+    }
+    const grant = (name: string) => root.call('POST', '/projects/team/grants', { subject: { kind: 'group', name }, role: 'guest' })
+    const refused = await grant('devs')
+    assert.equal(refused.status, 400)
+    assert.match(String(refused.body['detail']), /several groups are called devs: say which one, corp:devs or partner:cn=devs,ou=partners/)
+    const made = await grant('partner:devs')
+    assert.deepEqual([made.status, (made.body['subject'] as { readonly provider?: unknown }).provider], [201, 'partner'])
+    assert.equal((await grant('local:devs')).status, 400)
+    const list = async (group: string) => root.call('GET', `/projects/team/grants?group=${encodeURIComponent(group)}`)
+    assert.equal((await list('devs')).status, 400)
+    assert.deepEqual([(await list('partner:devs')).body.items?.length, (await list('corp:devs')).body.items?.length], [1, 0])
+    const candidates = await root.call('GET', '/projects/team/candidates?name=dev')
+    assert.deepEqual(candidates.body.items?.map(({ provider }) => provider).toSorted(), ['corp', 'partner'])
+    const environment = { BERTH_SERVER: place.rooms.url, BERTH_USER: 'root', BERTH_TOKEN: password }
+    const berth = async (...args: readonly string[]) =>
+      (await runVerb(['grant', ...args, '--project', 'team'], environment)).lines.join('\n')
+    assert.match(await berth('list'), / group partner:cn=devs,ou=partners,dc=example,dc=org +guest /)
+    assert.match(await berth('candidates', 'dev'), /ID +KIND +NAME +PROVIDER +DISPLAY NAME\n.*partner[^\n]*\n.*devs +corp/)
+    await assert.rejects(berth('create', 'guest', '--group', 'devs'), /several groups are called devs/)
+    assert.match(await berth('create', 'guest', '--group', 'corp:devs'), /group corp:devs/)
+  })
+
+  test('a provider that is switched off by the command says what its accounts cannot do meanwhile', async () => {
+    await using place = await openPeople(loopback)
+    await place.root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings: settingsFor('ldap://127.0.0.1:1') })
+    const environment = { BERTH_SERVER: place.rooms.url, BERTH_USER: 'root', BERTH_TOKEN: password }
+    const off = await runVerb(['provider', 'disable', 'corp'], environment)
+    assert.deepEqual(off.lines, ['corp is off'])
+    assert.match(off.errors.join('\n'), /until it is on again, accounts that nothing else opens cannot sign in and use no token/)
+    const on = await runVerb(['provider', 'enable', 'corp'], environment)
+    assert.deepEqual([on.lines, on.errors], [['corp is on'], []])
   })
 
   test('a test of an OIDC provider says that the secret was not tried', async () => {

@@ -82,13 +82,18 @@ suite('repositories over the API', () => {
   })
 
   test('a description is data, whatever it holds, and comes as JSON that no browser takes for a page', async () => {
-    const description = '</script><script>alert(1)</script>\u2028 "\' \u0000 ü'
+    const description = '</script><script>alert(1)</script>\u2028 "\' \u0001 ü'
     const changed = await maintainer.call('PATCH', at('team/app'), { description })
     assert.deepEqual([changed.status, changed.body['description']], [200, description])
     const answer = await reader.registry.send(`/api/v1${at('team/app')}`)
     assert.match(answer.headers['content-type'] ?? '', /^application\/json/)
     assert.equal(answer.headers['x-content-type-options'], 'nosniff')
     assert.equal((JSON.parse(answer.body.toString()) as { description: string }).description, description)
+  })
+
+  test('a description with U+0000, which PostgreSQL cannot keep, is refused on every database', async () => {
+    const { status, body } = await maintainer.call('PATCH', at('team/app'), { description: 'a\u0000b' })
+    assert.deepEqual([status, body['code']], [400, 'REQUEST_INVALID'])
   })
 
   test('a repository tells what is in it', async () => {
@@ -132,10 +137,44 @@ suite('repositories over the API', () => {
     assert.equal((await root.call('DELETE', at('team/notes'))).status, 204)
   })
 
+  test('a repository is deleted only as it was read, where the caller says so', async () => {
+    await pushImage(root.registry, 'team/gone', 'latest')
+    const { etag = '' } = await root.call('GET', at('team/gone'))
+    assert.equal((await root.call('PATCH', at('team/gone'), { description: 'wanted' })).status, 200)
+    const late = await root.call('DELETE', at('team/gone'), undefined, { 'if-match': etag })
+    assert.deepEqual([late.status, late.body['code']], [412, 'PRECONDITION_FAILED'])
+    const now = await root.call('GET', at('team/gone'))
+    assert.equal(now.status, 200)
+    assert.equal((await root.call('DELETE', at('team/gone'), undefined, { 'if-match': `W/${now.etag ?? ''}` })).status, 412)
+    assert.equal((await root.call('DELETE', at('team/gone'), undefined, { 'if-match': now.etag ?? '' })).status, 204)
+    assert.equal((await root.call('GET', at('team/gone'))).status, 404)
+  })
+
+  test('a repository that is not there is refused alike, whoever asks', async () => {
+    const asked = [
+      ['GET', ''],
+      ['PATCH', '', { description: 'x' }],
+      ['DELETE', ''],
+      ['GET', '/tags'],
+      ['GET', '/manifests'],
+    ] as const
+    for (const [method, below, body] of asked) {
+      const [first = [], ...others] = await Promise.all(
+        [root, maintainer, ...(method === 'GET' ? [reader] : [])].map(async (person) => {
+          const answer = await person.call(method, `${at('team/never')}${below}`, body)
+          return [answer.status, answer.body['code'], answer.body['detail']]
+        }),
+      )
+      for (const other of others) assert.deepEqual(other, first, `${method} ${below}`)
+      assert.deepEqual(first.slice(0, 2), [404, 'RESOURCE_UNKNOWN'])
+      assert.match(String(first[2]), /team\/never/, `${method} ${below}`)
+    }
+  })
+
   test('an If-Match is never ignored: what has no ETag refuses it', async () => {
     const sent = { 'if-match': '"1"' }
-    const deleted = await root.call('DELETE', at('team/app'), undefined, sent)
-    assert.deepEqual([deleted.status, deleted.body['code']], [412, 'PRECONDITION_FAILED'])
+    const listed = await root.call('GET', `${at('team/app')}/tags`, undefined, sent)
+    assert.deepEqual([listed.status, listed.body['code']], [412, 'PRECONDITION_FAILED'])
     assert.equal((await root.call('POST', '/projects', { name: 'unmade' }, sent)).status, 412)
     assert.equal((await root.call('GET', '/projects/unmade')).status, 404)
     assert.equal((await root.call('GET', '/repositories', undefined, sent)).status, 412)

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { basicAuthorization } from '../support/http-client.ts'
 import { pushImage, registryClient } from '../support/registry-client.ts'
-import { openPeople, type ApiReply, type People, type Person } from './people.ts'
+import { runVerb } from '../../cli/test-verb.ts'
+import { openPeople, password, type ApiReply, type People, type Person } from './people.ts'
 
 interface Made {
   readonly id: number
@@ -38,6 +39,38 @@ suite('robots over the API', () => {
     (await registryClient(people.rooms.url, { authorization: basicAuthorization(name, secret) }).send(`/v2/${repository}/manifests/v1`))
       .status
   const names = (reply: ApiReply) => reply.body.items?.map(({ login }) => login)
+
+  test('a list says who made each robot, and marks makers that are disabled, gone, or another of the same name', async () => {
+    const maker = await people.add('maker')
+    const { id: userId } = (await root.call('GET', '/users?name=maker')).body.items?.[0] ?? {}
+    await people.grant(maker, 'project-admin', 'team')
+    const { id } = await make(maker, '/projects/team/robots', { name: 'made', grants: [{ role: 'guest' }] })
+    const said = async () => {
+      const listed = await root.call('GET', '/projects/team/robots?name=made')
+      const { body } = await root.call('GET', `/projects/team/robots/${id}`)
+      assert.deepEqual(
+        listed.body.items?.map(({ createdByState }) => createdByState),
+        [body['createdByState']],
+      )
+      return `${String(body['createdBy'])} ${String(body['createdByState'])}`
+    }
+    assert.equal(await said(), 'maker active')
+    await root.call('PATCH', `/users/${String(userId)}`, { name: 'renamed' })
+    assert.equal(await said(), 'renamed active')
+    await root.call('PATCH', `/users/${String(userId)}`, { isDisabled: true })
+    assert.equal(await said(), 'renamed disabled')
+    const { lines } = await runVerb(['robot', 'list', '--project', 'team', '--name', 'made'], {
+      BERTH_SERVER: people.rooms.url,
+      BERTH_USER: 'root',
+      BERTH_TOKEN: password,
+    })
+    assert.match(lines.join('\n'), /CREATED BY\n.* renamed \(disabled\)$/)
+    assert.equal((await root.call('DELETE', `/users/${String(userId)}`)).status, 204)
+    assert.equal(await said(), 'renamed gone')
+    await people.add('renamed')
+    assert.equal(await said(), 'renamed gone', 'somebody else')
+    await root.call('DELETE', `/projects/team/robots/${id}`)
+  })
 
   test('a robot of a project pulls there by either form of its name, and nowhere else', async () => {
     const robot = await make(lead, '/projects/team/robots', { name: 'ci', grants: [{ role: 'developer' }] })
@@ -142,7 +175,7 @@ suite('robots over the API', () => {
     assert.equal(await pull(robot.login, robot.secret), 200)
     assert.equal((await root.call('PATCH', path, { isDisabled: true })).status, 200)
     assert.equal(await pull(robot.login, robot.secret), 401)
-    for (const wrong of [['x'], ['10.0.0.0/99'], ['']])
+    for (const wrong of [['x'], ['10.0.0.0/99'], [''], ['10.0.0.5/8']])
       assert.equal((await root.call('PATCH', path, { allowedAddresses: wrong })).status, 400)
     assert.equal((await root.call('PATCH', path, { expiresAt: '2001-01-01T00:00:00Z' })).status, 400)
   })

@@ -319,6 +319,8 @@ suite('stepping up', () => {
     assert.equal((await opened.call('POST', '/session/factors/totp/confirmation', { code: code(-1), name: 'phone' })).status, 200)
     offsetMs += 10 * 60_000
     assert.match(String((await opened.call('POST', '/session/factors/totp')).body['detail']), /your second factor again/)
+    const change = { currentPassword: password, password: 'quite another long passphrase' }
+    assert.match(String((await opened.call('PUT', '/session/password', change)).body['detail']), /your second factor again/)
     const byPassword = await opened.call('POST', '/session/elevation', { kind: 'password', password })
     assert.deepEqual([byPassword.status, byPassword.body['code']], [409, 'CONFLICT'])
     assert.equal((await opened.call('POST', '/session/elevation', { kind: 'totp', code: code(0) })).status, 200)

@@ -75,6 +75,7 @@ suite('the system over the API', () => {
     { unknown: 1 },
     { banner: { text: '', level: 'info' } },
     { networks: { allow: ['10.0.0.0/99'], deny: [] } },
+    { networks: { allow: [], deny: ['10.0.0.5/8'] } },
     { version: 7 },
   ]) {
     test(`settings ${JSON.stringify(body)} are refused`, async () => {

@@ -55,6 +55,51 @@ suite('personal tokens over the API', () => {
     assert.ok(!people.rooms.lines.join('').includes(secret))
   })
 
+  test('a token ends with the one that made it, and lists say which did', async () => {
+    const parent = await make(alice, { name: 'parent' })
+    const scopes = [{ permissions: ['repository:pull'] }]
+    const madeWith = async (secret: string, name: string) => {
+      const { status, body } = await as(`Bearer ${secret}`, 'POST', '/api/v1/tokens', { name, scopes })
+      assert.equal(status, 201, JSON.stringify(body))
+      return { secret: String(body['secret']), token: body['token'] as { readonly id: number; readonly madeBy: number | null } }
+    }
+    const child = await madeWith(parent.secret, 'child')
+    const grandchild = await madeWith(child.secret, 'grandchild')
+    const other = await make(alice, { name: 'other' })
+    assert.deepEqual([child.token.madeBy, grandchild.token.madeBy], [parent.token.id, child.token.id])
+    const opens = async (secret: string) => (await as(`Bearer ${secret}`, 'GET', '/v2/')).status
+    assert.deepEqual([await opens(child.secret), await opens(grandchild.secret)], [200, 200])
+    assert.equal((await alice.call('DELETE', `/tokens/${parent.token.id}`)).status, 204)
+    assert.deepEqual([await opens(parent.secret), await opens(child.secret), await opens(grandchild.secret)], [401, 401, 401])
+    assert.equal(await opens(other.secret), 200)
+    const { body } = await root.call('GET', '/audit?action=token.revoked')
+    const told = (body.items ?? []).map(({ detail }) => (detail as { readonly name?: string }).name)
+    for (const name of ['parent', 'child', 'grandchild']) assert.ok(told.includes(name), name)
+  })
+
+  test('a token with scopes sees itself and what it made, and one that names user:read all of its owner', async () => {
+    const scopes = [{ permissions: ['repository:pull'] }]
+    const narrow = await make(alice, { name: 'narrow', scopes })
+    const beside = await make(alice, { name: 'beside' })
+    const authorization = `Bearer ${narrow.secret}`
+    const own = await as(authorization, 'POST', '/api/v1/tokens', { name: 'own', scopes })
+    const ownId = (own.body['token'] as { readonly id: number }).id
+    const idsOf = (reply: ApiReply) => (reply.body.items ?? []).map(({ id }) => Number(id)).toSorted((a, b) => a - b)
+    assert.deepEqual(idsOf(await as(authorization, 'GET', '/api/v1/tokens')), [narrow.token.id, ownId])
+    assert.equal((await as(authorization, 'GET', `/api/v1/tokens/${beside.token.id}`)).status, 404)
+    assert.equal((await as(authorization, 'GET', `/api/v1/tokens/${ownId}`)).status, 200)
+    const wide = await make(alice, { name: 'wide', scopes: [{ permissions: ['user:read'] }] })
+    assert.ok(idsOf(await as(`Bearer ${wide.secret}`, 'GET', '/api/v1/tokens')).includes(beside.token.id))
+  })
+
+  test('no token with scopes changes the password of its owner', async () => {
+    const { secret } = await make(bob, { name: 'narrow', scopes: [{ permissions: ['user:read', 'user:update'] }] })
+    const change = { currentPassword: 'a long enough passphrase', password: 'quite another long passphrase' }
+    const { status, body } = await as(`Bearer ${secret}`, 'PUT', '/api/v1/session/password', change)
+    assert.deepEqual([status, body['code']], [403, 'DENIED'])
+    assert.equal((await bob.call('GET', '/tokens')).status, 200, 'the password is what it was')
+  })
+
   test('scopes narrow it, wherever it is used, and by tokens that are issued for it', async () => {
     const scopes = [{ permissions: ['repository:pull', 'manifest:read', 'repository:read'], project: 'team' }]
     const { secret, token } = await make(alice, { name: 'pull', scopes })

@@ -56,4 +56,20 @@ suite('berth immutable and berth tag expire', () => {
       await assert.rejects(run('tag', 'expire', 'team/app:v1.0.0', when), /is no time/, when)
     await assert.rejects(run('tag', 'expire', 'team/app:v1.0.0', '2020-01-01'), /passed already/)
   })
+
+  test('a new name that leaves a rule behind says so, and one that does not is silent', async () => {
+    for (const name of ['shelf', 'shelf/a', 'free']) assert.equal((await people.root.call('POST', '/projects', { name })).status, 201)
+    await run('immutable', 'add', 'shelf', 'v*')
+    for (const repository of ['shelf/a/one', 'shelf/a/two', 'shelf/three']) await pushImage(people.root.registry, repository, 'v1')
+    assert.deepEqual((await run('project', 'rename', 'shelf/a', 'shelf/b')).errors, [])
+    const left = await run('project', 'rename', 'shelf/b', 'elsewhere')
+    assert.match(
+      left.errors.join('\n'),
+      /^warning: 2 repositories are no longer under immutable tag rule \d+ of project shelf \(v\*\): .*make a rule where they are$/,
+    )
+    assert.deepEqual((await run('repository', 'move', 'shelf/three', 'shelf/four')).errors, [])
+    const moved = await run('repository', 'move', 'shelf/four', 'free/four')
+    assert.match(moved.errors.join('\n'), /^warning: 1 repository is no longer under immutable tag rule/)
+    assert.deepEqual((await run('project', 'rename', 'elsewhere', 'anywhere')).errors, [], 'nothing is lost twice')
+  })
 })

@@ -51,9 +51,15 @@ test('retention is kept from the command line', async () => {
   assert.match((await berth('policy list team')).out, /\nlife +yes +\*\* +1 +- +- +yes/)
   await assert.rejects(berth(`stop team ${id}`), /has ended: it is done/)
 
-  const real = await berth('run team life --wait --yes')
+  assert.match(dry.said, new RegExp(`to remove these and no others: berth retention run team life --as-shown ${id}`))
+  await assert.rejects(berth(`run team life --dry-run --as-shown ${id}`), /do not go together/)
+  await assert.rejects(berth('run team life --as-shown 9999 --yes'), /no dry run 9999.*CONFLICT/)
+  const both = await people.root.call('POST', '/projects/team/retention-policies/life/runs', { dryRun: true, shownBy: Number(id) })
+  assert.deepEqual([both.status, both.body['code']], [400, 'REQUEST_INVALID'])
+  await pushImage(people.root.registry, 'team/app', 'c')
+  const real = await berth(`run team life --as-shown ${id} --wait --yes`)
   assert.match(real.out, /Removed: +1\n/)
-  assert.match((await berth('runs team life')).out, /\n\d+ +real +done +2 +1 +0 +root[^\n]*\n\d+ +dry +done +2 +1 +0/)
+  assert.match((await berth('runs team life')).out, /\n\d+ +real +done +3 +1 +0 +root[^\n]*\n\d+ +dry +done +2 +1 +0/)
   const { items } = JSON.parse((await berth('runs team life --json')).out) as { readonly items: readonly { readonly removed: number }[] }
   assert.deepEqual(
     items.map(({ removed }) => removed),

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createPolicy, deletePolicy, updatePolicy } from '#features/retention-policies.ts'
 import { retentionJob } from '#features/retention-job.ts'
-import { readRun, startRun } from '#features/retention-runs.ts'
+import { listRuns, readRun, startRun } from '#features/retention-runs.ts'
+import type { RetentionRule } from '#features/retention-rules.ts'
 import { startDuePolicies } from '#features/retention-schedule.ts'
 import { findPolicyByName } from '#metadata/retention-policies.ts'
 import { createImmutableRule } from '#projects/immutable-rules.ts'
@@ -280,4 +281,75 @@ test('old runs forget what they decided, and then are forgotten', async () => {
   const { reader } = of.rooms.registry.metadata
   const rows = async (table: 'retention_runs' | 'retention_decisions') => (await reader.selectFrom(table).select('id').execute()).length
   assert.deepEqual([await rows('retention_runs'), await rows('retention_decisions')], [50, 10])
+})
+
+const sevenDays: readonly RetentionRule[] = [{ keep: { pushedWithinDays: 7 } }]
+
+test('a run that is bound to a dry run removes what that showed and nothing that came since', async () => {
+  await using of = await stage()
+  const dayMs = 24 * 60 * 60_000
+  await pushTags(of, 'team/app', ['old', 'moved', 'gone'])
+  of.advance(8 * dayMs)
+  await pushTags(of, 'team/app', ['young', 'last'])
+  const policy = await shownPolicy(of, sevenDays)
+  const { items } = await listRuns(of.rooms.registry, policy, { limit: 1, column: 'id', isDescending: true })
+  const shownBy = items[0]?.id ?? 0
+  await pushImage(of.client, 'team/app', 'moved', { files: { moved: 'yes' } })
+  // By now the policy would remove them, too.
+  of.advance(8 * dayMs)
+  await pushTags(of, 'team/app', ['latest'])
+  const { id: runId, jobId } = await startRun(of.rooms.registry, { ...policy, isDry: false, shownBy }, who)
+  const { payload } = await of.rooms.registry.metadata.reader
+    .selectFrom('jobs')
+    .select('payload')
+    .where('id', '=', jobId ?? 0)
+    .executeTakeFirstOrThrow()
+  assert.deepEqual(JSON.parse(payload), { runId, shownBy })
+  await work(of, runId, { shownBy })
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['last', 'latest', 'moved', 'young'])
+  const decisions = await decided(of, runId)
+  for (const tag of ['young', 'moved']) assert.equal(decisions[`team/app:${tag}`], `keep: run ${shownBy} did not show that it goes`)
+  assert.match(decisions['team/app:old'] ?? '', /^removed: not pushed for 7 days/)
+  const event = await of.rooms.registry.metadata.reader
+    .selectFrom('events')
+    .select('detail')
+    .where('action', '=', 'retention.run')
+    .orderBy('id', 'desc')
+    .executeTakeFirstOrThrow()
+  assert.equal((JSON.parse(event.detail) as { shownBy?: number }).shownBy, shownBy)
+  await endJob(of)
+  // Without a dry run named, the policy decides as it is.
+  await work(of, await startReal(of, policy))
+  assert.deepEqual(await tagsOf(of, 'team/app'), ['latest'])
+})
+
+test('a run is bound to a dry run of its policy as it is, that ended and is remembered', async () => {
+  await using of = await stage()
+  await pushTags(of, 'team/app', ['a', 'b', 'c'])
+  const policy = await shownPolicy(of, latest)
+  const start = (shownBy: number, isDry = false) => startRun(of.rooms.registry, { ...policy, isDry, shownBy }, who)
+  const runs = async () => (await listRuns(of.rooms.registry, policy, { limit: 50, column: 'id', isDescending: true })).items
+  const [shown] = await runs()
+  await assert.rejects(start(999), { code: 'CONFLICT', message: /no dry run 999/ })
+  await assert.rejects(start(shown?.id ?? 0, true), { code: 'REQUEST_INVALID' })
+  const real = await startReal(of, policy)
+  await work(of, real)
+  await endJob(of)
+  await assert.rejects(start(real), { code: 'CONFLICT', message: /no dry run/ })
+  const { id: stopped } = await startRun(of.rooms.registry, { ...policy, isDry: true }, who)
+  await endJob(of)
+  await assert.rejects(start(stopped), { code: 'CONFLICT', message: /has not done its work: it is stopped/ })
+  for (let count = 0; count < 10; count++) {
+    const { id } = await startRun(of.rooms.registry, { ...policy, isDry: true }, who)
+    await work(of, id)
+    await endJob(of)
+  }
+  await assert.rejects(start(shown?.id ?? 0), { code: 'CONFLICT', message: /is forgotten by now/ })
+  const [last] = await runs()
+  await updatePolicy(of.rooms.accounts, { ...policy, expectedVersion: undefined, decision: { unmatched: 'remove' } }, who)
+  const { id: again } = await startRun(of.rooms.registry, { ...policy, isDry: true }, who)
+  await work(of, again)
+  await endJob(of)
+  await assert.rejects(start(last?.id ?? 0), { code: 'CONFLICT', message: /was changed since run/ })
+  assert.equal((await start(again)).state, 'waiting')
 })

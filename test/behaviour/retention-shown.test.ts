@@ -2,11 +2,16 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createPolicy, deletePolicy, updatePolicy, type PolicyDecision } from '#features/retention-policies.ts'
-import { readRun } from '#features/retention-runs.ts'
+import { readRun, startRun } from '#features/retention-runs.ts'
 import { findPolicyByName } from '#metadata/retention-policies.ts'
 import { createImmutableRule, deleteImmutableRule, updateImmutableRule, type ImmutableRuleChange } from '#projects/immutable-rules.ts'
 import { createProject } from '#projects/create-project.ts'
-import { latest, pushTags, shownPolicy, stage, startReal, tagsOf, who, work, type Stage } from '../support/retention-stage.ts'
+import { deleteProject } from '#projects/delete-project.ts'
+import { renameProject } from '#projects/rename-project.ts'
+import { restoreProject } from '#projects/restore-project.ts'
+import type { RepositoryName } from '#oci/reference.ts'
+import { moveRepository } from '#registry/move-repository.ts'
+import { endJob, latest, pushTags, shownPolicy, stage, startReal, tagsOf, who, work, type Stage } from '../support/retention-stage.ts'
 
 suite('what a dry run showed while something else kept tags is out of date', () => {
   const keeper = { name: 'keeper', decision: { rules: [{ tags: { matches: 'a' }, keep: { always: true } }] as const } }
@@ -79,5 +84,84 @@ suite('what a dry run showed while something else kept tags is out of date', () 
     await changeKeeper({ isEnabled: false })(each)
     await updatePolicy(of.rooms.accounts, { ...each.policy, expectedVersion, decision: { isEnabled: true } }, who)
     assert.ok(!(await isShown(of)))
+  })
+
+  const renamed = (of: Stage, projectId: number, name: string) =>
+    renameProject(of.rooms.accounts, { projectId, name, expectedVersion: undefined }, who)
+
+  test('when its project is renamed out from under one whose policies and rules kept tags', async () => {
+    const { of } = await staged('team')
+    await using _ = of
+    const { id: webId } = await createProject(of.rooms.accounts, { name: 'team/web' }, who)
+    await pushTags(of, 'team/web/app', ['a', 'b', 'c', 'd', 'e'])
+    const policy = await shownPolicy({ ...of, projectId: webId }, latest)
+    await renamed(of, webId, 'web')
+    await assert.rejects(startReal(of, policy), { code: 'CONFLICT', message: /run it dry first/ })
+    assert.deepEqual(await tagsOf(of, 'web/app'), ['a', 'b', 'c', 'd', 'e'])
+  })
+
+  test('when its project is renamed and a keeper’s glob does not follow, but not when all of them do', async () => {
+    const each = await staged('team')
+    await using of = each.of
+    await renamed(of, of.projectId, 'crew')
+    assert.ok(await isShown(of))
+    await createPolicy(of.rooms.accounts, { ...each.kept, name: 'loose', decision: { rules: latest, repositories: 'cr*w/app' } }, who)
+    await renamed(of, of.projectId, 'gang')
+    assert.ok(!(await isShown(of)))
+  })
+
+  const moved = (of: Stage, from: string, to: string, projectId: number) =>
+    moveRepository(of.rooms.registry, { from: from as RepositoryName, to: to as RepositoryName, projectId, leavesRedirect: false }, who)
+
+  test('when a repository comes from another project, or to a name that it is about', async () => {
+    const each = await staged('team')
+    await using of = each.of
+    const { id: otherId } = await createProject(of.rooms.accounts, { name: 'other' }, who)
+    await pushTags(of, 'other/app', ['a'])
+    await updatePolicy(of.rooms.accounts, { ...each.policy, expectedVersion, decision: { repositories: 'team/app*' } }, who)
+    const shown = async () => {
+      await startRun(of.rooms.registry, { ...each.policy, isDry: true }, who).then(({ id }) => work(of, id))
+      await endJob(of)
+      assert.ok(await isShown(of))
+    }
+    await shown()
+    await moved(of, 'team/app', 'other/app-of-team', otherId)
+    assert.ok(await isShown(of), 'fewer repositories')
+    await moved(of, 'other/app', 'team/elsewhere', of.projectId)
+    assert.ok(await isShown(of), 'one that it is not about')
+    await moved(of, 'team/elsewhere', 'team/app-of-other', of.projectId)
+    assert.ok(!(await isShown(of)))
+    await shown()
+    await moved(of, 'other/app-of-team', 'team/app', of.projectId)
+    await assert.rejects(startReal(of, each.policy), { code: 'CONFLICT', message: /run it dry first/ })
+  })
+
+  for (const trashUntil of [Number.MAX_SAFE_INTEGER, undefined]) {
+    test(`when a project below that kept tags is deleted ${trashUntil === undefined ? 'for good' : 'into the trash'}, but not when it kept none`, async () => {
+      await using of = await stage()
+      const [keeps, none] = [
+        (await createProject(of.rooms.accounts, { name: 'team/keeps' }, who)).id,
+        (await createProject(of.rooms.accounts, { name: 'team/none' }, who)).id,
+      ]
+      await createPolicy(of.rooms.accounts, { ...keeper, projectId: keeps }, who)
+      await shownPolicy(of, latest)
+      const deleted = (projectId: number) => deleteProject(of.rooms.accounts, { projectId, expectedVersion: undefined, trashUntil }, who)
+      await deleted(none)
+      assert.ok(await isShown(of))
+      await deleted(keeps)
+      assert.ok(!(await isShown(of)))
+    })
+  }
+
+  test('when a project with its policies comes back from the trash', async () => {
+    await using of = await stage()
+    const { id: webId } = await createProject(of.rooms.accounts, { name: 'web' }, who)
+    await pushTags(of, 'web/app', ['a', 'b', 'c'])
+    const policy = await shownPolicy({ ...of, projectId: webId }, latest)
+    const trashing = { projectId: webId, expectedVersion: undefined, trashUntil: Number.MAX_SAFE_INTEGER, withContent: true }
+    await deleteProject(of.rooms.accounts, trashing, who)
+    const [row] = await of.rooms.registry.metadata.reader.selectFrom('trash').select('id').where('kind', '=', 'project').execute()
+    await restoreProject(of.rooms.accounts, { trashId: row?.id ?? 0 }, who)
+    await assert.rejects(startReal(of, policy), { code: 'CONFLICT', message: /run it dry first/ })
   })
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { testDialect } from '#metadata/test-postgres.ts'
 import { basicAuthorization } from '../support/http-client.ts'
 import { pushImage, registryClient } from '../support/registry-client.ts'
 import { startBerth, type RunningBerth } from '../support/start-berth.ts'
@@ -68,7 +69,7 @@ suite('a password is written down nowhere', { concurrency: 2 }, () => {
   }
 })
 
-test('the database is readable by its user alone', async () => {
+test('the database of SQLite is readable by its user alone', { skip: testDialect === 'sqlite' ? false : 'about SQLite' }, async () => {
   await using berth = await startBerth()
   for (const name of ['berth.db', 'berth.db-wal', 'berth.db-shm'])
     assert.equal((await stat(join(berth.dataDir, name))).mode & 0o077, 0, name)

@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { suite, test } from 'node:test'
-import { newBlobKey, type BlobKey, type BlobStore } from '#blobs/blob-store.ts'
+import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { parseDigest, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { hostileIds, hostileKeys } from './hostile-names.ts'
 import { listClauses } from './list-clauses.ts'
-import { assertNoLeftovers, bytesOf, keyOf, put, upload, uploadBytes, uploadIds, type OpenStore } from './store-fixture.ts'
+import { assertNoLeftovers, bytesOf, keyFor, keyOf, put, putAs, upload, uploadBytes, uploadIds, type OpenStore } from './store-fixture.ts'
 
 const withCode = (code: string) => (error: unknown) => error instanceof RegistryError && error.code === code
 const invariant = { name: 'AssertionError' }
@@ -113,7 +113,7 @@ function uploadClauses(check: Check): void {
       await writer.sync()
     }
     assert.ok(bytes.equals(await uploadBytes(store, uploadId)))
-    const key = keyOf(bytes)
+    const key = keyFor(store, uploadId, bytes)
     await store.commitUpload(uploadId, key)
     assert.ok(bytes.equals((await bytesOf(store, key))!))
     await store.delete([key])
@@ -208,7 +208,7 @@ function commitClauses(check: Check): void {
   check('a committed blob is there under its key and its upload is gone', async (store) => {
     const bytes = randomBytes(70_000)
     const uploadId = await upload(store, [Uint8Array.from(bytes)])
-    const key = keyOf(bytes)
+    const key = keyFor(store, uploadId, bytes)
     assert.equal(await store.stat(key), undefined)
     await store.commitUpload(uploadId, key)
     assert.deepEqual(await store.stat(key), { sizeBytes: 70_000 })
@@ -218,8 +218,8 @@ function commitClauses(check: Check): void {
   })
 
   check('an upload may be committed while its synced writer is open, and nothing can be written after it', async (store) => {
-    const key = keyOf(Buffer.from('abc'))
     const uploadId = randomUUID()
+    const key = keyFor(store, uploadId, Buffer.from('abc'))
     const writer = await store.openUpload(uploadId, 0)
     await writer.write(Buffer.from('abc'))
     await writer.sync()
@@ -238,7 +238,7 @@ function commitClauses(check: Check): void {
     const uploadId = randomUUID()
     const writer = await store.openUpload(uploadId, 0)
     await writer.write(randomBytes(10))
-    await assert.rejects(store.commitUpload(uploadId, keyOf(randomBytes(1))), invariant)
+    await assert.rejects(store.commitUpload(uploadId, keyFor(store, uploadId, randomBytes(1))), invariant)
     await writer[Symbol.asyncDispose]()
     await store.abortUpload(uploadId)
   })
@@ -252,9 +252,10 @@ function commitClauses(check: Check): void {
   })
 
   check('a commit without an upload fails; a commit repeated to its own key is done already', async (store) => {
-    await assert.rejects(store.commitUpload(randomUUID(), keyOf(randomBytes(1))), withCode('BLOB_UPLOAD_UNKNOWN'))
+    const absent = randomUUID()
+    await assert.rejects(store.commitUpload(absent, keyFor(store, absent, randomBytes(1))), withCode('BLOB_UPLOAD_UNKNOWN'))
     const uploadId = await upload(store, [Buffer.from('abc')])
-    const key = keyOf(Buffer.from('abc'))
+    const key = keyFor(store, uploadId, Buffer.from('abc'))
     await store.commitUpload(uploadId, key)
     await store.commitUpload(uploadId, key)
     assert.deepEqual(await bytesOf(store, key), Buffer.from('abc'))
@@ -295,8 +296,7 @@ function commitClauses(check: Check): void {
     const digest = (index: number): Digest => parseDigest(`sha256:00${index.toString(16).padStart(62, '0')}`)!
     const churn = async (lane: number) => {
       for (let round = 0; round < 30; round++) {
-        const key = newBlobKey(digest(round % 3), systemPorts.random)
-        await put(store, Buffer.from(`${lane}/${round}`), key)
+        const key = await putAs(store, Buffer.from(`${lane}/${round}`), digest(round % 3))
         assert.deepEqual(await bytesOf(store, key), Buffer.from(`${lane}/${round}`))
         await store.delete([key])
       }
@@ -324,7 +324,7 @@ function blobClauses(check: Check): void {
     const reread = createHash('sha256')
     for await (const piece of store.readUpload(uploadId)) reread.update(piece)
     assert.equal(reread.digest('hex'), expected)
-    const key = newBlobKey(parseDigest(`sha256:${expected}`)!, systemPorts.random)
+    const key = store.keyFor(uploadId, parseDigest(`sha256:${expected}`)!, systemPorts.random)
     await store.commitUpload(uploadId, key)
     assert.equal(
       createHash('sha256')

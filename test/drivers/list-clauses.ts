@@ -1,11 +1,10 @@
 /** What every store promises of its listing of keys. */
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { newBlobKey, type BlobKey, type BlobStore } from '#blobs/blob-store.ts'
-import { systemPorts } from '#lib/ports.ts'
+import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
 import { digestOf } from '#oci/digest.ts'
 import type { Check } from './blob-store.suite.ts'
-import { put, upload } from './store-fixture.ts'
+import { put, putAs, upload } from './store-fixture.ts'
 
 async function listed(store: BlobStore, limit: number, below?: string): Promise<BlobKey[]> {
   const keys: BlobKey[] = []
@@ -26,7 +25,7 @@ async function putMany(store: BlobStore, count: number): Promise<BlobKey[]> {
   for (let index = 0; index < count; index++) {
     // Generations of one digest, and shards that share a beginning.
     const digest = digestOf(Buffer.from(`${index >> 1}`))
-    keys.push(await put(store, Buffer.from(`${index}`), newBlobKey(digest, systemPorts.random)))
+    keys.push(await putAs(store, Buffer.from(`${index}`), digest))
   }
   return keys
 }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { newBlobKey, type BlobKey, type BlobStore } from '#blobs/blob-store.ts'
 import { systemPorts } from '#lib/ports.ts'
-import { digestOf } from '#oci/digest.ts'
+import { digestOf, type Digest } from '#oci/digest.ts'
 
 /** A fresh store, and how to end it. `leftovers` names what lies in it that is no upload and no blob (empty directories, temporary files). */
 export interface OpenStore {
@@ -18,6 +18,11 @@ export function keyOf(bytes: Uint8Array): BlobKey {
   return newBlobKey(digestOf(bytes), systemPorts.random)
 }
 
+/** The key of an upload's bytes, as the store makes it. */
+export function keyFor(store: BlobStore, uploadId: string, bytes: Uint8Array): BlobKey {
+  return store.keyFor(uploadId, digestOf(bytes), systemPorts.random)
+}
+
 /** Writes, syncs and closes; the upload is ready for its commit. */
 export async function upload(store: BlobStore, chunks: readonly Uint8Array[], uploadId: string = randomUUID()): Promise<string> {
   await using writer = await store.openUpload(uploadId, 0)
@@ -26,9 +31,18 @@ export async function upload(store: BlobStore, chunks: readonly Uint8Array[], up
   return uploadId
 }
 
-/** Stores the bytes under a key of their own. */
-export async function put(store: BlobStore, bytes: Uint8Array, key: BlobKey = keyOf(bytes)): Promise<BlobKey> {
+/** Stores the bytes under a key of their own, or under one that is given, where keys may be chosen. */
+export async function put(store: BlobStore, bytes: Uint8Array, key?: BlobKey): Promise<BlobKey> {
+  if (key === undefined) return putAs(store, bytes, digestOf(bytes))
   await store.commitUpload(await upload(store, [Uint8Array.from(bytes)]), key)
+  return key
+}
+
+/** Stores bytes that shall pass for those of the digest. */
+export async function putAs(store: BlobStore, bytes: Uint8Array, digest: Digest): Promise<BlobKey> {
+  const uploadId = await upload(store, [Uint8Array.from(bytes)])
+  const key = store.keyFor(uploadId, digest, systemPorts.random)
+  await store.commitUpload(uploadId, key)
   return key
 }
 

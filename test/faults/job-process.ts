@@ -10,12 +10,12 @@ import type { JobKind } from '#jobs/jobs.ts'
 import { readJob } from '#jobs/list-jobs.ts'
 import { countOne } from '#jobs/test-transactions.ts'
 import { systemPorts } from '#lib/ports.ts'
-import { openSqlite } from '#metadata/sqlite.ts'
+import { openTestDatabase } from '#metadata/test-database.ts'
 
 const [, , file = '', steps = '0', pause] = process.argv
 
 const log = pino({ enabled: false })
-await using metadata = await openSqlite({ file, ports: systemPorts, log })
+await using metadata = await openTestDatabase(file, { log })
 
 const count: JobKind = {
   name: 'count',

@@ -6,9 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { pino } from 'pino'
-import { systemPorts } from '#lib/ports.ts'
-import { openSqlite } from '#metadata/sqlite.ts'
+import { openTestDatabase } from '#metadata/test-database.ts'
 import { basicAuthorization } from '../support/http-client.ts'
 import { digestOfBytes, registryClient } from '../support/registry-client.ts'
 import { runBerth } from '../support/run-berth.ts'
@@ -63,7 +61,7 @@ suite('jobs whose process is killed', { concurrency: 2 }, () => {
       seen,
       seen.toSorted((a, b) => a - b),
     )
-    await using metadata = await openSqlite({ file, ports: systemPorts, log: pino({ enabled: false }) })
+    await using metadata = await openTestDatabase(file)
     const row = await metadata.reader.selectFrom('settings').select('value').where('name', '=', 'count').executeTakeFirst()
     assert.equal(row?.value, String(steps), 'each step was done once')
     const jobs = await metadata.reader
@@ -102,7 +100,7 @@ suite('jobs whose process is killed', { concurrency: 2 }, () => {
     paused.child.kill('SIGCONT')
     assert.equal(await paused.ended, 0)
     assert.equal(paused.seen.length + other.seen.length, steps, 'no step was acknowledged twice')
-    await using metadata = await openSqlite({ file, ports: systemPorts, log: pino({ enabled: false }) })
+    await using metadata = await openTestDatabase(file)
     const row = await metadata.reader.selectFrom('settings').select('value').where('name', '=', 'count').executeTakeFirst()
     assert.equal(row?.value, String(steps), 'each step was done once')
     const jobs = await metadata.reader.selectFrom('jobs').select(['state', 'fence']).where('kind', '=', 'count').execute()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer as createHttp } from 'node:http'
-import { createServer as createTcp, type AddressInfo } from 'node:net'
+import { connect, createServer as createTcp, type AddressInfo } from 'node:net'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -9,6 +10,7 @@ import { registryClient } from '../support/registry-client.ts'
 import { serveRooms, type ServedRooms } from '../support/serve-rooms.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { until } from '../support/until.ts'
+import { openPatch } from '../support/upload.ts'
 
 const debug = { host: '127.0.0.1', port: 0, metricsPath: '/metrics' }
 const listen = { host: '127.0.0.1', port: 0 }
@@ -24,6 +26,7 @@ test('the process is alive and ready', async () => {
   assert.equal((await client.send('/')).status, 200)
   assert.equal((await client.send('/healthz')).body.toString(), 'ok\n')
   assert.equal((await client.send('/readyz')).body.toString(), 'ok\n')
+  assert.equal((await client.send('/startupz')).body.toString(), 'ok\n')
   assert.deepEqual(JSON.parse((await client.send('/readyz?verbose')).body.toString()), { status: 'ready', checks: { database: 'ok' } })
 })
 
@@ -45,6 +48,57 @@ test('a local fault makes the process unready, tells its name to all and its rea
   assert.equal((await client.send('/healthz')).status, 200)
   assert.equal((await client.send('/v2/')).status, 200)
   assert.match(rooms.lines.join(''), /secret\/path is gone/)
+})
+
+test('a fault that all nodes share is told, and makes no node unready', async () => {
+  const checks = [
+    { name: 'database', isShared: true, check: () => Promise.reject(new Error('postgres is away')) },
+    { name: 'disk', check: () => Promise.resolve() },
+  ]
+  await using rooms = await serveRooms({}, { checks })
+  const client = registryClient(rooms.url)
+  const answer = await client.send('/readyz?verbose')
+  assert.equal(answer.status, 200)
+  assert.deepEqual(JSON.parse(answer.body.toString()), { status: 'ready', checks: { disk: 'ok' }, shared: { database: 'failed' } })
+  assert.match(rooms.lines.join(''), /postgres is away/)
+})
+
+test('while it leaves, a server is unready and serves as before, on connections that close; then it refuses', async () => {
+  const http = { listen, debug: undefined, drainDelayMs: 400 }
+  await using rooms = await serveRooms({ http })
+  const client = registryClient(rooms.url)
+  const begun = await client.send('/v2/a/blobs/uploads/', { method: 'POST', body: '' })
+  const open = openPatch(new URL(begun.headers.location ?? '', rooms.url).href)
+  open.request.write('begin')
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const closed = rooms.server.close()
+  const unready = await client.send('/readyz?verbose')
+  assert.equal(unready.status, 503)
+  assert.deepEqual(JSON.parse(unready.body.toString()), { status: 'not ready', checks: { drain: 'failed' } })
+  const served = await client.send('/v2/')
+  assert.deepEqual([served.status, served.headers.connection], [200, 'close'])
+  assert.equal((await client.send('/v2/b/blobs/uploads/', { method: 'POST', body: '' })).status, 202)
+  assert.equal((await client.send('/startupz')).status, 200)
+  await until('refused', async () => (await client.send('/v2/')).status === 503)
+  assert.equal((await client.send('/readyz')).status, 503)
+  open.request.end('ended')
+  const outcome = await open.outcome
+  assert.ok(!(outcome instanceof Error))
+  assert.deepEqual([outcome.status, outcome.headers.connection], [202, 'close'])
+  await closed
+  await assert.rejects(client.send('/healthz'), /ECONNREFUSED/)
+})
+
+test('a server that is replaced takes no new connection, and answers those that it has', async () => {
+  await using rooms = await serveRooms()
+  const socket = connect(rooms.port, '127.0.0.1')
+  await once(socket, 'connect')
+  const closed = rooms.server.close({ isReplaced: true })
+  await assert.rejects(registryClient(rooms.url).send('/v2/'), /ECONNREFUSED/)
+  socket.write('GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n')
+  const [answer] = (await once(socket, 'data')) as [Buffer]
+  assert.match(answer.toString(), /^HTTP\/1\.1 200 [^]*connection: close/i)
+  await closed
 })
 
 test('a file whose presence means unhealthy turns every request into 503, until it goes', async () => {

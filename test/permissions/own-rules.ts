@@ -46,11 +46,15 @@ export const ownRules: Readonly<Record<string, Rule>> = {
   'GET /session/oidc/{provider}': noneOf(anyone),
   'GET /session/oidc/{provider}/callback': noneOf(anyone),
   'GET /tokens': people,
-  'GET /tokens/{token}': people,
+  // A token with scopes is shown itself and what it made: others are not there.
+  'GET /tokens/{token}': (actor, usual) => (!isRobot(actor) && actor.rights.limit !== undefined ? 404 : people(actor, usual)),
   'DELETE /tokens/{token}': wholePeople,
   // Who may what of the trash: test/api/trash.test.ts.
   'GET /trash/{trash}': nothingThere,
   'POST /trash/{trash}/restore': nothingThere,
+  // Each for itself, and none is told from what is not there.
+  'POST /trash/restore': anyone,
+  'POST /trash/delete': (actor, usual) => (actor.rights.limit === undefined ? usual : 403),
   // A token must name the permission.
   'DELETE /trash/{trash}': (actor, usual) => (actor.rights.limit === undefined ? nothingThere(actor, usual) : 403),
 }
@@ -94,6 +98,8 @@ export const withoutPermission: readonly string[] = [
   'GET /trash/{trash}',
   'POST /trash/{trash}/restore',
   'DELETE /trash/{trash}',
+  'POST /trash/restore',
+  'POST /trash/delete',
   'GET /projects',
   'POST /projects',
   'GET /labels',

@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { RouteContract } from '#api/contract.ts'
+import { builtInRoles } from '#api/permissions.ts'
 import { allRouteContracts } from '#api/routes/all.ts'
 import { fillRequest, isBelow, isOfVictim, keyOf, parametersOf, type Aim, type Filled } from './fill-request.ts'
 import { naivelyMay, type Where } from './naive-rights.ts'
@@ -107,6 +108,14 @@ for (const route of allRouteContracts) {
 test('a route without a permission is one of those that are known to need none', () => {
   const open = allRouteContracts.filter(({ demand }) => 'who' in demand).map(keyOf)
   assert.deepEqual(open.toSorted(), [...withoutPermission].toSorted())
+})
+
+test('the role system-reader reads whatever is read; only who gives roles asks whom they could give them to', () => {
+  const held: ReadonlySet<string> = new Set(builtInRoles.find(({ name }) => name === 'system-reader')?.permissions)
+  const unread = allRouteContracts.filter(
+    ({ method, demand }) => method === 'GET' && 'permission' in demand && !held.has(demand.permission),
+  )
+  assert.deepEqual(unread.map(keyOf).toSorted(), ['GET /projects/{project}/candidates', 'GET /projects/{project}/permissions'])
 })
 
 test('a route below a project or a repository asks for a right there', () => {

@@ -1,5 +1,6 @@
 /** What somebody tries who has a little and wants more. */
 import assert from 'node:assert/strict'
+import { runVerb } from '../../cli/test-verb.ts'
 import { after, before, suite, test } from 'node:test'
 import { Browser } from '../api/browser.ts'
 import { openPeople, password, type People, type Person } from '../api/people.ts'
@@ -175,6 +176,24 @@ suite('with an account and a project of one’s own', () => {
       400,
     )
     assert.equal((await people.root.call('DELETE', `/projects/mine/grants/${String(made.body['id'])}`)).status, 204)
+  })
+
+  test('a grant by which everyone may push is made with a warning, and at the command line asks first', async () => {
+    const { root } = people
+    const made = await root.call('POST', '/projects/mine/grants', { subject: { kind: 'everyone' }, role: 'developer' })
+    assert.deepEqual(made.body['warnings'], [
+      'whoever reaches this registry may push there now, without an account: the role developer holds repository:push',
+    ])
+    assert.equal((await root.call('DELETE', `/grants/${String(made.body['id'])}`)).status, 204)
+    const environment = { BERTH_SERVER: people.rooms.url.replace(/\/$/, ''), BERTH_USER: 'root', BERTH_TOKEN: password }
+    const give = ['grant', 'create', 'developer', '--everyone', '--project', 'mine']
+    await assert.rejects(runVerb(give, environment), /Let everybody push there/)
+    const { lines } = await runVerb([...give, '--yes', '--json'], environment)
+    const { id } = JSON.parse(lines.join('')) as { id: number }
+    assert.equal((await root.call('DELETE', `/grants/${id}`)).status, 204)
+    const guest = await root.call('POST', '/projects/mine/grants', { subject: { kind: 'everyone' }, role: 'guest' })
+    assert.equal('warnings' in guest.body, false)
+    assert.equal((await root.call('DELETE', `/grants/${String(guest.body['id'])}`)).status, 204)
   })
 
   test('a role that everyone has gets nothing that everyone must not have', async () => {

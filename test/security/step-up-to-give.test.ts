@@ -118,7 +118,15 @@ suite('with a session that has proved nobody for ten minutes', () => {
     const subject = { kind: 'user', id: carol.id }
     await takesProof(['POST', '/projects/team/grants', { subject, role: 'project-admin' }])
     await takesProof(['POST', '/grants', { subject, role: 'project-admin', project: 'other' }])
-    await takesProof(['POST', '/grants', { subject: { kind: 'signed-in' }, role: await roleOf(['provider:update']) }])
+    const forAll = await roleOf(['provider:update'])
+    await takesProof(['POST', '/grants', { subject: { kind: 'signed-in' }, role: forAll }])
+    // As long as every account has that, a token makes none.
+    const call = await byTokenOf()
+    const account = ['POST', '/users', { name: name(), password: 'another long passphrase' }] as const
+    assert.deepEqual((await call(account)).body['code'], 'ELEVATION_REQUIRED')
+    const given = await people.root.call('GET', `/grants?role=${forAll}`)
+    assert.equal((await people.root.call('DELETE', `/grants/${String(given.body.items?.[0]?.['id'])}`)).status, 204)
+    assert.equal((await call(account)).status, 201)
     const [changed, other] = [await grantOf('guest'), await grantOf('guest')]
     await takesProof(['PATCH', `/projects/team/grants/${changed}`, { role: 'project-admin' }])
     await takesProof(['PATCH', `/grants/${other}`, { role: 'project-admin' }])

@@ -164,7 +164,7 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: 'blobs/directories.ts',
-        find: 'for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(files, dirname(made), new SyncGate())',
+        find: 'for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(files, dirname(made))',
         replace: '',
       },
     ],
@@ -355,8 +355,8 @@ export const mutations: readonly Mutation[] = [
       { file: 'metadata/sqlite-group.ts', find: "    connection.execute('commit')\n    return answers\n", replace: '    return answers\n' },
       {
         file: 'metadata/sqlite-group.ts',
-        find: "    connection.execute('begin immediate')\n",
-        replace: "    if (connection.database.isTransaction) connection.execute('commit')\n    connection.execute('begin immediate')\n",
+        find: '    begin()\n',
+        replace: "    if (connection.database.isTransaction) connection.execute('commit')\n    begin()\n",
       },
     ],
   },

@@ -52,10 +52,17 @@ interface Watching {
   /** Called after each transaction of the run; what it throws is the death of the process there. */
   readonly after?: (name: string) => Promise<void> | void
   readonly before?: (name: string) => void
+  /** What the job says of the dry run that it is bound to. */
+  readonly shownBy?: number
 }
 
 /** Runs the job of a run here, with what happens at its transactions; gives where it would go on. */
-export async function work({ rooms }: Stage, runId: number, { after, before }: Watching = {}, cursor?: { value: unknown }): Promise<void> {
+export async function work(
+  { rooms }: Stage,
+  runId: number,
+  { after, before, shownBy }: Watching = {},
+  cursor?: { value: unknown },
+): Promise<void> {
   const { registry } = rooms
   const kept = cursor ?? { value: undefined }
   const metadata: Registry['metadata'] = {
@@ -81,7 +88,7 @@ export async function work({ rooms }: Stage, runId: number, { after, before }: W
     log: () => undefined,
   }
   const flushPulls = () => rooms.pullStatistics.flush()
-  await retentionJob({ ...registry, metadata }, { pages: { repositories: 2, decisions: 3 }, flushPulls }).run(run, { runId })
+  await retentionJob({ ...registry, metadata }, { pages: { repositories: 2, decisions: 3 }, flushPulls }).run(run, { runId, shownBy })
 }
 
 /** A policy whose effect a dry run has shown. */

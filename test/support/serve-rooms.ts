@@ -20,7 +20,7 @@ import type { JobKind, Jobs } from '#jobs/jobs.ts'
 import { createLogger } from '#lib/logging.ts'
 import { createMetrics } from '#lib/metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
-import { openSqlite } from '#metadata/sqlite.ts'
+import { openTestDatabase } from '#metadata/test-database.ts'
 import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
 import type { Registry } from '#registry/registry.ts'
 
@@ -67,7 +67,7 @@ export async function serveRooms(
   const lines: string[] = []
   const log = createLogger(merged.log, { write: (line) => void lines.push(line) })
   const ports = options.ports ?? systemPorts
-  const watched = watchAccess(stack.use(await openSqlite({ file: ':memory:', ports, log })), ports.clock)
+  const watched = watchAccess(stack.use(await openTestDatabase(':memory:', { ports, log })), ports.clock)
   const { metadata } = watched
   const rootDirectory = join(directory, 'data')
   const store = stack.use(
@@ -94,7 +94,7 @@ export async function serveRooms(
     metadata,
     ports,
     log,
-    kinds: [...jobKindsOf(registry, merged, { flushPulls: () => pullStatistics.flush() }), talk],
+    kinds: [...jobKindsOf(registry, merged, { flushPulls: () => pullStatistics.flush(), certificates: { parts: accounts } }), talk],
   })
   const server = stack.use(
     createHttpServer(

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { postgresUrlFor, testDialect } from '#metadata/test-postgres.ts'
 import type { Certificates } from './certificates.ts'
 import { startDaemon } from './daemon.ts'
 import type { Daemon } from './daemon.ts'
@@ -20,6 +21,8 @@ export interface BerthOptions {
   /** The name in `url` and `host`; the address when absent. */
   readonly hostname?: string
   readonly tls?: Certificates
+  /** As many processes behind the one port. */
+  readonly workers?: number
   /** Users and their passwords for `auth.htpasswd`; the registry is open without. */
   readonly users?: Readonly<Record<string, string>>
 }
@@ -60,10 +63,14 @@ export async function startBerth(options: BerthOptions = {}): Promise<RunningBer
     listen: `${address}:${port}`,
     htpasswd: await writeHtpasswd(directory, options.users),
     tls: options.tls,
+    // On PostgreSQL a data directory stands for the database that was made for it.
+    databaseUrl: testDialect === 'postgres' && serverUnderTest === 'berth' ? await postgresUrlFor(join(dataDir, 'berth.db')) : undefined,
   })
   await writeFile(configFile, JSON.stringify(overlay(sections, options.config ?? {}), undefined, 2)) // JSON is YAML.
   const start = () =>
-    startDaemon(commandLine(configFile), () => answers(probe, options.tls?.authority), { env: { ...environment(), ...options.env } })
+    startDaemon(commandLine(configFile, options.workers), () => answers(probe, options.tls?.authority), {
+      env: { ...environment(), ...options.env },
+    })
   let daemon: Daemon = await start()
   return {
     url: `${scheme}://${host}`,
@@ -84,9 +91,9 @@ export async function startBerth(options: BerthOptions = {}): Promise<RunningBer
   }
 }
 
-function commandLine(configFile: string) {
+function commandLine(configFile: string, workers: number | undefined) {
   if (serverUnderTest === 'docker-registry') return ['docker-registry', 'serve', configFile]
-  return [process.execPath, launcher, 'serve', configFile]
+  return [process.execPath, launcher, 'serve', ...(workers === undefined ? [] : ['--workers', String(workers)]), configFile]
 }
 
 /** Without `AWS_CA_BUNDLE`, which stops registry:2, and without the marks of the test runner and of a user's own Berth. */
@@ -100,14 +107,16 @@ interface Place {
   readonly listen: string
   readonly htpasswd: string | undefined
   readonly tls: Certificates | undefined
+  readonly databaseUrl: string | undefined
 }
 
-function defaults({ dataDir, listen, htpasswd, tls }: Place): Record<string, unknown> {
+function defaults({ dataDir, listen, htpasswd, tls, databaseUrl }: Place): Record<string, unknown> {
   return {
     version: 0.1,
     log: { level: 'info' },
     storage: { filesystem: { rootdirectory: dataDir }, delete: { enabled: true } },
     http: { addr: listen, ...(tls === undefined ? {} : { tls: { certificate: tls.certificateFile, key: tls.keyFile } }) },
+    ...(databaseUrl === undefined ? {} : { database: { url: databaseUrl } }),
     ...(htpasswd === undefined ? {} : { auth: { htpasswd: { realm: 'berth-test', path: htpasswd } } }),
   }
 }

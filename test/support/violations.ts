@@ -1,8 +1,9 @@
 import { createFilesystemStore } from '#blobs/filesystem.ts'
+import { join } from 'node:path'
 import { loadConfig } from '#config/load.ts'
 import { createLogger } from '#lib/logging.ts'
 import { systemPorts } from '#lib/ports.ts'
-import { openSqlite } from '#metadata/sqlite.ts'
+import { openTestDatabase } from '#metadata/test-database.ts'
 import { checkInvariants, type InvariantsInput } from '../invariants.ts'
 import type { RunningBerth } from './start-berth.ts'
 
@@ -18,7 +19,7 @@ export async function violationsOf(
   const { rootDirectory } = config.storage
   if (rootDirectory === undefined) throw new Error('only data on disk can be looked at from outside')
   const log = createLogger({ ...config.log, level: 'error' })
-  await using metadata = await openSqlite({ file: config.database.file, ports: systemPorts, log })
+  await using metadata = await openTestDatabase(join(rootDirectory, 'berth.db'), { log })
   await using store = createFilesystemStore({ rootDirectory, files: systemPorts.files })
   return await checkInvariants({ metadata, store, rootDirectory, ...leniency })
 }

@@ -21,7 +21,7 @@ for (const { name, text } of examples) {
     await using directory = await temporaryDirectory('example')
     const file = join(directory.path, 'config.yml')
     // The files that an operator has.
-    for (const made of ['registry.crt', 'registry.key', 'htpasswd', 'clients-ca.pem', 'clients-ca.crl.pem'])
+    for (const made of ['registry.crt', 'registry.key', 'other.crt', 'other.key', 'htpasswd', 'clients-ca.pem', 'clients-ca.crl.pem'])
       await writeFile(join(directory.path, made), '')
     await writeFile(file, text.replaceAll('/etc/berth', directory.path))
     const { warnings } = await loadConfig({ file, environment: {}, cwd: directory.path })

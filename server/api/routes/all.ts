@@ -21,6 +21,7 @@ import { providerContracts } from './providers.ts'
 import { tokenContracts } from './tokens.ts'
 import { robotContracts } from './robots.ts'
 import { keyContracts } from './keys.ts'
+import { certificateContracts } from './certificates.ts'
 import { garbageContracts } from './garbage.ts'
 import { jobContracts } from './jobs.ts'
 import { scrubContracts } from './scrub.ts'
@@ -48,6 +49,7 @@ export const allRouteContracts: readonly RouteContract[] = [
   ...tokenContracts,
   ...robotContracts,
   ...keyContracts,
+  ...certificateContracts,
   ...jobContracts,
   ...garbageContracts,
   ...scrubContracts,

@@ -40,10 +40,13 @@ const filters = {
   ),
   outcome: Type.Optional(Type.Enum(['success', 'failure'])),
   repository: text('Full name of a repository, as it was called then.'),
-  address: text('Where it came from.'),
+  address: text('Where it came from: an address, or a network as 10.1.0.0/16.'),
+  credential: text('Kind, or kind and id, of the credential: `password`, `personal:12`.'),
+  reason: text('Why it was refused: an error code, such as DENIED.'),
+  requestId: text('Of one request; it is in every answer and in the access log.'),
   target: text('What it was done to: `user:alice`, `provider:corp`.'),
   since: Type.Optional(Type.String({ format: 'date-time', description: 'From then on.' })),
-  until: Type.Optional(Type.String({ format: 'date-time', description: 'Before then.' })),
+  until: Type.Optional(Type.String({ format: 'date-time', description: 'Before then; not before `since`.' })),
 }
 
 const paging = {

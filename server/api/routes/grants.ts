@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { allPermissions } from '#api/permissions.ts'
 import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+import { warnings } from '#api/warnings.ts'
 
 const id = Type.Integer({ minimum: 1 })
 const kind = Type.Enum(['user', 'group', 'robot', 'everyone', 'signed-in'])
@@ -24,13 +25,19 @@ const subject = Type.Union(
     strictObject({ kind: Type.Enum(['everyone', 'signed-in']) }),
   ],
   {
-    description: 'By name or id. `everyone`: without an account too; `signed-in`: every person with an account. A robot by its login name.',
+    description:
+      'By name or id. `everyone`: without an account too; `signed-in`: every person with an account. A robot by its login name. A group by its name here or by what its provider calls it, `PROVIDER:GROUP` where several have one of the name (`local:GROUP` for one that is kept here).',
   },
 )
 
 const grantMembers = {
   id,
-  subject: strictObject({ kind, id: Type.Optional(id), name: Type.Optional(Type.String()) }),
+  subject: strictObject({
+    kind,
+    id: Type.Optional(id),
+    name: Type.Optional(Type.String()),
+    provider: Type.Optional(Type.String({ description: 'The identity provider that says who is in the group; absent for a local one.' })),
+  }),
   role: Type.String(),
   project: Type.Union([Type.String(), Type.Null()], { description: 'On this project and those below it; null: on every project.' }),
   repositories: Type.Union([Type.String(), Type.Null()]),
@@ -39,6 +46,7 @@ const grantMembers = {
   createdAt: instant,
   version: Type.Integer(),
   isExpired: Type.Boolean({ description: 'It gives nothing any more.' }),
+  warnings,
 }
 
 /** A grant. */
@@ -60,7 +68,9 @@ const filters = {
   user: Type.Optional(
     Type.String({ ...nameOrId, description: 'Only those of this person, by name or id. What is digits alone is an id.' }),
   ),
-  group: Type.Optional(Type.String({ ...nameOrId, description: 'Only those of this group, by name or id.' })),
+  group: Type.Optional(
+    Type.String({ ...nameOrId, description: 'Only those of this group, by name (`PROVIDER:GROUP` where several have it) or id.' }),
+  ),
   robot: Type.Optional(Type.String({ ...nameOrId, description: 'Only those of this robot, by login name or id.' })),
   role: Type.Optional(role),
 }
@@ -85,6 +95,7 @@ export const createGrant = defineRoute({
   tag: 'grants',
   summary: 'Give a role: on everything, on a project, or on repositories by glob. The caller must hold what it gives.',
   demand: { permission: 'grant:create', on: 'system' },
+  elevationWhen: 'it gives away a permission that asks for that',
   body: strictObject({ ...content, project: Type.Optional(Type.Union([projectName, Type.Null()])) }),
   response: grant,
   status: 201,
@@ -110,6 +121,7 @@ export const updateGrant = defineRoute({
   tag: 'grants',
   summary: 'Change role, repositories or end of a grant. The caller must hold what it gave and what it will give.',
   demand: { permission: 'grant:update', on: 'system' },
+  elevationWhen: 'it gives away a permission that asks for that',
   params: grantParams,
   body: changes,
   response: grant,
@@ -151,6 +163,7 @@ export const createProjectGrant = defineRoute({
   tag: 'grants',
   summary: 'Give a role in a project, or on some of its repositories. The caller must hold what it gives.',
   demand: { permission: 'grant:create', on: 'project' },
+  elevationWhen: 'it gives away a permission that asks for that',
   params: projectParams,
   body: strictObject(content),
   response: grant,
@@ -177,6 +190,7 @@ export const updateProjectGrant = defineRoute({
   tag: 'grants',
   summary: 'Change role, repositories or end of a grant of a project.',
   demand: { permission: 'grant:update', on: 'project' },
+  elevationWhen: 'it gives away a permission that asks for that',
   params: projectGrantParams,
   body: changes,
   response: grant,
@@ -212,6 +226,9 @@ export const listCandidates = defineRoute({
         kind: Type.Enum(['user', 'group']),
         id,
         name: Type.String(),
+        provider: Type.Union([Type.String(), Type.Null()], {
+          description: 'That says who is in the group; null for a local one, and for people.',
+        }),
         displayName: Type.String({ description: 'Empty for none.' }),
       }),
     ),

@@ -91,6 +91,7 @@ export const deleteGroup = defineRoute({
   tag: 'groups',
   summary: 'Remove a group with its memberships and grants.',
   demand: { permission: 'group:delete', on: 'system' },
+  elevationWhen: 'the group has roles',
   params,
   hasEtag: true,
 })
@@ -117,6 +118,7 @@ export const addGroupMember = defineRoute({
   tag: 'groups',
   summary: 'Bring somebody into a local group. The caller must hold what the group has.',
   demand: { permission: 'group:update', on: 'system' },
+  elevationWhen: 'the group has a permission that asks for that',
   params: memberParams,
 })
 

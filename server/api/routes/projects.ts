@@ -67,6 +67,8 @@ export const createProject = defineRoute({
   tag: 'projects',
   summary: 'Make a project; the caller becomes its administrator. Repositories whose names begin with its name become its own.',
   demand: { who: 'signed-in' },
+  alsoNeeds:
+    '`project:create` on the project above, or on everything where there is none above; people need none at the top where the setting `projectCreation` is `everyone`',
   body: strictObject({ name, description: Type.Optional(description), isPublic: Type.Optional(Type.Boolean()) }),
   response: projectDetails,
   status: 201,
@@ -112,6 +114,8 @@ export const renameProject = defineRoute({
   tag: 'projects',
   summary: 'Rename a project with everything below it; the former name leads to the new one.',
   demand: { permission: 'project:update', on: 'project' },
+  alsoNeeds: 'the right to make a project of the new name, and `project:update` on each project that it goes away from under',
+  elevationWhen: 'the project comes below another one',
   params,
   body: strictObject({ name }),
   response: projectDetails,
@@ -138,12 +142,14 @@ export const moveRepository = defineRoute({
   tag: 'repositories',
   summary: 'Give a repository another name, in the same project or in another; the former name leads to the new one.',
   demand: { permission: 'repository:move', on: 'repository' },
+  alsoNeeds: '`repository:create` where it goes',
+  elevationWhen: 'it comes into another project',
   params: strictObject({ repository: Type.String() }),
   body: strictObject({
     to: Type.String({ minLength: 1, maxLength: 255 }),
     redirect: Type.Optional(Type.Boolean({ description: 'False: the former name is free again. True unless said.' })),
   }),
-  response: strictObject({ repository: Type.String(), project: Type.String() }),
+  response: strictObject({ repository: Type.String(), project: Type.String(), warnings }),
 })
 
 /** For routes/all.ts. */

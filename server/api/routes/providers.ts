@@ -1,6 +1,7 @@
 /** Identity providers. */
 import { Type } from 'typebox'
-import { defineRoute, instant, strictObject, type RouteContract } from '#api/contract.ts'
+import { defineRoute, instant, judgedByServer, strictObject, type RouteContract } from '#api/contract.ts'
+import { warnings } from '#api/warnings.ts'
 import { providerKinds, settingsChangeSchemas, settingsInputSchemas, settingsViewSchemas } from '#api/provider-settings.ts'
 
 const params = strictObject({ provider: Type.String({ minLength: 1, maxLength: 64 }) })
@@ -10,6 +11,7 @@ const kind = Type.Enum(['ldap', 'oidc', 'workload', 'certificate', 'htpasswd'])
 const { local, ldap, oidc, workload, certificate, htpasswd } = settingsInputSchemas
 const settingsInput = Type.Union([ldap, oidc, workload, certificate, htpasswd, local], {
   description: 'By kind. Secrets are taken and never given back.',
+  ...judgedByServer,
 })
 const settingsChange = Type.Union(
   [
@@ -22,6 +24,7 @@ const settingsChange = Type.Union(
   {
     description:
       'The settings that change; others stay. A secret that would go to another server, or no longer protected, is forgotten unless it is given again.',
+    ...judgedByServer,
   },
 )
 const settingsView = Type.Union([
@@ -45,6 +48,7 @@ export const provider = strictObject({
   createdAt: instant,
   updatedAt: instant,
   version: Type.Integer(),
+  warnings,
 })
 
 const testInput = {
@@ -172,7 +176,7 @@ export const testSettings = defineRoute({
   demand: { permission: 'provider:test', on: 'system' },
   body: strictObject({
     kind,
-    settings: Type.Union([settingsInput, settingsChange]),
+    settings: Type.Union([settingsInput, settingsChange], judgedByServer),
     provider: Type.Optional(
       Type.String({ maxLength: 64, description: 'A provider whose settings these change; its secrets are used where they would stay.' }),
     ),

@@ -77,6 +77,7 @@ export const deleteRepository = defineRoute({
   summary: 'Delete a repository with everything in it.',
   demand: { permission: 'repository:delete', on: 'repository' },
   params: strictObject(inRepository),
+  hasEtag: true,
 })
 
 /** In the order of the documentation. */

@@ -239,7 +239,16 @@ export const startRetentionRun = defineRoute({
   summary: 'Run a retention policy, dry unless said otherwise.',
   demand: { permission: 'retention:run', on: 'project' },
   params: ofPolicy,
-  body: strictObject({ dryRun: Type.Optional(Type.Boolean({ description: 'false: it removes tags. true unless said.' })) }),
+  body: strictObject({
+    dryRun: Type.Optional(Type.Boolean({ description: 'false: it removes tags. true unless said.' })),
+    shownBy: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description:
+          'With `dryRun: false`: number of a dry run of the policy as it is. Of what the policy removes by now, only tags go that it showed as going and that were not moved since.',
+      }),
+    ),
+  }),
   response: retentionRun,
   status: 201,
 })
@@ -265,6 +274,38 @@ export const stopRetentionRun = defineRoute({
   params: ofRun,
 })
 
+/** Restore what a run removed. */
+export const undoRetentionRun = defineRoute({
+  method: 'POST',
+  path: '/projects/{project}/retention-runs/{run}/undo',
+  tag,
+  summary:
+    'Restore from the trash what a run removed, 100 deletions at most; go on with `next`. The latest 10 runs of a policy can be undone.',
+  demand: { permission: 'trash:restore', on: 'project' },
+  params: ofRun,
+  isBodyOptional: true,
+  body: strictObject({
+    before: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: '`next` of the answer before.' })),
+  }),
+  response: strictObject({
+    restored: Type.Integer({ description: 'Deletions that this request took back.' }),
+    refused: Type.Array(
+      strictObject({ trash: Type.Integer(), repository: Type.String(), tags: Type.Array(Type.String()), reason: Type.String() }),
+      { description: 'Deletions that something stands in the way of.' },
+    ),
+    next: Type.Union([Type.Integer(), Type.Null()], { description: 'null: all were tried.' }),
+    notBack: Type.Array(
+      strictObject({
+        repository: Type.String(),
+        tag: Type.String(),
+        digest: Type.String(),
+        now: Type.Union([Type.String(), Type.Null()], { description: 'What the tag points at by now; null: there is none.' }),
+      }),
+      { description: 'With the last: up to 100 tags that the run removed and that are not what they were.' },
+    ),
+  }),
+})
+
 /** List what a run decided. */
 export const listRetentionDecisions = defineRoute({
   method: 'GET',
@@ -275,7 +316,7 @@ export const listRetentionDecisions = defineRoute({
   params: ofRun,
   query: strictObject({
     ...pageQuery(['id']),
-    action: Type.Optional(action),
+    action: Type.Optional(Type.Enum(['keep', 'remove', 'removed', 'failed'], { description: '`remove` finds what was removed, too.' })),
     repository: Type.Optional(Type.String({ maxLength: 255, description: 'Only tags of this repository.' })),
     tag: Type.Optional(Type.String({ maxLength: 128, description: 'Only tags of this name.' })),
   }),
@@ -294,5 +335,6 @@ export const retentionContracts: readonly RouteContract[] = [
   startRetentionRun,
   readRetentionRun,
   stopRetentionRun,
+  undoRetentionRun,
   listRetentionDecisions,
 ]

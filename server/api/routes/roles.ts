@@ -37,6 +37,7 @@ export const createRole = defineRoute({
   tag: 'roles',
   summary: 'Make a role. It gives nothing until it is granted.',
   demand: { permission: 'role:create', on: 'system' },
+  elevationWhen: 'the role has a permission that asks for that',
   body: strictObject({
     name: Type.String({
       minLength: 1,
@@ -71,6 +72,7 @@ export const updateRole = defineRoute({
   tag: 'roles',
   summary: 'Change a role for all who hold it. What is added must be held by the caller on everything.',
   demand: { permission: 'role:update', on: 'system' },
+  elevationWhen: 'a permission is added that asks for that',
   params,
   body: strictObject({ title: Type.Optional(title), description: Type.Optional(description), permissions: Type.Optional(permissions) }),
   response: role,

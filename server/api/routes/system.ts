@@ -168,7 +168,7 @@ export const readProjectNetworks = defineRoute({
   path: '/projects/{project}/networks',
   tag: 'system',
   summary: 'From which addresses the project may be used. No `allow`: from everywhere that is not denied.',
-  demand: { permission: 'project:update', on: 'project' },
+  demand: { permission: 'network:read', on: 'project' },
   params: project,
   response: projectNetworks,
   hasEtag: true,

@@ -35,6 +35,7 @@ export const token = strictObject({
   expiresAt: orNull,
   lastUsedAt: orNull,
   createdAt: instant,
+  madeBy: Type.Union([id, Type.Null()], { description: 'Id of the token that it was made with, and with which it ends; null: none.' }),
 })
 
 const filters = { ...pageQuery(['createdAt']), kind: Type.Optional(kind) }
@@ -44,7 +45,7 @@ export const listTokens = defineRoute({
   method: 'GET',
   path: '/tokens',
   tag: 'tokens',
-  summary: 'List your own tokens, and the clients that have signed in as you.',
+  summary: 'List your own tokens, and the clients that have signed in as you. A token with scopes sees itself and what it made.',
   demand: { who: 'signed-in' },
   query: strictObject(filters),
   response: pageOf(token),
@@ -58,6 +59,7 @@ export const createToken = defineRoute({
   summary:
     'Make a personal token. Its secret is in the answer and nowhere else. A token makes none that is wider or lasts longer than itself.',
   demand: { who: 'signed-in' },
+  elevationWhen: 'it has no scopes, or one that names a permission that asks for that',
   body: strictObject({
     name: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
     scopes: Type.Optional(Type.Array(scopeInput, { minItems: 1, maxItems: 50, description: 'Absent: all that you may.' })),
@@ -101,7 +103,7 @@ export const revokeToken = defineRoute({
   method: 'DELETE',
   path: '/tokens/{token}',
   tag: 'tokens',
-  summary: 'Revoke one of your tokens; what was issued for it ends at once.',
+  summary: 'Revoke one of your tokens; the tokens that it made, and what was issued for it, end at once.',
   demand: { who: 'signed-in' },
   params: tokenParams,
 })

@@ -4,6 +4,8 @@ import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContra
 
 const kind = Type.Enum(['tag', 'manifest', 'repository', 'project'])
 
+const trashReason = Type.Enum(['request', 'retention', 'expiry', 'untagged'], { description: '`request`: somebody deleted it.' })
+
 /** What was deleted. */
 export const trashItem = strictObject({
   id: Type.Integer(),
@@ -14,7 +16,7 @@ export const trashItem = strictObject({
   tags: Type.Array(Type.String(), { description: 'The tag, or those that went with the manifest.' }),
   hasMoreTags: Type.Boolean(),
   sizeBytes: Type.Integer({ description: 'What it stood for. Blobs that are needed elsewhere are counted too; 0 for a tag.' }),
-  reason: Type.Enum(['request', 'retention', 'expiry', 'untagged'], { description: '`request`: somebody deleted it.' }),
+  reason: trashReason,
   deletedBy: Type.String({ description: 'By name; empty for anonymous, and where nobody asked for it.' }),
   deletedAt: instant,
   expiresAt: Type.String({ format: 'date-time', description: 'Until then it can be restored.' }),
@@ -26,6 +28,27 @@ export const missing = Type.Array(Type.String(), {
   description: 'Digests of what came back without them: manifests that an index lists, damaged blobs. Only with `force`.',
 })
 const name = Type.String({ minLength: 1, maxLength: 255 })
+const number = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
+/** So many of the trash are restored or deleted by one request. */
+export const trashBatchMax = 100
+const items = Type.Array(number, {
+  minItems: 1,
+  maxItems: trashBatchMax,
+  description: 'Numbers of the list; each is done, or not, for itself.',
+})
+/** What became of one of them; a reason goes with `refused`. */
+const results = <Done extends string>(done: Done) =>
+  strictObject({
+    results: Type.Array(
+      strictObject({
+        trash: Type.Integer(),
+        outcome: Type.Enum([done, 'gone', 'refused'], { description: '`gone`: not in the trash, any more, or not for the caller to see.' }),
+        code: Type.Optional(Type.String()),
+        reason: Type.Optional(Type.String()),
+      }),
+      { description: 'In the order of the request.' },
+    ),
+  })
 
 export const listTrash = defineRoute({
   method: 'GET',
@@ -40,6 +63,8 @@ export const listTrash = defineRoute({
     kind: Type.Optional(kind),
     project: Type.Optional({ ...name, description: 'Only what was in this project, or the project itself.' }),
     repository: Type.Optional({ ...name, description: 'Only what was in this repository, or the repository itself.' }),
+    reason: Type.Optional(trashReason),
+    run: Type.Optional({ ...number, description: 'Only what this run of a retention policy removed, while its decisions are kept.' }),
   }),
   response: pageOf(trashItem),
 })
@@ -65,6 +90,7 @@ export const restoreTrash = defineRoute({
   tag: 'trash',
   summary: 'Restore what was deleted, whole: a manifest with its tags, children and signatures, a repository, a project.',
   demand: { who: 'anyone', permission: 'trash:restore', on: 'thing' },
+  elevationWhen: 'it comes into another project than it was in',
   params,
   isBodyOptional: true,
   body: strictObject({
@@ -110,5 +136,34 @@ export const deleteTrash = defineRoute({
   params,
 })
 
+export const restoreTrashItems = defineRoute({
+  method: 'POST',
+  path: '/trash/restore',
+  tag: 'trash',
+  summary: 'Restore several things from the trash, each under its own name; what stands in the way of one keeps none of the others.',
+  demand: { who: 'anyone', permission: 'trash:restore', on: 'thing' },
+  elevationWhen: 'it comes into another project than it was in',
+  body: strictObject({ items, force: Type.Optional(Type.Boolean({ description: 'Also without what they need and is gone for good.' })) }),
+  response: results('restored'),
+})
+
+export const deleteTrashItems = defineRoute({
+  method: 'POST',
+  path: '/trash/delete',
+  tag: 'trash',
+  summary: 'Delete several things of the trash for good.',
+  demand: { who: 'anyone', permission: 'trash:delete', on: 'thing' },
+  needsElevation: true,
+  body: strictObject({ items }),
+  response: results('deleted'),
+})
+
 /** In the order of the documentation. */
-export const trashContracts: readonly RouteContract[] = [listTrash, readTrash, restoreTrash, deleteTrash]
+export const trashContracts: readonly RouteContract[] = [
+  listTrash,
+  readTrash,
+  restoreTrash,
+  deleteTrash,
+  restoreTrashItems,
+  deleteTrashItems,
+]

@@ -64,6 +64,7 @@ export const createUser = defineRoute({
   tag: 'users',
   summary: 'Make an account; without a password only a provider, or a password set later, opens it.',
   demand: { permission: 'user:create', on: 'system' },
+  elevationWhen: 'it makes an administrator, or everybody signed in has a permission that asks for that',
   body: strictObject({
     name,
     displayName: Type.Optional(displayName),
@@ -95,6 +96,7 @@ export const updateUser = defineRoute({
   tag: 'users',
   summary: 'Change an account. Administrators only: `isAdministrator`, and anything about an administrator. The last enabled one stays.',
   demand: { permission: 'user:update', on: 'system' },
+  elevationWhen: 'it makes an administrator, changes one, or lets somebody use a permission that asks for that',
   params,
   body: strictObject({
     name: Type.Optional(name),

@@ -23,6 +23,7 @@ import { providerRoutes } from './providers.ts'
 import { tokenRoutes } from './tokens.ts'
 import { robotRoutes } from './robots.ts'
 import { keyRoutes } from './keys.ts'
+import { certificateRoutes } from './certificates.ts'
 import { garbageRoutes } from './garbage.ts'
 import { jobRoutes } from './jobs.ts'
 import { scrubRoutes } from './scrub.ts'
@@ -52,6 +53,7 @@ export const allRoutes: readonly ServedRoute[] = [
   ...tokenRoutes,
   ...robotRoutes,
   ...keyRoutes,
+  ...certificateRoutes,
   ...jobRoutes,
   ...garbageRoutes,
   ...scrubRoutes,

@@ -166,7 +166,7 @@ function setAnswerHeaders(reply: FastifyReply, { version, location, headers }: A
 async function admit(contract: RouteContract, exchange: Exchange, request: FastifyRequest): Promise<Admitted> {
   const { parts } = exchange.site
   const { principal, who } = await authenticateCaller(exchange, contract)
-  const { project, repository } = await guard(parts, principal, contract.demand, request.params as Record<string, unknown>)
+  const { project, repository } = await guard(exchange, principal, contract.demand, request.params as Record<string, unknown>)
   await gateCall(exchange, contract, { principal, project })
   if (contract.needsElevation === true) await requireElevation(parts.directory, principal, permissionOf(contract))
   const params = validated(contract.params, request.params, 'path')
@@ -206,7 +206,7 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unkno
   const exchange = exchangeOf(request)
   const error = inOpenRegistry(exchange, registryErrorOf(thrown))
   exchange.notes.errorCode = error.code
-  noteRefusedCall(exchange, error, routeOf(request))
+  noteRefusedCall(exchange, error, { route: routeOf(request), params: request.params })
   if (error.status >= 500) {
     exchange.site.parts.log.error(
       { err: error.cause ?? error, requestId: exchange.requestId, url: request.routeOptions.url },
@@ -226,7 +226,8 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unkno
 /** Where nobody can log in, nobody is asked to. */
 function inOpenRegistry({ site }: Exchange, error: RegistryError): RegistryError {
   if (error.code !== 'UNAUTHORIZED' || site.parts.config.auth.kind !== 'open') return error
-  const message = 'this registry has no accounts, so that nobody can log in: it is managed on the machine that it runs on'
+  const message =
+    'this registry has no accounts, so that nobody can log in: it is managed on the machine that it runs on, by commands on its data such as berth trash list config.yml'
   return new RegistryError('UNAUTHORIZED', { reason: 'NO_ACCOUNTS' }, { message, cause: error })
 }
 

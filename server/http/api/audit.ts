@@ -10,17 +10,18 @@ import type { Exchange } from '#http/exchange.ts'
 import { programVersion } from '#lib/version.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { serve, type ApiCall, type ServedRoute } from './serve-route.ts'
+import { sortedPage } from './sorted-page.ts'
 
-type Page = Parameters<typeof listAudit>[2]
+const sorts = { id: 'number' } as const
 
 function present({ at, ...record }: AuditRecord) {
   return { ...record, at: instantOf(at) }
 }
 
 function filterOf(query: Omit<QueryOf<typeof contract.listAudit>, 'limit' | 'cursor' | 'sort'>): AuditFilter {
-  const { actor, action, outcome, repository, address, target, project, since, until } = query
+  const { actor, action, outcome, repository, address, credential, reason, requestId, target, project, since, until } = query
   const times = { since: since === undefined ? undefined : Date.parse(since), until: until === undefined ? undefined : Date.parse(until) }
-  return { actor, action, outcome, repository, address, target, project, ...times }
+  return { actor, action, outcome, repository, address, credential, reason, requestId, target, project, ...times }
 }
 
 /** Bytes are counted as they leave. */
@@ -56,12 +57,12 @@ const verifiedMax = 20_000
 export const auditRoutes: readonly ServedRoute[] = [
   serve(contract.listAudit, async ({ parts, query, page }) => {
     await parts.audit.flush()
-    return { body: pageBody(await listAudit(parts.directory, filterOf(query), page as Page), present) }
+    return { body: pageBody(await listAudit(parts.directory, filterOf(query), sortedPage(page, sorts)), present) }
   }),
   serve(contract.listProjectAudit, async ({ parts, query, page, project }) => {
     await parts.audit.flush()
     const filter = { ...filterOf(query), projectId: project.id }
-    return { body: pageBody(await listAudit(parts.directory, filter, page as Page), present) }
+    return { body: pageBody(await listAudit(parts.directory, filter, sortedPage(page, sorts)), present) }
   }),
   serve(contract.exportAudit, ({ query, ...call }) => answerExport(call, query)),
   serve(contract.exportProjectAudit, ({ query, project, ...call }) => answerExport(call, query, project)),

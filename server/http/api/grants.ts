@@ -4,6 +4,7 @@ import type { ProjectFacts } from '#access/decide.ts'
 import { effectivePermissions, type EffectivePlace, type EffectiveSubject } from '#access/effective-permissions.ts'
 import { listGrantsThere } from '#access/grants-there.ts'
 import * as grants from '#access/grants.ts'
+import { readRole } from '#access/roles.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import * as contract from '#api/routes/grants.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -13,19 +14,21 @@ import { actingOf } from './acting-of.ts'
 import { instantOf, instantOrNull, pageBody } from './page-body.ts'
 import { givingOf } from './require-elevation-to-give.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
+import { sortedPage } from './sorted-page.ts'
+import { warningsMember } from './warnings.ts'
 
 type Grant = Awaited<ReturnType<typeof grants.readGrant>>
 const candidatesUsual = 20
 
-type Page = Parameters<typeof grants.listGrants>[2]
+const sorts = { createdAt: 'number' } as const
 
 /** As it is at that moment. */
 function present(grant: Grant, now: number): ResponseOf<typeof contract.readGrant> {
-  const { id, subject, subjectName, role, project, repositories, createdBy, version } = grant
+  const { id, subject, subjectName, subjectProvider: provider, role, project, repositories, createdBy, version } = grant
   const { kind } = subject
   return {
     id,
-    subject: subject.id === undefined ? { kind } : { kind, id: subject.id, name: subjectName },
+    subject: subject.id === undefined ? { kind } : { kind, id: subject.id, name: subjectName, ...(provider !== null && { provider }) },
     role,
     project,
     repositories,
@@ -55,8 +58,17 @@ function changesOf({ role, repositories, expiresAt }: { role?: string; repositor
   return { role, repositories, expiresAt: expiresAt === undefined ? undefined : endOf(expiresAt) }
 }
 
-function made(parts: HttpParts, grant: Grant, location: string) {
-  return { body: present(grant, nowOf(parts)), version: grant.version, location }
+async function made(parts: HttpParts, grant: Grant, location: string) {
+  const body = { ...present(grant, nowOf(parts)), ...warningsMember(await openToPushes(parts, grant)) }
+  return { body, version: grant.version, location }
+}
+
+/** What may well be meant, but seldom is. */
+async function openToPushes({ directory }: HttpParts, { subject, role }: Grant): Promise<string | undefined> {
+  if (subject.kind !== 'everyone') return undefined
+  const { permissions } = await readRole(directory, role)
+  if (!permissions.includes('repository:push')) return undefined
+  return `whoever reaches this registry may push there now, without an account: the role ${role} holds repository:push`
 }
 
 type Filter = Parameters<typeof grants.listGrants>[1]
@@ -119,14 +131,14 @@ const systemRoutes: readonly ServedRoute[] = [
   serve(contract.listGrants, async ({ parts, query, page }) => {
     // -1 is no project's id: of a project that is not there, there are no grants.
     const projectId = query.project === undefined ? undefined : ((await parts.access.project(query.project))?.id ?? -1)
-    const found = await grants.listGrants(parts.directory, { ...(await filterOf(parts, query)), projectId }, page as Page)
+    const found = await grants.listGrants(parts.directory, { ...(await filterOf(parts, query)), projectId }, sortedPage(page, sorts))
     const now = nowOf(parts)
     return { body: pageBody(found, (grant) => present(grant, now)) }
   }),
   serve(contract.createGrant, async (call) => {
     const project = await projectNamed(call.parts, call.body.project)
     const grant = await grants.createGrant(call.parts.directory, { ...newGrant(call.body), project }, await givingOf(call))
-    return made(call.parts, grant, `/grants/${grant.id}`)
+    return await made(call.parts, grant, `/grants/${grant.id}`)
   }),
   serve(contract.readGrant, async ({ parts, params }) => {
     const grant = await grants.readGrant(parts.directory, { id: params.grant, project: undefined })
@@ -148,16 +160,20 @@ const projectRoutes: readonly ServedRoute[] = [
   serve(contract.listProjectGrants, async ({ parts, project, query, page }) => {
     const now = nowOf(parts)
     if (query.inherited === true) {
-      const found = await listGrantsThere(parts.directory, { project, filter: await filterOf(parts, query) }, page as Page)
+      const found = await listGrantsThere(parts.directory, { project, filter: await filterOf(parts, query) }, sortedPage(page, sorts))
       return { body: pageBody(found, ({ origin, ...grant }) => ({ ...present(grant, now), origin })) }
     }
-    const found = await grants.listGrants(parts.directory, { ...(await filterOf(parts, query)), projectId: project.id }, page as Page)
+    const found = await grants.listGrants(
+      parts.directory,
+      { ...(await filterOf(parts, query)), projectId: project.id },
+      sortedPage(page, sorts),
+    )
     return { body: pageBody(found, (grant) => ({ ...present(grant, now), origin: 'project' as const })) }
   }),
   serve(contract.createProjectGrant, async (call) => {
     const { parts, project, body } = call
     const grant = await grants.createGrant(parts.directory, { ...newGrant(body), project }, await givingOf(call))
-    return made(call.parts, grant, `/projects/${encodeURIComponent(project.name)}/grants/${grant.id}`)
+    return await made(call.parts, grant, `/projects/${encodeURIComponent(project.name)}/grants/${grant.id}`)
   }),
   serve(contract.readProjectGrant, async ({ parts, project, params }) => {
     const grant = await grants.readGrant(parts.directory, { id: params.grant, project })

@@ -6,10 +6,11 @@ import { actingOf } from './acting-of.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { givingOf } from './require-elevation-to-give.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
+import { sortedPage } from './sorted-page.ts'
 
 type Group = Awaited<ReturnType<typeof groups.readGroup>>
-type Page = Parameters<typeof groups.listGroups>[2]
-type MemberPage = Parameters<typeof groups.listGroupMembers>[2]
+const sorts = { name: 'text', createdAt: 'number' } as const
+const memberSorts = { createdAt: 'number' } as const
 
 function present(group: Group): ResponseOf<typeof contract.readGroup> {
   const { id, name, description, provider, externalName, version } = group
@@ -28,7 +29,7 @@ function present(group: Group): ResponseOf<typeof contract.readGroup> {
 /** Served by the app. */
 export const groupRoutes: readonly ServedRoute[] = [
   serve(contract.listGroups, async ({ parts, query, page }) => {
-    const found = await groups.listGroups(parts.directory, { namePrefix: query.name, provider: query.provider }, page as Page)
+    const found = await groups.listGroups(parts.directory, { namePrefix: query.name, provider: query.provider }, sortedPage(page, sorts))
     return { body: pageBody(found, present) }
   }),
   serve(contract.createGroup, async (call) => {
@@ -46,11 +47,11 @@ export const groupRoutes: readonly ServedRoute[] = [
     return { body: present(group), version: group.version }
   }),
   serve(contract.deleteGroup, async (call) => {
-    await groups.deleteGroup(call.parts.directory, { id: call.params.group, expectedVersion: call.ifMatch }, actingOf(call))
+    await groups.deleteGroup(call.parts.directory, { id: call.params.group, expectedVersion: call.ifMatch }, await givingOf(call))
   }),
   serve(contract.listGroupMembers, async ({ parts, params, query, page }) => {
     const filter = { groupId: params.group, namePrefix: query.name }
-    const found = await groups.listGroupMembers(parts.directory, filter, page as MemberPage)
+    const found = await groups.listGroupMembers(parts.directory, filter, sortedPage(page, memberSorts))
     return { body: pageBody(found, ({ createdAt, ...member }) => ({ ...member, createdAt: instantOf(createdAt) })) }
   }),
   serve(contract.addGroupMember, async (call) => {

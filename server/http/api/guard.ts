@@ -11,7 +11,7 @@ import type { Permission } from '#api/permissions.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
 import { resourceUnknown } from '#oci/resource-unknown.ts'
-import type { HttpParts } from '#http/exchange.ts'
+import type { Exchange, HttpParts } from '#http/exchange.ts'
 
 /** What the demand was about. */
 export interface Guarded {
@@ -21,13 +21,14 @@ export interface Guarded {
 
 const nothing: Guarded = { project: undefined, repository: undefined }
 
-/** Throws UNAUTHORIZED, DENIED or RESOURCE_UNKNOWN. */
+/** Throws UNAUTHORIZED, DENIED or RESOURCE_UNKNOWN. Keeps what it was about for the record of a refusal. */
 export async function guard(
-  { access }: HttpParts,
+  { site, notes }: Exchange,
   principal: Principal,
   demand: Demand,
   params: Readonly<Record<string, unknown>>,
 ): Promise<Guarded> {
+  const { access } = site.parts
   if ('who' in demand) {
     if (demand.who === 'signed-in' && principal.isAnonymous) throw new RegistryError('UNAUTHORIZED')
     return nothing
@@ -37,9 +38,9 @@ export async function guard(
       if (!(await access.may(principal, demand.permission, 'system'))) throw refusal(principal, demand.permission)
       return nothing
     case 'project':
-      return await guardProject(access, principal, { permission: demand.permission, name: String(params['project']) })
+      return await guardProject({ access, notes }, principal, { permission: demand.permission, name: String(params['project']) })
     case 'repository':
-      return await guardRepository(access, principal, { permission: demand.permission, name: String(params['repository']) })
+      return await guardRepository({ access, notes }, principal, { permission: demand.permission, name: String(params['repository']) })
   }
 }
 
@@ -48,22 +49,31 @@ interface Wanted {
   readonly name: string
 }
 
-async function guardProject(access: HttpParts['access'], principal: Principal, { permission, name }: Wanted): Promise<Guarded> {
+interface Surroundings {
+  readonly access: HttpParts['access']
+  readonly notes: Exchange['notes']
+}
+
+async function guardProject({ access, notes }: Surroundings, principal: Principal, { permission, name }: Wanted): Promise<Guarded> {
   const project = parseRepositoryName(name) === undefined ? undefined : await access.project(name)
   if (project === undefined) throw unknown(principal, 'project', name)
   const place = { project: project.name }
+  notes.aim = { project: project.name, isHidden: false }
   if (await access.may(principal, permission, place)) return { project, repository: undefined }
-  throw (await access.may(principal, 'project:read', place)) ? refusal(principal, permission) : unknown(principal, 'project', name)
+  if (await access.may(principal, 'project:read', place)) throw refusal(principal, permission)
+  notes.aim = { ...notes.aim, isHidden: true }
+  throw unknown(principal, 'project', name)
 }
 
-async function guardRepository(access: HttpParts['access'], principal: Principal, { permission, name }: Wanted): Promise<Guarded> {
+async function guardRepository({ access, notes }: Surroundings, principal: Principal, { permission, name }: Wanted): Promise<Guarded> {
   const parsed = parseRepositoryName(name)
   if (parsed === undefined) throw unknown(principal, 'repository', name)
   const { repository, project } = await access.locate(parsed)
+  notes.aim = { project: project.name, repository: parsed, isHidden: false }
   if (await access.may(principal, permission, { repository })) return { project, repository }
-  throw (await access.may(principal, 'repository:read', { repository }))
-    ? refusal(principal, permission)
-    : unknown(principal, 'repository', name)
+  if (await access.may(principal, 'repository:read', { repository })) throw refusal(principal, permission)
+  notes.aim = { ...notes.aim, isHidden: true }
+  throw unknown(principal, 'repository', name)
 }
 
 function refusal(principal: Principal, permission: Permission): RegistryError {

@@ -12,9 +12,14 @@ suite('If-Match', () => {
   test('names one version or several', () => {
     assert.deepEqual(tagsOf('"1"'), ['1'])
     assert.deepEqual(tagsOf('"1","2"'), ['1', '2'])
-    assert.deepEqual(tagsOf(' "1" ,\t"2" , W/"3"'), ['1', '2', '3'])
+    assert.deepEqual(tagsOf(' "1" ,\t"2" '), ['1', '2'])
     assert.deepEqual(tagsOf('"sha256:00", "1"'), ['sha256:00', '1'])
     assert.deepEqual(tagsOf('"1", "1"'), ['1'])
+  })
+
+  test('names nothing by a weak tag (RFC 9110 §8.8.3.2)', () => {
+    assert.deepEqual(tagsOf('"1", W/"3"'), ['1'])
+    for (const header of ['W/"1"', 'W/"1", W/"2"']) assert.throws(() => tagsOf(header), { code: 'PRECONDITION_FAILED' }, header)
   })
 
   test('that is none is refused', () => {

@@ -11,10 +11,12 @@ import { RegistryError } from '#oci/errors.ts'
 const tagsMax = 16
 const list = /^\s*(?:W\/)?"[\x21\x23-\x7e]{1,200}"(?:\s*,\s*(?:W\/)?"[\x21\x23-\x7e]{1,200}")*\s*$/
 
-/** The tags that the header names, without quotes; undefined without a header, and for `*`. A tag that a proxy made weak on its way is taken. */
+/** The tags that the header names, without quotes; undefined without a header, and for `*`. Weak ones match nothing (§8.8.3.2: the strong comparison). */
 export function tagsOf(header: string | undefined): readonly string[] | undefined {
   if (header === undefined || header.trim() === '*') return undefined
-  const tags = list.test(header) ? [...new Set([...header.matchAll(/"([^"]+)"/g)].map(([, tag = '']) => tag))] : []
+  const tags = list.test(header)
+    ? [...new Set([...header.matchAll(/(W\/)?"([^"]+)"/g)].flatMap(([, weak, tag = '']) => (weak === undefined ? [tag] : [])))]
+    : []
   if (tags.length > 0 && tags.length <= tagsMax) return tags
   throw new RegistryError('PRECONDITION_FAILED', undefined, { message: 'If-Match is none of our ETags' })
 }

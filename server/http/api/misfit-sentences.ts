@@ -6,6 +6,7 @@
  */
 import type { TSchema } from 'typebox'
 import type { TLocalizedValidationError } from 'typebox/error'
+import { nearest } from '#config/suggest.ts'
 import type { Misfit } from './problem.ts'
 
 type Finding = TLocalizedValidationError
@@ -18,9 +19,17 @@ interface AnySchema {
   readonly maxProperties?: number
 }
 
+/** What did not fit: the validator's findings about a value, which is the `part` of the request. */
+export interface Unfit {
+  readonly findings: readonly Finding[]
+  readonly value: unknown
+  readonly part: string
+}
+
 /** Findings as misfits below `part`, each once. */
-export function misfitsOf(schema: TSchema, findings: readonly Finding[], part: string): Misfit[] {
-  const misfits = meant(schema as AnySchema, findings).flatMap((finding) => say(schema as AnySchema, finding))
+export function misfitsOf(schema: TSchema, { findings, value, part }: Unfit): Misfit[] {
+  const sorted = findings.map((finding) => nearestFirst(finding, value))
+  const misfits = meant(schema as AnySchema, sorted).flatMap((finding) => say(schema as AnySchema, nearestFirst(finding, value)))
   const lines = new Map(misfits.map(({ path, message }) => [`${path} ${message}`, { path: `${part}${path}`, message }]))
   return [...lines.values()]
 }
@@ -50,7 +59,7 @@ type Saying = (params: Readonly<Record<string, unknown>>, schema: AnySchema | un
 
 const sayings: Readonly<Record<string, Saying>> = {
   type: ({ type }) => `must be ${typeNames[String(type)] ?? String(type)}`,
-  enum: ({ allowedValues }) => `must be one of ${listOf(allowedValues).join(', ')}`,
+  enum: ({ allowedValues }) => `must be one of ${choiceText(allowedValues)}`,
   const: ({ allowedValue }) => `must be ${String(allowedValue)}`,
   minLength: ({ limit }) => `must have at least ${counted(limit, 'character')}`,
   maxLength: ({ limit }) => `must have at most ${counted(limit, 'character')}`,
@@ -92,6 +101,33 @@ function formOf({ examples: [example] = [], description }: AnySchema = {}): stri
 
 function counted(limit: unknown, unit: string): string {
   return `${String(limit)} ${unit}${limit === 1 ? '' : 's'}`
+}
+
+const choicesMax = 40
+
+/** Says how many there are beyond those that it names: who is told of a part takes it for all. */
+function choiceText(values: unknown): string {
+  const all = Array.isArray(values) ? values.map(String) : []
+  const more = all.length - choicesMax
+  return more > 0 ? `${all.slice(0, choicesMax).join(', ')}, … and ${more} more` : all.join(', ')
+}
+
+/** Of a choice that is too long to be told in full, what was meant stands first. */
+function nearestFirst(finding: Finding, value: unknown): Finding {
+  const { allowedValues } = finding.params as { readonly allowedValues?: readonly unknown[] }
+  if (finding.keyword !== 'enum' || !Array.isArray(allowedValues) || allowedValues.length <= choicesMax) return finding
+  const given = valueAt(value, finding.instancePath)
+  const meantOne = typeof given === 'string' && given.length <= nameLengthMax ? nearest(given, allowedValues.map(String)) : undefined
+  if (meantOne === undefined) return finding
+  return { ...finding, params: { allowedValues: [meantOne, ...allowedValues.filter((each) => each !== meantOne)] } } as Finding
+}
+
+/** By a JSON pointer. */
+function valueAt(value: unknown, path: string): unknown {
+  let at = value
+  for (const step of path.split('/').slice(1))
+    at = (at as Readonly<Record<string, unknown>> | null | undefined)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')]
+  return at
 }
 
 function listOf(value: unknown): string[] {

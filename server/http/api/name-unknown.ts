@@ -1,4 +1,4 @@
-/** RESOURCE_UNKNOWN says which of the things that a path names it is about. */
+/** RESOURCE_UNKNOWN says which of the things that a path names it is about; a repository that is missing is one of them, whoever asks. */
 import type { RouteContract } from '#api/contract.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { resourceUnknown } from '#oci/resource-unknown.ts'
@@ -11,6 +11,10 @@ const kinds: Readonly<Record<string, string>> = { digest: 'manifest' }
  * for first, and named by who misses it.
  */
 export function nameUnknown(error: unknown, { path }: Pick<RouteContract, 'path'>, params: unknown): unknown {
+  const { repository } = params as Readonly<Record<string, unknown>>
+  // Whoever may not see it is told the same by the guard.
+  if (error instanceof RegistryError && error.code === 'NAME_UNKNOWN' && typeof repository === 'string')
+    return resourceUnknown('repository', repository)
   if (!(error instanceof RegistryError) || error.code !== 'RESOURCE_UNKNOWN' || error.detail !== undefined) return error
   const last = [...path.matchAll(/\{(\w+)\}/g)].at(-1)?.[1]
   const given = last === undefined ? undefined : (params as Readonly<Record<string, unknown>>)[last]

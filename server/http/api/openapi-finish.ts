@@ -130,10 +130,11 @@ function descriptionOf({ method, status, response, produces }: RouteContract): s
   return method === 'GET' ? 'As it is now.' : 'Done; as it is now.'
 }
 
-function whoMay({ demand, needsElevation }: RouteContract): string {
+function whoMay({ demand, needsElevation, elevationWhen, alsoNeeds }: RouteContract): string {
+  const again = 'people give their password or second factor again when that was some minutes ago (ELEVATION_REQUIRED).'
   const elevation =
-    needsElevation === true ? ' People give their password or second factor again when that was some minutes ago (ELEVATION_REQUIRED).' : ''
-  return whoCalls(demand) + elevation
+    needsElevation === true ? ` ${again.replace('p', 'P')}` : elevationWhen === undefined ? '' : ` When ${elevationWhen}, ${again}`
+  return `${whoCalls(demand)}${alsoNeeds === undefined ? '' : ` It takes ${alsoNeeds}, too.`}${elevation}`
 }
 
 function whoCalls(demand: RouteContract['demand']): string {
@@ -207,7 +208,12 @@ function isObject(schema: unknown): boolean {
   return (schema as { readonly type?: string } | undefined)?.type === 'object'
 }
 
-const oddSingulars: Readonly<Record<string, string>> = { repositories: 'Repository', system: 'System', audit: 'AuditRecord' }
+const oddSingulars: Readonly<Record<string, string>> = {
+  repositories: 'Repository',
+  system: 'System',
+  audit: 'AuditRecord',
+  'immutable tags': 'ImmutableTagRule',
+}
 
 /** Undefined: nothing plain is free, and only one answer has it. */
 function freeName(taken: Readonly<Record<string, unknown>>, { tag, isItem }: Place, isShared: boolean): string | undefined {

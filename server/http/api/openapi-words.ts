@@ -26,6 +26,7 @@ export const tagWords: Readonly<Record<string, string>> = {
   tokens: 'Personal access tokens.',
   robots: 'Accounts of programs, their secrets and what they trust.',
   keys: 'Keys with which the registry signs its tokens.',
+  certificates: 'Certificates of the listener, and their renewal by ACME.',
 }
 
 /** Path parameters without words of their own. */

@@ -1,19 +1,22 @@
 /** Serves api/routes/projects.ts. */
+import { isDeepStrictEqual } from 'node:util'
 import { decide } from '#access/decide.ts'
+import { requireElevation } from '#access/elevation.ts'
 import type { Principal } from '#access/principal.ts'
 import * as routes from '#api/routes/projects.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { visibleHere } from '#http/gate.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
-import { createProject, invalidProjectName, type ProjectOwner } from '#projects/create-project.ts'
+import { createProject, invalidProjectName, projectsEnclosed, type ProjectOwner } from '#projects/create-project.ts'
 import { readCreationRules } from '#projects/creation-rules.ts'
 import { deleteProject } from '#projects/delete-project.ts'
 import { listProjects } from '#projects/list-projects.ts'
 import { nameNotFree, readNameClaim, readParent } from '#projects/name-claim.ts'
 import { parseProjectName } from '#projects/project-name.ts'
 import { readProject, type ProjectDetails } from '#projects/read-project.ts'
-import { renameProject } from '#projects/rename-project.ts'
+import { coverageOf, describeLostRules } from '#projects/lost-rules.ts'
+import { projectsLost, renameProject } from '#projects/rename-project.ts'
 import { updateProject } from '#projects/update-project.ts'
 import { deleteProjectWithContent } from '#registry/delete-project.ts'
 import { moveRepository, placeForRepository } from '#registry/move-repository.ts'
@@ -88,6 +91,60 @@ async function requireName({ access, directory }: HttpParts, principal: Principa
   throw nameNotFree()
 }
 
+/** The projects below the name, if the caller administers each. Else throws CONFLICT: whoever makes a project administers what is below it. */
+async function requireEnclosing({ access, directory }: HttpParts, principal: Principal, name: string): Promise<readonly number[]> {
+  const enclosed = await projectsEnclosed(directory, name)
+  for (const project of enclosed) if (!(await access.may(principal, 'project:delete', { project: project.name }))) throw nameNotFree()
+  return enclosed.map(({ id }) => id)
+}
+
+/**
+ * Below another project, that one's administrators may delete what comes there: bringing a project there takes what deleting it takes, the right and the
+ * proof of the person.
+ */
+async function requireProvedParent(
+  { access, directory }: HttpParts,
+  principal: Principal,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<void> {
+  const [before, after] = [await readParent(directory, from), await readParent(directory, to)]
+  if (!after.isAbove || after.name === before.name) return
+  if (!(await access.may(principal, 'project:delete', { project: from }))) {
+    const message = 'a project gets below another one only by who may delete it: this takes the permission project:delete'
+    throw new RegistryError('DENIED', undefined, { message })
+  }
+  await requireElevation(directory, principal, 'project:delete')
+}
+
+/** The same for a repository that comes into another project. */
+async function requireProvedMove(
+  { access, directory }: HttpParts,
+  principal: Principal,
+  { repository, projectId }: { readonly repository: RepositoryName; readonly projectId: number },
+): Promise<void> {
+  if ((await access.locate(repository)).project.id === projectId) return
+  if (!(await access.may(principal, 'repository:delete', { repository }))) {
+    const message = 'moving a repository into another project takes the permission repository:delete'
+    throw new RegistryError('DENIED', undefined, { message })
+  }
+  await requireElevation(directory, principal, 'repository:move')
+}
+
+/** The projects that it goes away from under, all of which the caller may change. Else throws DENIED. */
+async function requireLeaving(
+  { access, directory }: HttpParts,
+  principal: Principal,
+  change: { readonly from: string; readonly to: string },
+): Promise<readonly number[]> {
+  const lost = await projectsLost(directory, change)
+  for (const { name } of lost) {
+    if (await access.may(principal, 'project:update', { project: name })) continue
+    const message = 'renaming a project away from under the one above it takes the permission project:update there'
+    throw new RegistryError('DENIED', undefined, { message })
+  }
+  return lost.map(({ id }) => id)
+}
+
 function requireProjectName(name: string): void {
   if (parseProjectName(name) === undefined) throw invalidProjectName()
 }
@@ -108,6 +165,26 @@ export async function requirePlace(
   throw new RegistryError('DENIED', undefined, { message: 'moving a repository there takes the permission repository:create' })
 }
 
+const triesMax = 5
+
+/**
+ * Takes a name by what the caller may take with it. Repositories that are pushed below the name between the look and the transaction make that refuse: then
+ * it is looked again, as long as there is something else to see.
+ */
+async function whileNameFills<Allowed, T>(allowed: () => Promise<Allowed>, take: (may: Allowed) => Promise<T>): Promise<T> {
+  let may = await allowed()
+  for (let tries = 1; ; tries++) {
+    try {
+      return await take(may)
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.code !== 'CONFLICT' || tries >= triesMax) throw error
+      const next = await allowed()
+      if (isDeepStrictEqual(next, may)) throw error
+      may = next
+    }
+  }
+}
+
 /** Projects, and moving repositories between them. */
 export const projectRoutes: readonly ServedRoute[] = [
   serve(routes.listProjects, async ({ parts, exchange, principal, query, page }) => {
@@ -121,8 +198,13 @@ export const projectRoutes: readonly ServedRoute[] = [
   serve(routes.createProject, async ({ parts, principal, who, body }) => {
     requireProjectName(body.name)
     await requireCreation(parts, principal, body.name)
-    const mayTakeFrom = await requireName(parts, principal, body.name)
-    const { id, name } = await createProject(parts.directory, { ...body, owner: ownerOfPrincipal(principal), mayTakeFrom }, who)
+    const allowed = async () => ({
+      mayTakeFrom: await requireName(parts, principal, body.name),
+      mayEnclose: await requireEnclosing(parts, principal, body.name),
+    })
+    const { id, name } = await whileNameFills(allowed, (may) =>
+      createProject(parts.directory, { ...body, owner: ownerOfPrincipal(principal), ...may }, who),
+    )
     return { ...(await answerWith(parts, id)), location: `/projects/${encodeURIComponent(name)}` }
   }),
   serve(routes.readProject, async ({ parts, project }) => await answerWith(parts, project.id)),
@@ -133,10 +215,19 @@ export const projectRoutes: readonly ServedRoute[] = [
   serve(routes.renameProject, async ({ parts, principal, project, body, ifMatch, who }) => {
     requireProjectName(body.name)
     if (body.name !== project.name) await requireCreation(parts, principal, body.name)
-    const mayTakeFrom = body.name === project.name ? undefined : await requireName(parts, principal, body.name)
-    const change = { projectId: project.id, name: body.name, expectedVersion: ifMatch, mayTakeFrom }
-    await renameProject(parts.directory, change, who)
-    return await answerWith(parts, project.id)
+    const allowed = () => (body.name === project.name ? undefined : requireName(parts, principal, body.name))
+    await allowed()
+    const mayLeave = await requireLeaving(parts, principal, { from: project.name, to: body.name })
+    await requireProvedParent(parts, principal, { from: project.name, to: body.name })
+    const change = { projectId: project.id, name: body.name, expectedVersion: ifMatch, mayLeave }
+    const { reader } = parts.directory.metadata
+    const covered = await coverageOf(reader, { below: project.name })
+    await whileNameFills(
+      async () => ({ mayTakeFrom: await allowed() }),
+      (may) => renameProject(parts.directory, { ...change, ...may }, who),
+    )
+    const { body: renamed, ...rest } = await answerWith(parts, project.id)
+    return { body: { ...renamed, ...warningsMember(...(renamed.warnings ?? []), await describeLostRules(reader, covered)) }, ...rest }
   }),
   serve(routes.deleteProject, async ({ parts, principal, project, query, ifMatch, who }) => {
     if (query.force !== true) {
@@ -153,8 +244,12 @@ export const projectRoutes: readonly ServedRoute[] = [
     const to = parseRepositoryName(body.to)
     if (to === undefined) throw new RegistryError('REQUEST_INVALID', { path: 'to' }, { message: 'to is no name of a repository' })
     const place = await requirePlace(parts, principal, to)
+    await requireProvedMove(parts, principal, { repository, projectId: place.project.id })
     const move = { from: repository, to: place.repository, projectId: place.project.id, leavesRedirect: body.redirect !== false }
+    const { reader } = parts.directory.metadata
+    const covered = await coverageOf(reader, { repository })
     await moveRepository(parts.registry, move, who)
-    return { body: { repository: place.repository, project: place.project.name } }
+    const lost = await describeLostRules(reader, covered)
+    return { body: { repository: place.repository, project: place.project.name, ...warningsMember(lost) } }
   }),
 ]

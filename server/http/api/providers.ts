@@ -2,13 +2,16 @@
 import * as tests from '#access/provider-tests.ts'
 import * as providers from '#access/providers.ts'
 import type { Principal } from '#access/principal.ts'
-import type { ResponseOf } from '#api/contract.ts'
+import { strictObject, type ResponseOf } from '#api/contract.ts'
+import { settingsChangeSchemas, settingsInputSchemas, type LdapSettings, type ProviderKind } from '#api/provider-settings.ts'
 import * as contract from '#api/routes/providers.ts'
 import { createAddressGuard } from '#lib/address-guard.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { instantOf } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
+import { warningsMember } from './warnings.ts'
+import { validated } from './validate.ts'
 
 function present(provider: providers.Provider): ResponseOf<typeof contract.readProvider> {
   const { settings, createdAt, updatedAt } = provider
@@ -39,14 +42,44 @@ function presentTest({ passed, steps, person }: tests.ProviderTest): ResponseOf<
   return { passed, steps: [...steps], person: person && { ...person, groups: [...person.groups] } }
 }
 
+const forms = { input: formsOf(settingsInputSchemas), change: formsOf(settingsChangeSchemas) }
+
+function formsOf(schemas: typeof settingsInputSchemas) {
+  return new Map(Object.entries(schemas).map(([kind, settings]) => [kind, strictObject({ settings })]))
+}
+
+/** Whether settings are of the kind. Throws REQUEST_INVALID, which speaks of that kind alone. */
+function requireSettings(kind: ProviderKind, settings: unknown, form: keyof typeof forms): void {
+  validated(forms[form].get(kind), { settings }, 'body')
+}
+
+/** With what is to be known of what it was made or changed to. */
+function presentChanged(provider: providers.Provider) {
+  return { ...present(provider), ...warningsMember(plainWarning(provider)) }
+}
+
+/** Of a directory that is asked over the network without TLS: it is sent every password that somebody signs in with. */
+function plainWarning({ kind, settings }: providers.Provider): string | undefined {
+  if (kind !== 'ldap') return undefined
+  const { urls, startTls } = settings as unknown as LdapSettings
+  const plain = startTls ? undefined : urls.find((url) => url.startsWith('ldap://') && !isThisMachine(new URL(url).hostname))
+  if (plain === undefined) return undefined
+  return `passwords go to ${plain} in clear, and whoever is in between reads them: use ldaps://, or startTls`
+}
+
+function isThisMachine(host: string): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(host)
+}
+
 /** Served by the app. */
 export const providerRoutes: readonly ServedRoute[] = [
   serve(contract.listProviders, async ({ parts }) => ({ body: { items: (await providers.listProviders(parts.directory)).map(present) } })),
   serve(contract.createProvider, async ({ parts, principal, body, who }) => {
     requireAdministrator(principal)
     const { name, kind, title = name, isEnabled = true, settings } = body
+    requireSettings(kind, settings, 'input')
     const provider = await providers.createProvider(parts.directory, { name, kind, title, isEnabled, settings }, { who })
-    return { body: present(provider), version: provider.version, location: location(name) }
+    return { body: presentChanged(provider), version: provider.version, location: location(name) }
   }),
   serve(contract.readProvider, async ({ parts, params }) => {
     const provider = await providers.readProvider(parts.directory, params.provider)
@@ -54,9 +87,13 @@ export const providerRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.updateProvider, async ({ parts, principal, params, body, ifMatch, who }) => {
     requireAdministrator(principal)
+    if (body.settings !== undefined) {
+      const { kind } = await providers.readProvider(parts.directory, params.provider)
+      requireSettings(kind, body.settings, 'change')
+    }
     const update = { name: params.provider, expectedVersion: ifMatch, set: body }
     const provider = await providers.updateProvider(parts.directory, update, { who })
-    return { body: present(provider), version: provider.version }
+    return { body: presentChanged(provider), version: provider.version }
   }),
   serve(contract.deleteProvider, async ({ parts, principal, params, query, ifMatch, who }) => {
     requireAdministrator(principal)
@@ -68,6 +105,7 @@ export const providerRoutes: readonly ServedRoute[] = [
   })),
   serve(contract.testSettings, async ({ parts, body, who }) => {
     const { kind, settings, provider, ...input } = body
+    requireSettings(kind, settings, provider === undefined ? 'input' : 'change')
     return { body: presentTest(await tests.testSettings(testParts(parts), { kind, settings, provider }, { ...input, who })) }
   }),
 ]

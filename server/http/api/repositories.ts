@@ -63,7 +63,7 @@ export const repositoryRoutes: readonly ServedRoute[] = [
     await updateRepository(parts.registry, repository, { description: body.description, expectedVersion: ifMatch }, who)
     return await answerOf(parts, repository)
   }),
-  serve(routes.deleteRepository, async ({ parts, repository, exchange }) => {
-    await deleteRepository(parts.registry, repository, actorOf(exchange))
+  serve(routes.deleteRepository, async ({ parts, repository, exchange, ifMatch }) => {
+    await deleteRepository(parts.registry, repository, actorOf(exchange), { expectedVersion: ifMatch })
   }),
 ]

@@ -14,10 +14,14 @@ import type { HttpParts } from '#http/exchange.ts'
 import { actingOf } from './acting-of.ts'
 import type { Caller } from './serve-route.ts'
 
-/** What routes ask for that want a fresh proof of the person. */
-const destructive: ReadonlySet<Permission> = new Set(
-  allRouteContracts.flatMap(({ demand, needsElevation }) => (needsElevation === true && 'permission' in demand ? [demand.permission] : [])),
-)
+/** What routes ask for that want a fresh proof of the person, moving content into a project where others may destroy it, and removing a group with what it gave. */
+const destructive: ReadonlySet<Permission> = new Set<Permission>([
+  ...allRouteContracts.flatMap(({ demand, needsElevation }) =>
+    needsElevation === true && 'permission' in demand ? [demand.permission] : [],
+  ),
+  'repository:move',
+  'group:delete',
+])
 
 /**
  * A token may do what its scopes name without being asked again, so a session that was left open must not make one that names what the session itself
@@ -33,6 +37,12 @@ export async function requireElevationToGive(
 
 /** The caller as the verbs want it that give rights away, or the use of them. */
 export async function givingOf(call: { readonly parts: HttpParts; readonly principal: Principal; readonly who: Caller }): Promise<Acting> {
-  const unproved = await unprovedOf(call.parts.directory, call.principal, [...destructive])
+  const found = await unprovedOf(call.parts.directory, call.principal, [...destructive])
+  const unproved = found && { ...found, permissions: withLeading(found.permissions) }
   return { ...actingOf(call), ...(unproved !== undefined && { unproved }) }
+}
+
+/** Whoever makes a project is the administrator of it: to be given `project:create` is to come to hold `project:delete`. */
+function withLeading(permissions: readonly Permission[]): readonly Permission[] {
+  return permissions.includes('project:delete') ? [...permissions, 'project:create'] : permissions
 }

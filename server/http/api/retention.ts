@@ -4,11 +4,13 @@ import type { BodyOf, ResponseOf } from '#api/contract.ts'
 import { createPolicy, deletePolicy, listPolicies, readPolicy, updatePolicy, type RetentionPolicy } from '#features/retention-policies.ts'
 import { misfitOf } from '#features/retention-fit.ts'
 import { previewRetention } from '#features/retention-preview.ts'
+import { notBackOf, partToUndo } from '#features/retention-undo.ts'
 import { listDecisions, listRuns, readRun, startRun, stopRun } from '#features/retention-runs.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { instantOf, instantOrNull, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
+import { restoreOne, withEach } from './trash.ts'
 import { warningsMember } from './warnings.ts'
 
 type Run = Awaited<ReturnType<typeof readRun>>
@@ -100,7 +102,7 @@ export const retentionRoutes: readonly ServedRoute[] = [
   }),
   serve(routes.startRetentionRun, async ({ parts, project, params, body, who }) => {
     const policy = { projectId: project.id, name: params.policy }
-    const run = await startRun(parts.registry, { ...policy, isDry: body.dryRun !== false }, who)
+    const run = await startRun(parts.registry, { ...policy, isDry: body.dryRun !== false, shownBy: body.shownBy }, who)
     const misfit = await misfitOf({ metadata: parts.registry.metadata, ports: parts.ports }, await readPolicy(parts.registry, policy))
     return {
       body: { ...runBody(run), ...warningsMember(misfit) },
@@ -112,6 +114,21 @@ export const retentionRoutes: readonly ServedRoute[] = [
   })),
   serve(routes.stopRetentionRun, async ({ parts, project, params, who }) => {
     await stopRun(parts.registry, parts.jobs, { projectId: project.id, runId: params.run, who })
+  }),
+  serve(routes.undoRetentionRun, async ({ parts, principal, project, params, body, who }) => {
+    const { metadata } = parts.registry
+    const run = await readRun(parts.registry, { projectId: project.id, runId: params.run })
+    const { items, next } = await partToUndo(metadata, run, body.before)
+    const ids = items.map(({ id }) => id)
+    const results = await withEach(ids, 'restored', (id) => restoreOne(parts, { principal, who }, { id }))
+    const refused = results.flatMap((result, at) => {
+      const item = items[at]
+      if (result.outcome !== 'refused' || item === undefined) return []
+      return [{ trash: item.id, repository: item.repository, tags: [...item.tags], reason: result.reason }]
+    })
+    const restored = results.filter(({ outcome }) => outcome === 'restored').length
+    const notBack = next === null ? await notBackOf(metadata, run) : []
+    return { body: { restored, refused, next, notBack: notBack.map((tag) => ({ ...tag, now: tag.now ?? null })) } }
   }),
   serve(routes.listRetentionDecisions, async ({ parts, project, params, query, page }) => {
     const { action, repository, tag } = query

@@ -23,7 +23,7 @@ const secretSorts = { createdAt: 'number' } as const
 const unkept = { 'Cache-Control': 'no-store' } as const
 
 function presentSummary(robot: Robot): ResponseOf<typeof contract.listRobots>['items'][number] {
-  const { id, name, project, description, isDisabled, allowedAddresses, createdBy, version } = robot
+  const { id, name, project, description, isDisabled, allowedAddresses, createdBy, createdByState, version } = robot
   return {
     id,
     name,
@@ -35,6 +35,7 @@ function presentSummary(robot: Robot): ResponseOf<typeof contract.listRobots>['i
     expiresAt: instantOrNull(robot.expiresAt),
     lastUsedAt: instantOrNull(robot.lastUsedAt),
     createdBy,
+    createdByState,
     createdAt: instantOf(robot.createdAt),
     updatedAt: instantOf(robot.updatedAt),
     version,

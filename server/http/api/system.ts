@@ -91,7 +91,7 @@ async function information({ registry, config, ports, audit }: HttpParts) {
       startedAt: instantOf(ports.clock.now() - uptimeSeconds * 1000),
       uptimeSeconds: Math.floor(uptimeSeconds),
     },
-    database: { kind: databaseKind, file: databaseKind === 'sqlite' ? config.database.file : null, schemaVersion },
+    database: { kind: databaseKind, file: config.database.driver === 'sqlite' ? config.database.file : null, schemaVersion },
     storage: {
       kind: storeName,
       place: config.storage.rootDirectory ?? null,

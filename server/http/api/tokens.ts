@@ -5,6 +5,7 @@ import {
   projectsOfScopes,
   readPersonalToken,
   revokePersonalToken,
+  seenWithin,
   storedScopes,
   type NewPersonalToken,
   type ShownToken,
@@ -45,6 +46,7 @@ async function presenter(parts: HttpParts, tokens: readonly Token[]): Promise<(t
     expiresAt: instantOrNull(token.expiresAt),
     lastUsedAt: instantOrNull(token.lastUsedAt),
     createdAt: instantOf(token.createdAt),
+    madeBy: token.parentId,
   })
 }
 
@@ -82,7 +84,7 @@ const sorts = { createdAt: 'number' } as const
 /** Served by the app. */
 export const tokenRoutes: readonly ServedRoute[] = [
   serve(contract.listTokens, async ({ parts, principal, query, page }) => {
-    const filter = { userId: ownId(principal), kind: query.kind }
+    const filter = { userId: ownId(principal), kind: query.kind, within: seenWithin(principal) }
     const found = await listPersonalTokens(parts.directory, filter, sortedPage(page, sorts))
     return { body: pageBody(found, await presenter(parts, found.items)) }
   }),
@@ -109,9 +111,12 @@ export const tokenRoutes: readonly ServedRoute[] = [
     const { secret, token, name } = await exchangeTerminalCode(parts.directory, body, who)
     return { body: { secret, token: await present(parts, token), user: name }, location: `/tokens/${token.id}` }
   }),
-  serve(contract.readToken, async ({ parts, principal, params }) => ({
-    body: await present(parts, await readPersonalToken(parts.directory, ownId(principal), params.token)),
-  })),
+  serve(contract.readToken, async ({ parts, principal, params }) => {
+    const token = await readPersonalToken(parts.directory, ownId(principal), params.token)
+    const within = seenWithin(principal)
+    if (within !== undefined && token.id !== within && token.parentId !== within) throw new RegistryError('RESOURCE_UNKNOWN')
+    return { body: await present(parts, token) }
+  }),
   serve(contract.revokeToken, async ({ parts, principal, params, who }) => {
     const { kind, id } = principal.credential
     // Whoever holds a token may end it, and by one with scopes nothing else.

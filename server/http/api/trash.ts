@@ -1,10 +1,12 @@
 /** Serves api/routes/trash.ts. */
+import { requireElevation } from '#access/elevation.ts'
 import type { Principal } from '#access/principal.ts'
 import type { Permission } from '#api/permissions.ts'
 import * as routes from '#api/routes/trash.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
+import { readParent } from '#projects/name-claim.ts'
 import { listTrash, type ListedTrash } from '#registry/list-trash.ts'
 import { purgeTrash } from '#registry/purge-trash.ts'
 import { describeTrash, placeOfRestore, readTrash, restoreTrash, type TrashRestore } from '#registry/restore-trash.ts'
@@ -51,12 +53,31 @@ async function requireTrash(parts: HttpParts, principal: Principal, permission: 
   throw new RegistryError('DENIED', undefined, { message: `this takes the permission ${permission}` })
 }
 
+/** In another project than before others may destroy it: that takes what purging it takes, the right and the proof of the person. */
+async function requireProvedElsewhere(parts: HttpParts, principal: Principal, row: Trash): Promise<void> {
+  if (!(await mayDo(parts, principal, 'trash:delete', row))) {
+    const message = 'restoring it into another project takes the permission trash:delete'
+    throw new RegistryError('DENIED', undefined, { message })
+  }
+  await requireElevation(parts.directory, principal, 'trash:delete')
+}
+
+/** Whether the project would be below another one than it was. */
+async function isBelowAnother({ directory }: HttpParts, from: string, to: string): Promise<boolean> {
+  const [before, after] = [await readParent(directory, from), await readParent(directory, to)]
+  return after.isAbove && after.name !== before.name
+}
+
+async function whereProjectTo(parts: HttpParts, principal: Principal, row: Trash, name: string | undefined): Promise<TrashRestore> {
+  if (name === undefined || name === row.project) return { row, name }
+  await requireCreation(parts, principal, name)
+  if (await isBelowAnother(parts, row.project, name)) await requireProvedElsewhere(parts, principal, row)
+  return { row, name }
+}
+
 /** Where it comes back: judged by who may make a repository or a project there, unless it is where it was. */
 async function whereTo(parts: HttpParts, principal: Principal, row: Trash, name: string | undefined): Promise<TrashRestore> {
-  if (row.kind === 'project') {
-    if (name !== undefined && name !== row.project) await requireCreation(parts, principal, name)
-    return { row, name }
-  }
+  if (row.kind === 'project') return await whereProjectTo(parts, principal, row, name)
   if (row.kind !== 'repository') {
     if (name === undefined) return { row }
     throw new RegistryError('REQUEST_INVALID', { path: 'name' }, { message: 'only a repository or a project can get another name' })
@@ -68,17 +89,56 @@ async function whereTo(parts: HttpParts, principal: Principal, row: Trash, name:
   const place = await placeOfRestore(parts.registry, row, wanted)
   const isItsOwn = place.repository === own.repository && place.project.id === row.projectId
   const projectId = isItsOwn ? place.project.id : (await requirePlace(parts, principal, place.repository)).project.id
+  if (projectId !== row.projectId) await requireProvedElsewhere(parts, principal, row)
   return { row, place: { to: place.repository, projectId } }
+}
+
+/** Where nobody can log in nobody sees the trash, and an empty list would say that it is empty. */
+function requirePeople({ config }: HttpParts, principal: Principal): void {
+  if (config.auth.kind === 'open' && principal.isAnonymous) throw new RegistryError('UNAUTHORIZED')
+}
+
+type Outcome = { readonly outcome: 'gone' } | { readonly outcome: 'refused'; readonly code: string; readonly reason: string }
+
+/** Does it with each; what stands in the way of one keeps none of the others. */
+export async function withEach<Done extends string>(
+  ids: readonly number[],
+  done: Done,
+  act: (id: number) => Promise<void>,
+): Promise<({ readonly trash: number } & (Outcome | { readonly outcome: Done }))[]> {
+  const results: ({ readonly trash: number } & (Outcome | { readonly outcome: Done }))[] = []
+  for (const trash of ids) {
+    try {
+      await act(trash)
+      results.push({ trash, outcome: done })
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error
+      const { code, message: reason } = error
+      results.push(code === 'RESOURCE_UNKNOWN' ? { trash, outcome: 'gone' } : { trash, outcome: 'refused', code, reason })
+    }
+  }
+  return results
+}
+
+/** Under its own name. Throws as a restore of it alone does. */
+export async function restoreOne(
+  parts: HttpParts,
+  { principal, who }: { readonly principal: Principal; readonly who: Parameters<typeof restoreTrash>[2] },
+  { id, isForced }: { readonly id: number; readonly isForced?: boolean | undefined },
+): Promise<void> {
+  const row = await requireTrash(parts, principal, 'trash:restore', id)
+  await restoreTrash(parts.registry, { ...(await whereTo(parts, principal, row, undefined)), isForced }, who)
 }
 
 /** The trash. */
 export const trashRoutes: readonly ServedRoute[] = [
   serve(routes.listTrash, async ({ parts, principal, query, page }) => {
+    requirePeople(parts, principal)
     const visibility = await parts.access.visibility(principal, 'trash:list')
     const repository = query.repository === undefined ? undefined : await presentName(parts, query.repository)
     if (repository === 'none') return { body: { items: [] } }
     const project = query.project === undefined ? undefined : await wantedProject(parts, query.project)
-    const filter = { kind: query.kind, project, repository }
+    const filter = { kind: query.kind, project, repository, reason: query.reason, run: query.run }
     const wanted = { ...sortedPage(page, { deletedAt: 'number' } as const), column: 'deletedAt' } as const
     return { body: pageBody(await listTrash(parts.registry, visibility, { filter, page: wanted }), itemOf) }
   }),
@@ -99,6 +159,18 @@ export const trashRoutes: readonly ServedRoute[] = [
   }),
   serve(routes.deleteTrash, async ({ parts, principal, params, who }) => {
     await purgeTrash(parts.registry, await requireTrash(parts, principal, 'trash:delete', params.trash), who)
+  }),
+  serve(routes.restoreTrashItems, async ({ parts, principal, body, who }) => {
+    if (principal.isAnonymous) throw new RegistryError('UNAUTHORIZED')
+    const results = await withEach(body.items, 'restored', (id) => restoreOne(parts, { principal, who }, { id, isForced: body.force }))
+    return { body: { results } }
+  }),
+  serve(routes.deleteTrashItems, async ({ parts, principal, body, who }) => {
+    if (principal.isAnonymous) throw new RegistryError('UNAUTHORIZED')
+    const results = await withEach(body.items, 'deleted', async (id) =>
+      purgeTrash(parts.registry, await requireTrash(parts, principal, 'trash:delete', id), who),
+    )
+    return { body: { results } }
   }),
 ]
 

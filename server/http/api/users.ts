@@ -1,6 +1,6 @@
 /** Accounts: access/users.ts and access/user-passwords.ts over HTTP. */
 import { isFullAdministrator } from '#access/acting.ts'
-import { requireElevation } from '#access/elevation.ts'
+import { requireElevation, requireElevationWithFactor } from '#access/elevation.ts'
 import type { Principal } from '#access/principal.ts'
 import { changeOwnPassword, resetPassword } from '#access/user-passwords.ts'
 import * as users from '#access/users.ts'
@@ -9,10 +9,12 @@ import * as contract from '#api/routes/users.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { actingOf } from './acting-of.ts'
 import { instantOf, instantOrNull, pageBody } from './page-body.ts'
+import { givingOf } from './require-elevation-to-give.ts'
 import { requireWhole } from './require-whole.ts'
 import { serve, type ApiCall, type ServedRoute } from './serve-route.ts'
+import { sortedPage } from './sorted-page.ts'
 
-type Page = Parameters<typeof users.listUsers>[2]
+const sorts = { name: 'text', createdAt: 'number', lastLoginAt: 'number' } as const
 
 function present(user: users.User): ResponseOf<typeof contract.readUser> {
   return {
@@ -56,13 +58,13 @@ async function requireProvedForAdministrators({ parts, principal, params, body }
 export const userRoutes: readonly ServedRoute[] = [
   serve(contract.listUsers, async ({ parts, query, page }) => {
     const { name: namePrefix, isAdministrator: isAdmin, isDisabled, provider } = query
-    const found = await users.listUsers(parts.directory, { namePrefix, isAdmin, isDisabled, provider }, page as Page)
+    const found = await users.listUsers(parts.directory, { namePrefix, isAdmin, isDisabled, provider }, sortedPage(page, sorts))
     return { body: pageBody(found, present) }
   }),
   serve(contract.createUser, async (call) => {
     const { displayName = '', email = '', isAdministrator = false, name, password } = call.body
     if (isAdministrator) await requireElevation(call.parts.directory, call.principal, 'user:create')
-    const user = await users.createUser(call.parts.directory, { name, displayName, email, isAdministrator, password }, actingOf(call))
+    const user = await users.createUser(call.parts.directory, { name, displayName, email, isAdministrator, password }, await givingOf(call))
     return { body: present(user), version: user.version, location: `/users/${user.id}` }
   }),
   serve(contract.readUser, async ({ parts, params }) => {
@@ -73,7 +75,7 @@ export const userRoutes: readonly ServedRoute[] = [
     const { name, displayName, email, isAdministrator: isAdmin, isDisabled } = call.body
     await requireProvedForAdministrators(call)
     const update = { id: call.params.user, expectedVersion: call.ifMatch, set: { name, displayName, email, isAdmin, isDisabled } }
-    const user = await users.updateUser(call.parts.directory, update, actingOf(call))
+    const user = await users.updateUser(call.parts.directory, update, await givingOf(call))
     return { body: present(user), version: user.version }
   }),
   serve(contract.deleteUser, async (call) => {
@@ -91,6 +93,9 @@ export const userRoutes: readonly ServedRoute[] = [
     if (principal.kind !== 'user' || principal.id === undefined) {
       throw new RegistryError('CONFLICT', undefined, { message: 'only accounts of people that are kept here have a password to change' })
     }
+    // It leads to everything else, and so is for no token of one thing alone; and where there is a second factor, knowing it is not enough.
+    requireWhole(principal)
+    await requireElevationWithFactor(parts.directory, principal)
     await changeOwnPassword(parts.directory, { id: principal.id, ...body }, who)
   }),
   serve(contract.readAccount, async ({ parts, principal }) => {

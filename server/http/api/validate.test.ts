@@ -55,6 +55,17 @@ suite('what does not fit is said so that a person understands it:', () => {
   ] as const)
     test(`${JSON.stringify(value)}: ${sentence}`, () => assert.equal(refusal(thing, value).message, sentence))
 
+  test('of a long choice what was meant comes first, and how many more there are', () => {
+    const names = Array.from({ length: 90 }, (_, index) => `thing:verb${index}`)
+    const choice = strictObject({ permission: Type.Enum([...names, 'tag:delete']) })
+    const { message } = refusal(choice, { permission: 'tag:delte' })
+    assert.match(message, /^permission: must be one of tag:delete, thing:verb0, /)
+    assert.match(message, /, … and 51 more$/)
+    assert.match(refusal(choice, { permission: '?' }).message, /one of thing:verb0, .*… and 51 more$/)
+    const few = strictObject({ kind: Type.Enum(names.slice(0, 40)) })
+    assert.doesNotMatch(refusal(few, { kind: '?' }).message, /more/)
+  })
+
   test('the orders of a list are named', () => {
     const { message, detail } = refusal(strictObject(pageQuery(['name', 'createdAt'])), { sort: 'id' }, 'query')
     assert.equal(message, 'sort: must be one of name, -name, createdAt, -createdAt')
@@ -77,6 +88,13 @@ suite('what does not fit is said so that a person understands it:', () => {
       /^subject\/kind: must be one of user, group, robot, everyone, signed-in$/,
     )
     assert.match(refusal(createGrant.body, { subject: 'x', role: 'guest' }).message, /^subject: must be an object$/)
+  })
+
+  test('a text with U+0000, which not every database can keep, is refused wherever it is', () => {
+    assert.equal(refusal(thing, { name: 'a\0b' }).message, 'name: must not contain U+0000')
+    assert.equal(refusal(thing, { name: 'ab', list: ['x', '\0'] }).message, 'list/1: must not contain U+0000')
+    assert.equal(refusal(thing, { name: 'ab', 'x\0y': 1 }).message, 'xy: must not contain U+0000')
+    assert.equal(refusal(strictObject({ name: Type.String() }), { name: '\0' }, 'query').message, 'name: must not contain U+0000')
   })
 
   test('a query that takes nothing says what was too much', () => {

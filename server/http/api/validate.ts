@@ -3,19 +3,35 @@ import { Compile, type Validator } from 'typebox/compile'
 import { Value } from 'typebox/value'
 import { Settings } from 'typebox/system'
 import type { TSchema } from 'typebox'
+import { judgedByServer } from '#api/contract.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { misfitsOf } from './misfit-sentences.ts'
 import type { Misfit } from './problem.ts'
 
-const compiled = new WeakMap<TSchema, Validator>()
+interface Compiled {
+  readonly schema: TSchema
+  readonly validator: Validator
+}
+
+const compiled = new WeakMap<TSchema, Compiled>()
 
 /** Compiled at the first use: most routes are not called in most processes. */
-function validatorOf(schema: TSchema): Validator {
-  const known = compiled.get(schema)
+function compiledOf(contracted: TSchema): Compiled {
+  const known = compiled.get(contracted)
   if (known !== undefined) return known
-  const validator = Compile(schema)
-  compiled.set(schema, validator)
-  return validator
+  const schema = withoutChoices(contracted)
+  const made = { schema, validator: Compile(schema) }
+  compiled.set(contracted, made)
+  return made
+}
+
+/** Of what the server judges by itself, no more is asked here than that it is an object. */
+function withoutChoices(schema: TSchema): TSchema {
+  const { properties } = schema as { readonly properties?: Readonly<Record<string, TSchema>> }
+  const isJudged = (member: TSchema) => Object.keys(judgedByServer).some((mark) => Object.hasOwn(member, mark))
+  if (properties === undefined || !Object.values(properties).some(isJudged)) return schema
+  const members = Object.entries(properties).map(([name, member]) => [name, isJudged(member) ? { type: 'object' } : member])
+  return { ...schema, properties: Object.fromEntries(members) as Record<string, TSchema> }
 }
 
 // Of a choice the finding that says so comes last: with the eight that are usual it would be missed.
@@ -24,6 +40,7 @@ Settings.Set({ maxErrors: 256 })
 const misfitsMax = 20
 const saidMax = 3
 const nameLengthMax = 64
+const pathLengthMax = 256
 
 /** Throws REQUEST_INVALID with each part that does not fit. `part` is where it stands: `query`, `path`, `body`. */
 export function validated(schema: TSchema | undefined, value: unknown, part: 'query' | 'path' | 'body'): unknown {
@@ -32,10 +49,41 @@ export function validated(schema: TSchema | undefined, value: unknown, part: 'qu
     if (name !== undefined) throw misfit([{ path: `query/${name.slice(0, nameLengthMax)}`, message: 'this takes no parameters' }])
     return value
   }
+  const hollow = placeOfNul(value)
+  if (hollow !== undefined)
+    throw misfit([{ path: [part, ...hollow].join('/').slice(0, pathLengthMax), message: 'must not contain U+0000' }])
   const converted = part === 'body' ? value : fromTexts(schema, value as Readonly<Record<string, unknown>>)
-  const validator = validatorOf(schema)
+  const { validator, schema: checked } = compiledOf(schema)
   if (validator.Check(converted)) return converted
-  throw misfit(misfitsOf(schema, validator.Errors(converted), part))
+  throw misfit(misfitsOf(checked, { findings: validator.Errors(converted), value: converted, part }))
+}
+
+/** Where a text is that PostgreSQL cannot keep: the same is refused whatever the database, for data moves from one to the other. A body may be deep. */
+function placeOfNul(value: unknown): readonly string[] | undefined {
+  // A list of what is left to look at, for a body may be nested deeper than calls can be.
+  const left: { readonly value: unknown; readonly within: Place | undefined }[] = [{ value, within: undefined }]
+  for (let each = left.pop(); each !== undefined; each = left.pop()) {
+    const { value: found, within } = each
+    if (typeof found === 'string' && found.includes('\0')) return namesOf(within)
+    if (typeof found !== 'object' || found === null) continue
+    for (const [name, member] of Object.entries(found)) {
+      const place = { name, within }
+      if (name.includes('\0')) return namesOf(place)
+      left.push({ value: member, within: place })
+    }
+  }
+  return undefined
+}
+
+interface Place {
+  readonly name: string
+  readonly within: Place | undefined
+}
+
+function namesOf(place: Place | undefined): string[] {
+  const names: string[] = []
+  for (let each = place; each !== undefined; each = each.within) names.push(each.name.replaceAll('\0', ''))
+  return names.toReversed()
 }
 
 /** Path and query are texts: whole numbers and truth values are read as such where the schema wants them, in their plainest form only. */

@@ -98,7 +98,7 @@ function flat(headers: Readonly<Record<string, string>>): HeaderList {
 function refuse(exchange: TargetedExchange, spoken: Spoken, error: unknown): void {
   if (!(error instanceof RegistryError) || (error.status >= 500 && error.code !== 'UNAVAILABLE')) throw error
   exchange.notes.errorCode = error.code
-  noteRefusedCall(exchange, error, `${exchange.request.method} ${exchange.target.path}`)
+  noteRefusedCall(exchange, error, { route: `${exchange.request.method} ${exchange.target.path}`, params: {} })
   const wait = error.retryAfterSeconds
   const headers = wait === undefined ? {} : { 'Retry-After': String(wait) }
   respondPage(exchange, spoken, { page: refusalPage(spoken, error, signInPath({ exchange })), status: error.status, headers })

@@ -4,6 +4,7 @@ import type { Endpoint } from '#http/endpoint.ts'
 import { actorOf, type Exchange } from '#http/exchange.ts'
 import { beginResponse, endResponse, respond, type HeaderList } from '#http/respond.ts'
 import type { BlobRoute } from '#http/router.ts'
+import { mayRedirect } from '#http/may-redirect.ts'
 import { sendBlob } from '#http/send-blob.ts'
 import type { Digest } from '#oci/digest.ts'
 import { deleteBlob } from '#registry/delete-blob.ts'
@@ -32,7 +33,8 @@ async function getBlob(exchange: Exchange, { repository, digest }: BlobRoute): P
     respond(exchange, 304, headers)
     return
   }
-  const content = await pullBlob(registry, repository, digest, actorOf(exchange))
+  const direct = !mayRedirect(exchange, digest)
+  const content = await pullBlob(registry, repository, digest, { ...actorOf(exchange), direct })
   try {
     if (content.body.kind === 'redirect') {
       respond(exchange, 307, ['Location', content.body.url, 'Docker-Content-Digest', digest, 'Cache-Control', 'no-store'])

@@ -33,13 +33,13 @@ export const manifest: Endpoint<ManifestRoute> = {
 
 // NOTE: Accept is not looked at. A client that cannot read the type sees it in Content-Type; registry:2's 404 for a manifest that is there misleads.
 async function getManifest(exchange: Exchange, { repository, reference }: ManifestRoute): Promise<void> {
-  const { manifestId, digest, mediaType, bytes } = await pullManifest(
+  const { manifestId, digest, mediaType, bytes, isLastKnown } = await pullManifest(
     exchange.site.parts.registry,
     repository,
     reference,
     actorOf(exchange),
   )
-  const headers = manifestHeaders(exchange, reference.kind, digest)
+  const headers = [...manifestHeaders(exchange, reference.kind, digest), ...staleness(reference.kind, isLastKnown)]
   if (matchesNone(exchange.request.headers['if-none-match'], digest)) respond(exchange, 304, headers)
   else {
     respond(exchange, 200, ['Content-Type', contentType(mediaType), ...headers], bytes)
@@ -49,7 +49,7 @@ async function getManifest(exchange: Exchange, { repository, reference }: Manife
 
 async function headManifest(exchange: Exchange, { repository, reference }: ManifestRoute): Promise<void> {
   const found = await statManifest(exchange.site.parts.registry, repository, reference, actorOf(exchange))
-  const headers = manifestHeaders(exchange, reference.kind, found.digest)
+  const headers = [...manifestHeaders(exchange, reference.kind, found.digest), ...staleness(reference.kind, found.isLastKnown)]
   if (matchesNone(exchange.request.headers['if-none-match'], found.digest)) {
     respond(exchange, 304, headers)
     return
@@ -61,6 +61,11 @@ async function headManifest(exchange: Exchange, { repository, reference }: Manif
 function manifestHeaders(exchange: Exchange, kind: 'tag' | 'digest', digest: Digest): HeaderList {
   const cache = kind === 'digest' ? cacheForEver(exchange) : cacheShortly(exchange)
   return ['Docker-Content-Digest', digest, 'ETag', `"${digest}"`, ...cache]
+}
+
+/** RFC 7234 section 5.5.1: the tag may have moved since the database was last there. A digest means the same for ever. */
+function staleness(kind: 'tag' | 'digest', isLastKnown: boolean): HeaderList {
+  return kind === 'tag' && isLastKnown ? ['Warning', '110 - "Response is Stale"'] : []
 }
 
 /** A stored type is the pusher's word: what could not stand in a header is not put there. */

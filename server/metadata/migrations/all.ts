@@ -3,13 +3,27 @@ import type { Migration } from 'kysely/migration'
 import { createRegistryTables } from './0001-registry.ts'
 import { createAccessTables } from './0002-access.ts'
 import { createLifecycleTables } from './0003-lifecycle.ts'
+import { addUploadHolders } from './0004-nodes.ts'
+import { createCertificateTables } from './0005-certificates.ts'
+import { addTokenParents } from './0006-token-parents.ts'
 
-/** Migrations by name. Kysely runs them in the order of their names and stores each name in the database. */
-export type Migrations = Readonly<Record<string, Migration>>
+/**
+ * One step of the schema. `expand`: the version before, which does not know it, runs on its outcome (it adds tables, indexes that hold for what that version
+ * writes, and columns that may be null or have a default). All others end that; see docs/guides/upgrading.md.
+ */
+export interface SchemaMigration extends Pick<Migration, 'up'> {
+  readonly kind?: 'expand' | 'contract'
+}
+
+/** Migrations by name. They run in the order of their names, and each name is stored in the database. */
+export type Migrations = Readonly<Record<string, SchemaMigration>>
 
 /** The schema of this program: what a database has when all of these ran. */
 export const allMigrations: Migrations = {
   '0001-registry': { up: createRegistryTables },
   '0002-access': { up: createAccessTables },
   '0003-lifecycle': { up: createLifecycleTables },
+  '0004-nodes': { up: addUploadHolders, kind: 'expand' },
+  '0005-certificates': { up: createCertificateTables, kind: 'expand' },
+  '0006-token-parents': { up: addTokenParents, kind: 'expand' },
 }

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { after, before, suite, test } from 'node:test'
+import { json, withAnswers } from './test-answers.ts'
+import { startProcess, type Ended } from './test-process.ts'
+
+suite('a failure, to a script:', () => {
+  let directory = ''
+  before(async () => {
+    directory = await mkdtemp(`${tmpdir()}/berth-status-`)
+  })
+  after(() => rm(directory, { recursive: true }))
+
+  const run = async (args: readonly string[]): Promise<Ended> => {
+    await using berth = startProcess(args, { cwd: directory, env: { XDG_CONFIG_HOME: directory } })
+    return await berth.ended
+  }
+  const refused = async (status: number, code: string, args: readonly string[] = []): Promise<Ended> => {
+    const problem = { status, code, title: 'no', detail: 'it is so', requestId: 'r1', errors: [], facts: { name: 'team' } }
+    let ended: Ended | undefined
+    await withAnswers(
+      (_, response) => json(response, problem, status),
+      async (url) => {
+        ended = await run(['project', 'show', 'team', '--server', url, ...args])
+      },
+    )
+    return ended ?? assert.fail('it did not end')
+  }
+
+  for (const [status, code, expected] of [
+    [401, 'UNAUTHORIZED', 3],
+    [403, 'DENIED', 3],
+    [404, 'RESOURCE_UNKNOWN', 4],
+    [409, 'CONFLICT', 5],
+    [412, 'PRECONDITION_FAILED', 5],
+    [429, 'TOOMANYREQUESTS', 6],
+    [503, 'UNAVAILABLE', 6],
+    [400, 'REQUEST_INVALID', 1],
+    [500, 'UNKNOWN', 1],
+  ] as const)
+    test(`${code} ends with status ${expected}`, async () => {
+      const { code: ended, stderr } = await refused(status, code)
+      assert.equal(ended, expected)
+      assert.match(stderr, /^berth: .*it is so[^\n]*\n$/)
+    })
+
+  test('with --json is a line of JSON on standard error, and nothing on standard output', async () => {
+    const { stdout, stderr } = await refused(409, 'CONFLICT', ['--json'])
+    assert.equal(stdout, '')
+    const { message, ...rest } = JSON.parse(stderr) as Record<string, unknown>
+    assert.match(String(message), /it is so/)
+    assert.deepEqual(rest, { code: 'CONFLICT', status: 409, detail: 'it is so', requestId: 'r1', facts: { name: 'team' }, exitStatus: 5 })
+  })
+
+  test('of the command line ends with status 2, as JSON too', async () => {
+    const wrong = await run(['project', 'show'])
+    assert.deepEqual([wrong.code, wrong.stdout], [2, ''])
+    assert.match(wrong.stderr, /missing required argument/)
+    const asJson = await run(['project', 'show', '--jsn', 'x', '--json'])
+    assert.equal(asJson.code, 2)
+    const told = JSON.parse(asJson.stderr) as Record<string, unknown>
+    assert.equal(told['code'], 'USAGE')
+    assert.match(String(told['message']), /^unknown option/)
+  })
+
+  test('to reach the server ends with status 6', async () => {
+    const { code, stderr } = await run(['project', 'show', 'team', '--server', 'http://127.0.0.1:9', '--json'])
+    assert.deepEqual([code, (JSON.parse(stderr) as Record<string, unknown>)['code']], [6, 'UNAVAILABLE'])
+  })
+
+  test('what was asked for is none: help and the version end with status 0', async () => {
+    for (const args of [['--help'], ['--version'], ['project', '--help'], ['help', 'project']]) {
+      const { code, stderr } = await run(args)
+      assert.deepEqual([code, stderr], [0, ''], args.join(' '))
+    }
+  })
+})

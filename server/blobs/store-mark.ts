@@ -1,0 +1,97 @@
+/**
+ * The mark of a store in a directory: a small file among its blobs with the id of the store, which the database knows too.
+ *
+ * The problem: a disk that is not mounted leaves an empty directory behind, which takes bytes as gladly as the disk does; a push that is acknowledged
+ * there is lost, and every blob of the disk looks as if it were gone. The way: the store asks for its mark before it acknowledges bytes, and before it
+ * says that some are not there. While the file is the one that was read last, that is one `stat`; else it is read again.
+ */
+import { dirname, join } from 'node:path'
+import type { Files, Random } from '#lib/ports.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { makeDirectory, syncDirectory } from './directories.ts'
+import { markName } from './names.ts'
+import { isAbsence, storageError } from './storage-error.ts'
+
+/** The mark in one directory. */
+export interface StoreMark {
+  /** For people. */
+  readonly path: string
+  /** The id in the directory; undefined when there is no mark, or none that was written to its end. */
+  read(): Promise<string | undefined>
+  /** Makes or replaces the mark, durably. Several processes may write the same id at once. */
+  write(id: string): Promise<void>
+  /** From now on the store is the one with this id alone. */
+  expect(id: string): void
+  /** Throws UNAVAILABLE when the directory is not that of the expected store; see {@link isStoreLost}. Before {@link StoreMark.expect} nothing is asked. */
+  require(): Promise<void>
+}
+
+/** The cause of what a store throws while its directory is another's. */
+class StoreLostError extends Error {
+  override readonly name = 'StoreLostError'
+}
+
+/** Whether the error says that the whole store is away, rather than that something is wrong with some bytes. */
+export function isStoreLost(error: unknown): boolean {
+  return error instanceof Error && (error instanceof StoreLostError || isStoreLost(error.cause))
+}
+
+const explanation = 'Berth knows its blobs by this file: it belongs into every copy of them.'
+
+/** The mark of the store in `rootDirectory`. Touches nothing before its first use. */
+export function createStoreMark(rootDirectory: string, { files, random }: { readonly files: Files; readonly random: Random }): StoreMark {
+  const path = join(rootDirectory, markName)
+  let expected: string | undefined
+  let seen: { readonly ino: number; readonly dev: number } | undefined
+  const read = async () => {
+    const text = await files.readFile(path, 'utf8').catch(absentAsUndefined)
+    return text === undefined ? undefined : /^([0-9a-f-]{36})\n/u.exec(text)?.[1]
+  }
+  const requireSame = async () => {
+    const facts = await files.stat(path).catch(absentAsUndefined)
+    if (facts !== undefined && facts.ino === seen?.ino && facts.dev === seen.dev) return
+    if (facts === undefined || (await read()) !== expected) throw storeLost(path)
+    seen = facts
+  }
+  return {
+    path,
+    read,
+    async write(id) {
+      await makeDirectory(files, dirname(path))
+      const temporary = `${path}.${random.uuid()}`
+      try {
+        await using handle = await files.open(temporary, 'wx')
+        await handle.writeFile(`${id}\n${explanation}\n`)
+        await handle.sync()
+        await files.rename(temporary, path)
+      } catch (error) {
+        await files.unlink(temporary).catch(() => undefined)
+        throw error
+      }
+      await syncDirectory(files, dirname(path))
+    },
+    expect(id) {
+      expected = id
+      seen = undefined
+    },
+    async require() {
+      if (expected === undefined) return
+      try {
+        await requireSame()
+      } catch (error) {
+        throw storageError(error)
+      }
+    },
+  }
+}
+
+function storeLost(path: string): RegistryError {
+  const cause = new StoreLostError(`${path} is not there, or is that of another store: is the disk of the blobs mounted?`)
+  const message =
+    'the storage of this registry is not there: an administrator has to mount it again (berth doctor); then repeat the request'
+  return new RegistryError('UNAVAILABLE', undefined, { cause, message })
+}
+
+function absentAsUndefined(error: unknown): undefined {
+  if (!isAbsence(error)) throw error
+}

@@ -1,0 +1,23 @@
+/** The mark of the store in the data directory: is it there, and is it that of the rows. */
+import { createStoreMark } from '#blobs/store-mark.ts'
+import { knownStore } from '#metadata/known-store.ts'
+import type { Reader } from '#metadata/metadata.ts'
+import { fine, problem, type Diagnosis } from './doctor-check.ts'
+import type { DoctorParts } from './doctor-files.ts'
+
+/** Nothing where the blobs are in no directory. */
+export async function checkMark({ config, ports }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
+  const root = config.storage.rootDirectory
+  if (root === undefined) return []
+  const mark = createStoreMark(root, ports)
+  const [known, found] = [await knownStore(reader), await mark.read()]
+  if (known?.isMade !== true) return [fine('store', 'the blobs have no mark yet: the next start makes it')]
+  if (found === known.id) return [fine('store', `${mark.path} is the mark of these blobs`)]
+  const how = found === undefined ? 'is not there' : 'is that of another store'
+  return [
+    problem(
+      'store',
+      `${mark.path} ${how}: mount the disk of the blobs; where they were restored without this file, run berth store accept. Until then no push is taken`,
+    ),
+  ]
+}

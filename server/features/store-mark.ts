@@ -1,0 +1,86 @@
+/**
+ * Is the store that the configuration names the one that the rows speak of? Asked once when the rooms are opened; from then on the store asks itself (see
+ * blobs/store-mark.ts).
+ *
+ * The id of the store is a row of `settings`, made at the first use. It is written before the file, as one that is still to be made, and then said to be
+ * made: a crash in between leaves what the next start finishes, and of several processes that start at once all write the same.
+ */
+import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
+import { createStoreMark, type StoreMark } from '#blobs/store-mark.ts'
+import type { Config } from '#config/config.ts'
+import type { Ports } from '#lib/ports.ts'
+import { sampleBlobs } from '#metadata/doctor-reads.ts'
+import { knownStore, knownStoreSetting, type KnownStore } from '#metadata/known-store.ts'
+import type { Metadata } from '#metadata/metadata.ts'
+import { insertSetting, putSetting } from '#metadata/settings.ts'
+import { transaction } from '#metadata/transaction.ts'
+
+/** The store of a configuration, and the rows about it. */
+export interface MarkedStore {
+  readonly metadata: Pick<Metadata, 'reader' | 'write'>
+  readonly store: Pick<BlobStore, 'name' | 'stat'>
+  readonly mark: StoreMark
+  readonly ports: Pick<Ports, 'random'>
+  /** Nothing is to be written to the store: one without a mark stays so. */
+  readonly readOnly: boolean
+  /** What lies in the directory is the store of the rows, whatever its mark says: it was restored without it. */
+  readonly isAccepted: boolean
+}
+
+/** The mark of the store that the configuration names. Undefined where blobs are in no directory; a database in memory cannot know a store again. */
+export function markOf({ storage, database }: Pick<Config, 'storage' | 'database'>, ports: Ports): StoreMark | undefined {
+  if (storage.rootDirectory === undefined || (database.driver === 'sqlite' && database.file === ':memory:')) return undefined
+  return createStoreMark(storage.rootDirectory, ports)
+}
+
+/** Of the oldest and of the newest blobs, so many are looked for in a store that never had a mark. */
+const sampled = 8
+
+const proposeStore = transaction(import.meta.url, 'store-mark/propose', async (tx, proposed: KnownStore) => {
+  await insertSetting(tx, knownStoreSetting, proposed)
+})
+
+const keepStore = transaction(import.meta.url, 'store-mark/keep', (tx, known: KnownStore) => putSetting(tx, knownStoreSetting, known))
+
+/** Makes the mark where it is to be made, and has the store ask for it. Throws one sentence when the store in the directory is not that of the rows. */
+export async function settleStore(marked: MarkedStore): Promise<void> {
+  const { metadata, mark, readOnly, isAccepted } = marked
+  const known = await knownStore(metadata.reader)
+  if (isAccepted) return await make(marked, known?.id)
+  const found = await mark.read()
+  if (known !== undefined && known.isMade && known.id === found) return mark.expect(known.id)
+  if (await isAnother(marked, known, found)) throw storeMissing(marked)
+  if (!readOnly || found !== undefined) await make(marked, known?.id ?? found)
+}
+
+/** Whether the directory, whose mark is not the one that is known, is that of another store or no store at all. */
+async function isAnother(marked: MarkedStore, known: KnownStore | undefined, found: string | undefined): Promise<boolean> {
+  if (known === undefined || !known.isMade) return await isEmptied(marked)
+  return found !== undefined || (await hasBlobs(marked))
+}
+
+async function make({ metadata, mark, ports }: MarkedStore, wanted: string | undefined): Promise<void> {
+  await metadata.write(proposeStore, { id: wanted ?? ports.random.uuid(), isMade: false })
+  const { id } = (await knownStore(metadata.reader)) ?? { id: wanted ?? '' }
+  if ((await mark.read()) !== id) await mark.write(id)
+  await metadata.write(keepStore, { id, isMade: true })
+  mark.expect(id)
+}
+
+async function hasBlobs({ metadata, store }: MarkedStore): Promise<boolean> {
+  return (await sampleBlobs(metadata.reader, store.name, 1)).length > 0
+}
+
+/** Whether none of the blobs that are looked for is there. */
+async function isEmptied({ metadata, store }: MarkedStore): Promise<boolean> {
+  const blobs = (await sampleBlobs(metadata.reader, store.name, sampled)).filter(({ isQuarantined }) => !isQuarantined)
+  for (const { key } of blobs) if ((await store.stat(key as BlobKey)) !== undefined) return false
+  return blobs.length > 0
+}
+
+function storeMissing({ mark }: MarkedStore): Error {
+  return new Error(
+    `the blobs that the database knows are not there: ${mark.path} is not, or is that of another store. Is the disk mounted? Where the blobs were restored ` +
+      'without this file: berth store accept',
+  )
+}

@@ -1,0 +1,40 @@
+/** The right to be the one server on a database that is a file; several workers of one server have it through the process that keeps them. */
+import { dirname } from 'node:path'
+import { makeDirectory } from '#blobs/directories.ts'
+import type { Config } from '#config/config.ts'
+import { databaseFileOf } from '#config/database-place.ts'
+import type { Ports } from '#lib/ports.ts'
+import { refuseNetworkFileSystem } from '#metadata/network-file-system.ts'
+import { lockForServing } from '#metadata/sqlite-lock.ts'
+
+/** Throws one sentence for what several processes cannot share. */
+export function refuseMemory(config: Config): void {
+  if (config.storage.driver === 'memory' || (config.database.driver === 'sqlite' && config.database.file === ':memory:'))
+    throw new Error(
+      'several workers cannot share what is in memory: name a data directory (storage.filesystem), or serve without --workers',
+    )
+}
+
+/** Makes the directory and takes the lock: one server on a file; on PostgreSQL there is nothing to take. */
+export async function reserve({ database }: Config, files: Ports['files']): Promise<Disposable> {
+  const file = databaseFileOf(database)
+  if (file === undefined) return { [Symbol.dispose]: () => undefined }
+  await makeDirectory(files, dirname(file))
+  await refuseNetworkFileSystem(file, files)
+  return lockDatabase(file)
+}
+
+function tryLock(file: string): Disposable | undefined {
+  try {
+    return lockForServing(file)
+  } catch (cause) {
+    throw new Error(`the database ${file} cannot be opened`, { cause })
+  }
+}
+
+/** Throws one sentence when another process serves the database. */
+export function lockDatabase(file: string): Disposable {
+  const lock = tryLock(file)
+  if (lock !== undefined) return lock
+  throw new Error(`another Berth serves the database ${file}: stop it first, or give this one a database and a data directory of its own`)
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+import { tryBerth } from '../support/run-berth.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+const commands = [
+  ['garbage-collect'],
+  ['garbage-collect', '--dry-run'],
+  ['scrub'],
+  ['usage', 'verify'],
+  ['secrets', 'rotate'],
+  ['store', 'accept'],
+  ['trash', 'list'],
+  ['tag', 'history', 'team/app:v1'],
+  ['export', '--layout', 'registry2', '/nonexistent/target'],
+]
+
+suite('a place without a registry', () => {
+  for (const command of commands)
+    test(`is refused by ${command.join(' ')}, and nothing is made there`, async () => {
+      await using directory = await temporaryDirectory('absent')
+      const typo = join(directory.path, 'typo')
+      await mkdir(typo)
+      const { status, output } = await tryBerth(...command, typo)
+      assert.equal(status, 1, output)
+      assert.match(output, /no Berth data at .*typo: .*registry:2 is taken over by berth serve or berth import/u)
+      assert.deepEqual(await readdir(typo), [])
+    })
+
+  test('of registry:2 is not collected before it is taken over', async () => {
+    await using directory = await temporaryDirectory('absent')
+    await mkdir(join(directory.path, 'docker/registry/v2/repositories'), { recursive: true })
+    const { status, output } = await tryBerth('garbage-collect', '--dry-run', directory.path)
+    assert.equal(status, 1)
+    assert.match(output, /no Berth data at/u)
+    assert.deepEqual(await readdir(directory.path), ['docker'])
+  })
+
+  test('may be what makes the first account', async () => {
+    await using directory = await temporaryDirectory('absent')
+    const { status, output } = await tryBerth('user', 'create', 'ann', '--no-password', '--data', directory.path)
+    assert.equal(status, 0, output)
+    await rm(join(directory.path, 'blobs'), { recursive: true, force: true })
+    assert.equal((await tryBerth('garbage-collect', directory.path)).status, 0, 'nothing was stored yet')
+  })
+})

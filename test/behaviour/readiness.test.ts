@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { announceStart } from '#http/announce-start.ts'
+import { loadConfig } from '#config/load.ts'
+import { systemPorts } from '#lib/ports.ts'
+import type { Files } from '#lib/ports.ts'
+import type { Registry } from '#registry/registry.ts'
+import { createLocalChecks } from '../../server/local-checks.ts'
+import { freePort } from '../support/free-port.ts'
+import { sendRequest } from '../support/http-client.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
+
+const rooms = { metadata: { dialect: 'sqlite', ping: async () => undefined }, store: { name: 'filesystem', space: async () => undefined } }
+
+async function findings(freeBytes: number, parts: object = rooms) {
+  await using directory = await temporaryDirectory('ready')
+  const { config } = await loadConfig({ environment: {}, cwd: directory.path })
+  const statfs = (async () => ({ bavail: freeBytes, bsize: 1 })) as unknown as Files['statfs']
+  using local = createLocalChecks(config, parts as Pick<Registry, 'metadata' | 'store'>, {
+    ...systemPorts,
+    files: { ...systemPorts.files, statfs },
+  })
+  const found: Record<string, string> = {}
+  for (const { name, isShared = false, check } of local.checks) {
+    const signal = new AbortController().signal
+    found[`${name}${isShared ? ' (shared)' : ''}`] = await check(signal).then(
+      () => 'ok',
+      (error: Error) => error.message,
+    )
+  }
+  return found
+}
+
+test('a full disk and an event loop that is held are faults of this process', async () => {
+  assert.deepEqual(await findings(1e12), { database: 'ok', storage: 'ok', disk: 'ok', 'event-loop': 'ok' })
+  assert.match((await findings(1000)).disk ?? '', /is full: 1000 bytes are left/)
+})
+
+test('a database and a store that other nodes use too are told as shared', async () => {
+  const down = () => Promise.reject(new Error('away'))
+  const parts = { metadata: { dialect: 'postgres', ping: down }, store: { name: 's3', stat: down, space: async () => undefined } }
+  assert.deepEqual(await findings(1e12, parts), {
+    'database (shared)': 'away',
+    'storage (shared)': 'away',
+    disk: 'ok',
+    'event-loop': 'ok',
+  })
+})
+
+test('half of all turns being late is a fault of the event loop', async () => {
+  await using directory = await temporaryDirectory('lag')
+  const { config } = await loadConfig({ environment: {}, cwd: directory.path })
+  using local = createLocalChecks(config, rooms as unknown as Pick<Registry, 'metadata' | 'store'>, systemPorts)
+  const lag = local.checks.find(({ name }) => name === 'event-loop')
+  for (let turn = 0; turn < 3; turn += 1) {
+    const until = performance.now() + 700
+    while (performance.now() < until);
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+  await assert.rejects(async () => lag?.check(new AbortController().signal), /the event loop is \d+\.\d s late/)
+})
+
+test('while the registry starts, its port says so; then the port is free for the registry', async () => {
+  await using directory = await temporaryDirectory('starting')
+  const port = await freePort('127.0.0.1')
+  const { config } = await loadConfig({ environment: { REGISTRY_HTTP_ADDR: `127.0.0.1:${port}` }, cwd: directory.path })
+  const starting = await announceStart(config)
+  const ask = async (path: string) => (await sendRequest(`http://127.0.0.1:${port}${path}`)).status
+  assert.deepEqual(await Promise.all(['/healthz', '/readyz', '/readyz?verbose', '/startupz', '/v2/'].map(ask)), [200, 503, 503, 503, 503])
+  assert.match((await sendRequest(`http://127.0.0.1:${port}/v2/`)).body.toString(), /"code":"UNAVAILABLE"/)
+  starting?.[Symbol.dispose]()
+  const next = await announceStart(config)
+  assert.equal(await ask('/healthz'), 200)
+  next?.[Symbol.dispose]()
+})
+
+test('a port that nobody can know and one that speaks TLS announce nothing', async () => {
+  await using directory = await temporaryDirectory('starting')
+  const { config } = await loadConfig({ environment: { REGISTRY_HTTP_ADDR: '127.0.0.1:0' }, cwd: directory.path })
+  assert.equal(await announceStart(config), undefined)
+})
