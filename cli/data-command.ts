@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { loadConfig, type LoadedConfig } from '#config/load.ts'
 import type { Config } from '#config/config.ts'
 import { databaseFileOf, describeDatabase } from '#config/database-place.ts'
-import { open, type Berth } from '#main.ts'
+import { open, type Berth, type OpenOptions } from '#main.ts'
 import { CommandFailure } from './command-failure.ts'
 
 const rootDirectoryVariable = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY'
@@ -20,12 +20,14 @@ async function isDirectory(path: string): Promise<boolean> {
 
 /** What a command needs of the data that it works on. */
 export interface DataOptions {
-  /** Leaves the database of the data alone: nothing is read from it or written to it. */
+  /** Leaves the database of the data and the key of its secrets alone: neither is read or written. */
   readonly withoutDatabase?: boolean
   /** The command is one of those that make a registry where none is; the others refuse such a place. */
   readonly mayMake?: boolean
+  /** Throws for a place that the command can do nothing with, before anything is made there. */
+  readonly requirePlace?: (config: Config) => Promise<void>
   /** The command is about bytes that may have lost what tells them from another store's. */
-  readonly acceptsStore?: boolean
+  readonly acceptStore?: OpenOptions['acceptStore']
   /** The command gives up what is sealed under a key that is lost. */
   readonly startsSecretsAnew?: boolean
 }
@@ -85,8 +87,9 @@ export async function configOf(source: string | undefined, { withoutDatabase = f
   const { config, warnings } = await loadSource(source)
   for (const warning of warnings) console.error(`warning: ${warning}`)
   // What the command tells goes to its own output; the log has what went wrong besides.
-  const database = withoutDatabase ? ({ driver: 'sqlite', file: ':memory:' } as const) : config.database
-  return { ...config, database, log: { ...config.log, level: 'error' } }
+  const log = { ...config.log, level: 'error' } as const
+  if (!withoutDatabase) return { ...config, log }
+  return { ...config, database: { driver: 'sqlite', file: ':memory:' }, secrets: { ...config.secrets, keyFile: undefined }, log }
 }
 
 /**
@@ -104,6 +107,7 @@ export async function withBerth(
   try {
     const config = await configOf(source, options)
     if (options.mayMake !== true && options.withoutDatabase !== true) await requireData(config)
+    await options.requirePlace?.(config)
     await using berth = await open(config, undefined, options)
     await run(berth, controller.signal)
   } finally {

@@ -1,6 +1,6 @@
 /** `berth import`: adopts the data directory of registry:2 in place, without serving. */
 import { Option, type Command } from 'commander'
-import { importRegistry2 } from '#main.ts'
+import { importRegistry2, requireRegistry2 } from '#main.ts'
 import { describeBytes, plural, progressPrinter, withBerth } from './data-command.ts'
 
 interface ImportFlags {
@@ -24,7 +24,7 @@ async function runImport(source: string | undefined, { verify, dryRun = false }:
     console.log(`  problems      ${Object.values(report.problems).reduce((sum, count) => sum + count, 0)}`)
     for (const [kind, count] of Object.entries(report.problems)) console.log(`    ${kind.padEnd(20)} ${count}`)
   }
-  await withBerth(source, importInto, { withoutDatabase: dryRun, mayMake: true })
+  await withBerth(source, importInto, { withoutDatabase: dryRun, mayMake: true, requirePlace: requireRegistry2 })
 }
 
 function progressLine(phase: string, tally: Report['tally']): string {

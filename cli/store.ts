@@ -1,13 +1,43 @@
 /** `berth store`: the place where the bytes of blobs are. */
 import type { Command } from 'commander'
-import { withBerth } from './data-command.ts'
+import type { OpenOptions } from '#main.ts'
+import { plural, withBerth } from './data-command.ts'
+import { confirm, yesOption } from './prompt.ts'
 
-async function runAccept(source: string | undefined): Promise<void> {
-  const accept = async ({ config }: Parameters<Parameters<typeof withBerth>[1]>[0]) =>
-    console.log(
-      `${config.storage.rootDirectory ?? 'memory'} is the store of this database from now on: berth scrub says whether all of it is there`,
-    )
-  await withBerth(source, accept, { acceptsStore: true })
+type StoreLook = Parameters<NonNullable<OpenOptions['acceptStore']>>[0]
+
+interface AcceptFlags {
+  readonly yes?: boolean
+  readonly json?: boolean
+}
+
+async function runAccept(source: string | undefined, { yes, json = false }: AcceptFlags): Promise<void> {
+  const looks: StoreLook[] = []
+  const acceptStore = async (look: StoreLook) => {
+    looks.push(look)
+    const doubts = doubtsOf(look)
+    if (doubts.length === 0) return
+    if (json && yes !== true && !process.stdin.isTTY) console.log(JSON.stringify({ ...look, accepted: false }))
+    await confirm(`${doubts.join(', and ')}. Take what lies there as the store of this database?`, { yes })
+  }
+  const tell = async ({ config }: Parameters<Parameters<typeof withBerth>[1]>[0]) => {
+    const [look] = looks
+    if (json) return console.log(JSON.stringify({ ...look, accepted: true }))
+    if (look !== undefined && look.looked > 0) console.log(`of ${plural(look.looked, 'blob')} that were looked for ${look.there} are there`)
+    const place = config.storage.rootDirectory ?? 'memory'
+    console.log(`${place} is the store of this database from now on: berth scrub says whether all of it is there`)
+  }
+  await withBerth(source, tell, { acceptStore })
+}
+
+/** What speaks against it, for people. */
+function doubtsOf({ path, mark, looked, there }: StoreLook): readonly string[] {
+  return [
+    ...(mark === 'another' ? [`${path} is the mark of another database's store`] : []),
+    ...(there * 2 < looked
+      ? [`of ${plural(looked, 'blob')} that were looked for ${there === 0 ? 'none is' : `only ${there} are`} there`]
+      : []),
+  ]
 }
 
 /** Adds the command to the program. */
@@ -16,8 +46,10 @@ export function registerStore(program: Command): void {
   store
     .command('accept')
     .description(
-      'take what lies in the data directory as the store of the database, after a restore that left out blobs/.berth-store. A server that runs goes on by itself',
+      'take what lies in the data directory as the store of the database, after a restore that left out blobs/.berth-store; asks when it looks like another. A server that runs goes on by itself',
     )
     .argument('[config-or-directory]', 'config.yml of the registry, or its data directory')
+    .option(...yesOption)
+    .option('--json', 'print what was found as JSON')
     .action(runAccept)
 }

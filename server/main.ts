@@ -30,13 +30,14 @@ import { createActivityStream, type ActivityStream } from '#events/dispatch.ts'
 import { createAudit, type Audit } from '#features/audit.ts'
 import { createAuditStream, type AuditStream } from '#features/audit-stream.ts'
 import { adoptIfNeeded, adoptRegistry2, type AdoptionOptions, type AdoptionParts, type AdoptionReport } from '#features/adopt.ts'
+import { nothingToAdopt, requireRegistry2Layout } from '#features/adopt-place.ts'
 import { exportRegistry2 as exportLayout, type ExportOptions, type ExportReport } from '#features/export-registry2.ts'
 import type { Diagnosis } from '#features/doctor-check.ts'
 import { examine } from '#features/doctor.ts'
 import { startHousekeeping } from '#features/housekeeping.ts'
 import { scrub as scrubBlobs, type Scrub, type ScrubResult } from '#features/scrub.ts'
 import { scrubFigures } from '#features/scrub-status.ts'
-import { markOf, settleStore } from '#features/store-mark.ts'
+import { markOf, settleStore, type StoreLook } from '#features/store-mark.ts'
 import { openTrashDesk as openDesk, type TrashDesk } from '#features/trash-desk.ts'
 import { startTagExpiry } from '#features/tag-expiry.ts'
 import { readUsageFigures } from '#features/usage-jobs.ts'
@@ -109,8 +110,8 @@ export interface Berth extends AsyncDisposable {
 
 /** How {@link open} treats what it finds. */
 export interface OpenOptions {
-  /** What lies in the data directory is the store of the database, whatever its mark says. */
-  readonly acceptsStore?: boolean | undefined
+  /** What lies in the data directory is the store of the database, whatever its mark says; throws when it is not to be, after a look. */
+  readonly acceptStore?: ((look: StoreLook) => Promise<void>) | undefined
   /** What is sealed under a key that is lost is given up. */
   readonly startsSecretsAnew?: boolean | undefined
   /** Whether other processes serve on the same data; on PostgreSQL they always may. */
@@ -121,7 +122,7 @@ export interface OpenOptions {
 export async function open(
   config: Config,
   ports: Ports = systemPorts,
-  { acceptsStore, startsSecretsAnew, isShared = false }: OpenOptions = {},
+  { acceptStore, startsSecretsAnew, isShared = false }: OpenOptions = {},
 ): Promise<Berth> {
   await using stack = new AsyncDisposableStack()
   const log = createLogger(config.log)
@@ -133,7 +134,7 @@ export async function open(
   )
   const bare = stack.use(await openMetadata(config, { ports, log, metrics }))
   const { readOnly } = config.storage
-  if (mark !== undefined) await settleStore({ metadata: bare, store, mark, ports, readOnly, isAccepted: acceptsStore === true })
+  if (mark !== undefined) await settleStore({ metadata: bare, store, mark, ports, readOnly, accept: acceptStore })
   const activity = stack.use(createActivityStream({ metadata: bare, ports, log }))
   const watched = watchAccess(activity.watch(bare), ports.clock)
   const { metadata } = watched
@@ -290,10 +291,12 @@ function hooksOf({ validation }: Config, parts: Parameters<typeof recheckQuarant
 /** Adopts the data directory of registry:2 that the configuration names, without serving. Rejects for a store without a directory. */
 export async function importRegistry2(berth: Berth, options: AdoptionOptions): Promise<AdoptionReport> {
   const parts = adoptionParts(berth)
-  if (parts === undefined)
-    throw new RegistryError('UNSUPPORTED', undefined, { message: 'a registry in memory has no data directory to adopt' })
+  if (parts === undefined) throw nothingToAdopt()
   return adoptRegistry2(parts, options)
 }
+
+/** Throws where {@link importRegistry2} finds nothing, before {@link open} makes anything there. */
+export const requireRegistry2 = ({ storage }: Config): Promise<void> => requireRegistry2Layout(systemPorts.files, storage.rootDirectory)
 
 /** Writes everything into a directory that registry:2 can serve. */
 export function exportRegistry2({ config, registry, context }: Berth, options: ExportOptions): Promise<ExportReport> {

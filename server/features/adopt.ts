@@ -9,15 +9,13 @@
  * need it: only an operator's `garbage-collect` takes it. What was set in Berth is never overwritten (see adopt-rows.ts).
  * To adopt one more kind of thing of a repository, add a step to {@link adoptRepository}.
  */
-import { join } from 'node:path'
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
 import type { Metadata } from '#metadata/metadata.ts'
-import { RegistryError } from '#oci/errors.ts'
 import { adoptLayerLinks } from './adopt-blobs.ts'
 import { readDeletions } from './adopt-deletions.ts'
+import { hasRegistry2Layout, requireRegistry2Layout } from './adopt-place.ts'
 import { inBatches, type LayoutSource } from './adopt-files.ts'
-import { repositoriesRoot } from './registry2-layout.ts'
 import { adoptManifests } from './adopt-manifests.ts'
 import {
   addProblems,
@@ -78,16 +76,6 @@ export interface AdoptionReport {
 const repositoriesAtOnce = 4
 const logIntervalMs = 5_000
 
-/** Whether the directory holds data of registry:2. */
-export async function hasRegistry2Layout(files: Ports['files'], rootDirectory: string): Promise<boolean> {
-  try {
-    return (await files.stat(join(rootDirectory, repositoriesRoot))).isDirectory()
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false
-    throw error
-  }
-}
-
 /** What a start does: adopts the directory unless that is finished, or there is none. Undefined when there is nothing to do. */
 export async function adoptIfNeeded(
   parts: AdoptionParts,
@@ -102,10 +90,7 @@ export async function adoptIfNeeded(
 /** Adopts the directory, going on where a run that did not finish stopped; after one that did, looks at everything again. */
 export async function adoptRegistry2(parts: AdoptionParts, options: AdoptionOptions): Promise<AdoptionReport> {
   const { ports, log } = parts.context
-  if (!(await hasRegistry2Layout(ports.files, parts.rootDirectory))) {
-    const message = `there is no data of registry:2 to adopt: no ${repositoriesRoot} below the root directory`
-    throw new RegistryError('REQUEST_INVALID', { rootDirectory: parts.rootDirectory }, { message })
-  }
+  await requireRegistry2Layout(ports.files, parts.rootDirectory)
   const startedAt = ports.clock.monotonic()
   const earlier = options.dryRun === true ? undefined : await readAdoption(parts.metadata)
   const isResumed = earlier !== undefined && earlier.phase !== 'finished'

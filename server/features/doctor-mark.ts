@@ -1,5 +1,6 @@
 /** The mark of the store in the data directory: is it there, and is it that of the rows. */
 import { createStoreMark } from '#blobs/store-mark.ts'
+import { sampleBlobs } from '#metadata/doctor-reads.ts'
 import { knownStore } from '#metadata/known-store.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { fine, problem, type Diagnosis } from './doctor-check.ts'
@@ -11,6 +12,13 @@ export async function checkMark({ config, ports }: DoctorParts, reader: Reader):
   if (root === undefined) return []
   const mark = createStoreMark(root, ports)
   const [known, found] = [await knownStore(reader), await mark.read()]
+  if (known === undefined && found !== undefined && (await sampleBlobs(reader, 'filesystem', 1)).length === 0)
+    return [
+      problem(
+        'store',
+        `${mark.path} is the mark of another database, and the database here is empty: was it lost, or its path changed? No start until then; berth store accept takes the blobs for this one`,
+      ),
+    ]
   if (known?.isMade !== true) return [fine('store', 'the blobs have no mark yet: the next start makes it')]
   if (found === known.id) return [fine('store', `${mark.path} is the mark of these blobs`)]
   const how = found === undefined ? 'is not there' : 'is that of another store'

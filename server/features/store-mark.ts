@@ -23,8 +23,19 @@ export interface MarkedStore {
   readonly ports: Pick<Ports, 'random'>
   /** Nothing is to be written to the store: one without a mark stays so. */
   readonly readOnly: boolean
-  /** What lies in the directory is the store of the rows, whatever its mark says: it was restored without it. */
-  readonly isAccepted: boolean
+  /** Given where what lies in the directory is to be the store of the rows, whatever its mark says. Throws when it is not, after a look. */
+  readonly accept?: ((look: StoreLook) => Promise<void>) | undefined
+}
+
+/** What lies in the directory, as far as a few of the rows tell. */
+export interface StoreLook {
+  /** Of the mark. */
+  readonly path: string
+  readonly mark: 'own' | 'none' | 'another'
+  /** Some of the oldest and of the newest blobs that rows name. */
+  readonly looked: number
+  /** So many of them are there. */
+  readonly there: number
 }
 
 /** The mark of the store that the configuration names. Undefined where blobs are in no directory; a database in memory cannot know a store again. */
@@ -33,8 +44,8 @@ export function markOf({ storage, database }: Pick<Config, 'storage' | 'database
   return createStoreMark(storage.rootDirectory, ports)
 }
 
-/** Of the oldest and of the newest blobs, so many are looked for in a store that never had a mark. */
-const sampled = 8
+/** Of the oldest and of the newest blobs, so many are looked for in a store that never had a mark, or that is to be accepted. */
+const sampled = 10
 
 const proposeStore = transaction(import.meta.url, 'store-mark/propose', async (tx, proposed: KnownStore) => {
   await insertSetting(tx, knownStoreSetting, proposed)
@@ -44,13 +55,26 @@ const keepStore = transaction(import.meta.url, 'store-mark/keep', (tx, known: Kn
 
 /** Makes the mark where it is to be made, and has the store ask for it. Throws one sentence when the store in the directory is not that of the rows. */
 export async function settleStore(marked: MarkedStore): Promise<void> {
-  const { metadata, mark, readOnly, isAccepted } = marked
+  const { metadata, mark, readOnly, accept } = marked
   const known = await knownStore(metadata.reader)
-  if (isAccepted) return await make(marked, known?.id)
   const found = await mark.read()
-  if (known !== undefined && known.isMade && known.id === found) return mark.expect(known.id)
-  if (await isAnother(marked, known, found)) throw storeMissing(marked)
+  if (accept !== undefined) {
+    await accept(await lookAt(marked, known, found))
+    return await make(marked, known?.id)
+  }
+  if (known?.isMade === true && known.id === found) return mark.expect(known.id)
+  await requireOwn(marked, known, found)
   if (!readOnly || found !== undefined) await make(marked, known?.id ?? found)
+}
+
+async function lookAt(marked: MarkedStore, known: KnownStore | undefined, found: string | undefined): Promise<StoreLook> {
+  const state = found === undefined ? 'none' : found === known?.id ? 'own' : 'another'
+  return { path: marked.mark.path, mark: state, ...(await lookFor(marked)) }
+}
+
+async function requireOwn(marked: MarkedStore, known: KnownStore | undefined, found: string | undefined): Promise<void> {
+  if (known === undefined && found !== undefined && (await isOfNoRow(marked))) throw databaseMissing(marked)
+  if (await isAnother(marked, known, found)) throw storeMissing(marked)
 }
 
 /** Whether the directory, whose mark is not the one that is known, is that of another store or no store at all. */
@@ -71,11 +95,28 @@ async function hasBlobs({ metadata, store }: MarkedStore): Promise<boolean> {
   return (await sampleBlobs(metadata.reader, store.name, 1)).length > 0
 }
 
+/** Whether the database knows neither a store nor a blob. The store is asked for anew: a process that starts at once may have made the mark. */
+async function isOfNoRow(marked: MarkedStore): Promise<boolean> {
+  return (await knownStore(marked.metadata.reader)) === undefined && !(await hasBlobs(marked))
+}
+
 /** Whether none of the blobs that are looked for is there. */
-async function isEmptied({ metadata, store }: MarkedStore): Promise<boolean> {
+async function isEmptied(marked: MarkedStore): Promise<boolean> {
+  const { looked, there } = await lookFor(marked)
+  return looked > 0 && there === 0
+}
+
+async function lookFor({ metadata, store }: MarkedStore): Promise<Pick<StoreLook, 'looked' | 'there'>> {
   const blobs = (await sampleBlobs(metadata.reader, store.name, sampled)).filter(({ isQuarantined }) => !isQuarantined)
-  for (const { key } of blobs) if ((await store.stat(key as BlobKey)) !== undefined) return false
-  return blobs.length > 0
+  const found = await Promise.all(blobs.map(({ key }) => store.stat(key as BlobKey)))
+  return { looked: blobs.length, there: found.filter((facts) => facts !== undefined).length }
+}
+
+function databaseMissing({ mark }: MarkedStore): Error {
+  return new Error(
+    `this store has the mark of another database (${mark.path}), and the database here is empty: was the database lost, or its path changed? ` +
+      'Where these blobs are to be its own: berth store accept',
+  )
 }
 
 function storeMissing({ mark }: MarkedStore): Error {

@@ -81,6 +81,8 @@ export interface TrashTable {
   kind: 'tag' | 'manifest' | 'repository' | 'project'
   /** Of the project that it was in, or that it is. */
   project_id: number | null
+  /** Of the project above one that was deleted; null: none, and for everything else. */
+  parent_id: Generated<number | null>
   /** Of the live repository that it was in, or of the repository itself in the trash. */
   repository_id: number | null
   /** The manifest's row, in the repository that holds the trash of its own; the live one for a tag. */

@@ -19,6 +19,8 @@ export type TrashReason = 'request' | 'retention' | 'expiry' | 'untagged'
 export interface NewTrash {
   readonly kind: TrashKind
   readonly projectId: number
+  /** Of a project: the one above it, whose members keep their rights on it. */
+  readonly parentId?: number | undefined
   readonly repositoryId: number | null
   readonly manifestId: number | null
   readonly project: string
@@ -42,6 +44,7 @@ export async function insertTrash(tx: Transactor, row: NewTrash): Promise<void> 
     .values({
       kind: row.kind,
       project_id: row.projectId,
+      parent_id: row.parentId ?? null,
       repository_id: row.repositoryId,
       manifest_id: row.manifestId,
       project: row.project,
@@ -62,6 +65,8 @@ export interface TrashRecord {
   readonly id: number
   readonly kind: TrashKind
   readonly projectId: number
+  /** Of a project: the one that was above it, by its present name. */
+  readonly parent: { readonly id: number; readonly name: string } | undefined
   readonly repositoryId: number | undefined
   readonly manifestId: number | undefined
   readonly project: string
@@ -90,6 +95,8 @@ function selectTrash(reader: Reader | Transactor) {
       .selectFrom('trash')
       .innerJoin('projects', 'projects.id', 'trash.project_id')
       .leftJoin('repositories', 'repositories.id', 'trash.repository_id')
+      .select('trash.parent_id')
+      .select(sql<string | null>`(select parents.name from projects parents where parents.id = trash.parent_id)`.as('parent_name'))
       .select([
         'trash.id',
         'trash.kind',
@@ -119,6 +126,7 @@ function recordOf(row: Row): TrashRecord {
     id: row.id,
     kind: row.kind,
     projectId: row.project_id ?? 0,
+    parent: row.parent_id === null || row.parent_name === null ? undefined : { id: row.parent_id, name: row.parent_name },
     repositoryId: row.repository_id ?? undefined,
     manifestId: row.manifest_id ?? undefined,
     project: row.project,

@@ -93,10 +93,8 @@ function projectAlternatives({ projectIds, includesPublic }: Some): RawBuilder<S
 function trashAlternatives(visibility: Some): RawBuilder<SqlBool>[] {
   const { projectIds } = visibility
   if (projectIds.length === 0) return projectAlternatives(visibility)
-  // `0` is the character after `/`.
-  const isBelow = sql<SqlBool>`(projects.trashed_name <> '' and exists (select 1 from projects above where above.id in (${sql.join(projectIds)})
-    and projects.trashed_name > above.name || '/' and projects.trashed_name < above.name || '0'))`
-  return [...projectAlternatives(visibility), isBelow]
+  // By what was above it then: whoever gets a project of such a name later has no right on what was deleted before.
+  return [...projectAlternatives(visibility), inProjects('trash.parent_id', projectIds)]
 }
 
 function inProjects(column: string, ids: readonly number[]): RawBuilder<SqlBool> {

@@ -9,6 +9,7 @@ import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { isBelow } from '#metadata/name-prefixes.ts'
 import { resolveProjectName } from '#metadata/name-redirects.ts'
 import { findProjectByName, hasRepositoriesBelow, type ProjectRow } from '#metadata/projects.ts'
+import { projectsAbove } from '#metadata/usage-place.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { ownerOf } from './find-project.ts'
 import type { ProjectParts } from './projects.ts'
@@ -43,9 +44,21 @@ export async function readNameClaim({ metadata }: Pick<ProjectParts, 'metadata'>
 export async function readParent(
   { metadata }: Pick<ProjectParts, 'metadata'>,
   name: string,
-): Promise<{ readonly name: string; readonly isAbove: boolean }> {
+): Promise<{ readonly id: number; readonly name: string; readonly isAbove: boolean }> {
   const owner = await ownerOf(metadata.reader, name)
-  return { name: owner.name, isAbove: isBelow(name, owner.name) }
+  return { id: owner.id, name: owner.name, isAbove: isBelow(name, owner.name) }
+}
+
+/** The projects above a name, in whose hands whatever gets it comes. */
+export async function idsAbove({ metadata }: Pick<ProjectParts, 'metadata'>, name: string): Promise<readonly number[]> {
+  return (await projectsAbove(metadata.reader, name)).map(({ id }) => id)
+}
+
+/** Inside the transaction: throws CONFLICT where a project is above the name by now that was not when the caller's right was judged. */
+export async function requireKnownAbove(tx: Transactor, name: string, known: readonly number[] | undefined): Promise<void> {
+  if (known === undefined) return
+  if ((await projectsAbove(tx, name)).every(({ id }) => known.includes(id))) return
+  throw new RegistryError('CONFLICT', undefined, { message: 'the projects above it have just changed: try again' })
 }
 
 /** The refusal of a name, the same whatever is there. */

@@ -330,10 +330,17 @@ test('settings that nobody understands give nobody a right', async () => {
 
 test('the project above a name is the longest that is there', async () => {
   await using parts = await openTestProjects()
-  await make(parts, 'a')
-  assert.deepEqual(await readParent(parts, 'a/b/c'), { name: 'a', isAbove: true })
-  assert.deepEqual(await readParent(parts, 'a'), { name: 'library', isAbove: false })
-  assert.deepEqual(await readParent(parts, 'library/a'), { name: 'library', isAbove: true })
+  const { id } = await make(parts, 'a')
+  assert.deepEqual(await readParent(parts, 'a/b/c'), { id, name: 'a', isAbove: true })
+  assert.deepEqual(await readParent(parts, 'a'), { id: 1, name: 'library', isAbove: false })
+  assert.deepEqual(await readParent(parts, 'library/a'), { id: 1, name: 'library', isAbove: true })
+})
+
+test('a project comes below no other one than those that its mover was judged by', async () => {
+  await using parts = await openTestProjects()
+  const [{ id: above }, { id }] = [await make(parts, 'a'), await make(parts, 'b')]
+  await assert.rejects(rename(parts, id, 'a/b', { mayEnter: [] }), { code: 'CONFLICT' })
+  assert.equal((await rename(parts, id, 'a/b', { mayEnter: [above] })).name, 'a/b')
 })
 
 test('a circle of redirects, should there be one, is not followed for ever', async () => {

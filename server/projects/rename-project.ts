@@ -39,7 +39,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { repositoryNameMaxLength, type RepositoryName } from '#oci/reference.ts'
 import { invalidProjectName } from './create-project.ts'
 import { ownerOf } from './find-project.ts'
-import { claimOf, nameNotFree } from './name-claim.ts'
+import { claimOf, nameNotFree, requireKnownAbove } from './name-claim.ts'
 import { parseProjectName, projectNameMaxLength } from './project-name.ts'
 import { projectAfter, projectToChange, type ProjectParts } from './projects.ts'
 
@@ -52,6 +52,8 @@ export interface ProjectRename {
   readonly mayTakeFrom?: number | undefined
   /** Ids of {@link projectsLost}: that the caller may change them is checked. Undefined: whatever is above it. */
   readonly mayLeave?: readonly number[] | undefined
+  /** Ids of the projects above the new name, in whose hands it may come. Undefined: whatever is above it. */
+  readonly mayEnter?: readonly number[] | undefined
 }
 
 interface Rename extends ProjectRename {
@@ -71,6 +73,7 @@ const rename = accessTransaction(import.meta.url, 'rename-project/rename', async
   // One was made above it since the caller's right was checked.
   if ((await lostIn(tx, change)).some(({ id }) => input.mayLeave?.includes(id) === false))
     throw impossible('the projects above it have just changed: try again')
+  await requireKnownAbove(tx, change.to, input.mayEnter)
   await clearRedirectsBelow(tx, change)
   const aboveBefore = await ownerOf(tx, change.from)
   const isKeptOtherwise = await losesKeepers(tx, project, change)

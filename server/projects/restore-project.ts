@@ -15,7 +15,7 @@ import {
   type ProjectRecord,
 } from '#metadata/projects.ts'
 import { outdatePolicies } from '#metadata/retention-policies.ts'
-import { deleteTrashRow, findTrash } from '#metadata/trash.ts'
+import { deleteTrashRow, findTrash, type TrashRecord } from '#metadata/trash.ts'
 import { addChange, systemScope } from '#metadata/usage-counters.ts'
 import { moveUsage, repositoriesWithin } from '#metadata/usage-moves.ts'
 import { projectsAbove } from '#metadata/usage-place.ts'
@@ -23,7 +23,7 @@ import { insertRecount } from '#metadata/usage-recounts.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { repositoryNameMaxLength } from '#oci/reference.ts'
 import { invalidProjectName } from './create-project.ts'
-import { claimOf } from './name-claim.ts'
+import { claimOf, requireKnownAbove } from './name-claim.ts'
 import { parseProjectName, projectNameMaxLength } from './project-name.ts'
 import { projectAfter, type ProjectParts } from './projects.ts'
 
@@ -31,6 +31,8 @@ import { projectAfter, type ProjectParts } from './projects.ts'
 export interface ProjectRestore {
   readonly trashId: number
   readonly name?: string | undefined
+  /** Ids of the projects above the name, in whose hands it may come. Undefined: whatever is above it. */
+  readonly mayEnter?: readonly number[] | undefined
 }
 
 /** What came back, and the names of labels of projects above that do not reach to where it is now. */
@@ -50,6 +52,7 @@ const restore = accessTransaction(import.meta.url, 'restore-project/restore', as
   const { projectId, project: formerName } = row
   // A project above it that was renamed meanwhile leads on.
   const name = input.name ?? (await resolveProjectName(tx, formerName))
+  await requireKnownAbove(tx, name, input.mayEnter)
   const hidden = await projectAfter(tx, projectId)
   await requireRoom(tx, hidden.name, name)
   const { now } = input
@@ -96,6 +99,11 @@ const projectsMax = 100_000
 
 function standsInTheWay(message: string): RegistryError {
   return new RegistryError('CONFLICT', undefined, { message })
+}
+
+/** The name under which a project of the trash comes back where none is said. */
+export async function nameOfRestore({ metadata }: Pick<ProjectParts, 'metadata'>, row: Pick<TrashRecord, 'project'>): Promise<string> {
+  return await resolveProjectName(metadata.reader, row.project)
 }
 
 /** Throws RESOURCE_UNKNOWN, REQUEST_INVALID for a malformed name, CONFLICT for one that cannot be had, DENIED for a quota of a project above. */

@@ -12,6 +12,8 @@ import { repositoryBytes } from '#metadata/trashed-manifests.ts'
 import { addChange, negative, systemScope } from '#metadata/usage-counters.ts'
 import { moveUsage, repositoriesWithin } from '#metadata/usage-moves.ts'
 import { projectsAbove } from '#metadata/usage-place.ts'
+import { isBelow } from '#metadata/name-prefixes.ts'
+import { ownerOf } from './find-project.ts'
 
 /** Which project, and until when it can be restored. */
 export interface ProjectTrashing {
@@ -28,6 +30,7 @@ export async function trashProject(tx: Transactor, { project, who, now, trashUnt
   await insertTrash(tx, {
     kind: 'project',
     projectId: id,
+    parentId: await parentOf(tx, name),
     repositoryId: null,
     manifestId: null,
     project: name,
@@ -48,4 +51,9 @@ export async function trashProject(tx: Transactor, { project, who, now, trashUnt
   await renameProjectsBelow(tx, { ...change, at: now })
   await renameRepositoriesBelow(tx, change)
   await tx.updateTable('projects').set({ name: change.to, trashed_name: name, updated_at: now }).where('id', '=', id).execute()
+}
+
+async function parentOf(tx: Transactor, name: string): Promise<number | undefined> {
+  const above = await ownerOf(tx, name)
+  return isBelow(name, above.name) ? above.id : undefined
 }

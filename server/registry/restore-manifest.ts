@@ -10,6 +10,7 @@ import { deleteForeignLabels } from '#metadata/labels.ts'
 import { manifestsOfRepository } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { touchRepository } from '#metadata/repository-rows.ts'
+import { outdatePoliciesOver } from '#metadata/retention-keepers.ts'
 import { pointTag, tagTarget } from '#metadata/tags.ts'
 import { deleteTrashRow, forgetTrashedTag, retargetTrashedTags, tagsInTrash, trashOfManifest, type TrashRecord } from '#metadata/trash.ts'
 import {
@@ -25,6 +26,7 @@ import {
 import { manifestEntered, tagsChanged } from '#metadata/usage.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { ownerOf } from '#projects/find-project.ts'
 import { purgeManifest } from './remove-manifest.ts'
 import { cannotRestore, trashUnknown, wouldBeBroken, type RestoreRequest } from './trash-words.ts'
 
@@ -64,6 +66,12 @@ export async function homeOf(
   const twinId = (await findTwin(tx, repositoryId)) ?? 0
   const { who, now, reviewAfter, isForced } = request
   return { repositoryId, twinId, repository: row.name as RepositoryName, who, now, reviewAfter, isForced }
+}
+
+/** Tags came back to it that no dry run showed: policies of retention that are about it are to be shown again before they remove any. */
+export async function outdateRetention(tx: Transactor, repository: RepositoryName): Promise<void> {
+  const { id: projectId } = await ownerOf(tx, repository)
+  await outdatePoliciesOver(tx, { repository, projectId })
 }
 
 /** Brings a manifest of the trash back with all that belongs to it. `only`: of its own tags, this one alone. Throws CONFLICT where that is not whole. */

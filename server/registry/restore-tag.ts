@@ -18,7 +18,7 @@ import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { requireMutable } from '#projects/immutable-tags.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
-import { bringBack, type BroughtBack, type Home } from './restore-manifest.ts'
+import { bringBack, outdateRetention, type BroughtBack, type Home } from './restore-manifest.ts'
 import { cannotRestore } from './trash-words.ts'
 
 /** Which tag, and to what. */
@@ -81,6 +81,7 @@ export async function putTag(tx: Transactor, home: TagHome, digest: Digest): Pro
   const { repositoryId, repository, tag, now, who } = home
   const { manifestId, brought } = await manifestFor(tx, home, digest)
   const previous = await pointTag(tx, { repositoryId, tag, now, actor: who.actor, reason: 'restored' }, { manifestId, digest })
+  if (previous === 'new' || brought.tags.length > 0) await outdateRetention(tx, repository)
   if (previous === 'unchanged') return brought
   await forgetTrashedTag(tx, repositoryId, tag)
   if (previous === 'new') await tagsChanged(tx, repositoryId, 1)

@@ -23,7 +23,7 @@ import { restoreProject } from '#projects/restore-project.ts'
 import { placeForRepository } from './move-repository.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
-import { bringBack, homeOf } from './restore-manifest.ts'
+import { bringBack, homeOf, outdateRetention } from './restore-manifest.ts'
 import { putTag } from './restore-tag.ts'
 import { cannotRestore, trashTarget, trashUnknown, type RestoredTrash, type RestoreRequest } from './trash-words.ts'
 
@@ -70,6 +70,7 @@ const restoreManifest = transaction(
     const row = await trashOf(tx, request.trashId, 'manifest')
     const home = await homeOf(tx, row, request)
     const brought = await bringBack(tx, home, { manifestId: row.manifestId ?? 0 })
+    if (brought.tags.length > 0) await outdateRetention(tx, home.repository)
     const restored = { ...nothingBack(row), ...brought }
     await note(tx, row, restored, request)
     return restored
@@ -114,6 +115,7 @@ const restoreRepository = accessTransaction(
     await moveTrash(tx, repositoryId, projectId)
     const lostLabels = projectId === row.projectId ? [] : await deleteForeignLabels(tx, { repositoryId })
     await repositoryEntered(tx, repositoryId)
+    await outdateRetention(tx, to)
     const restored = { ...nothingBack(row), project: owner.name, repository: to, lostLabels }
     await note(tx, row, restored, request)
     return restored
@@ -166,6 +168,8 @@ export interface TrashRestore {
   readonly place?: RepositoryPlace | undefined
   /** For a project alone; its own unless said. */
   readonly name?: string | undefined
+  /** Ids of the projects above a project's name, in whose hands it may come. */
+  readonly mayEnter?: readonly number[] | undefined
   /** Of {@link RestoreRequest}; no unless said. */
   readonly isForced?: boolean | undefined
 }
@@ -173,7 +177,7 @@ export interface TrashRestore {
 /** Throws RESOURCE_UNKNOWN for what is not in the trash any more, CONFLICT for what something stands in the way of, DENIED for a quota. */
 export async function restoreTrash(
   registry: Registry,
-  { row, place, name, isForced = false }: TrashRestore,
+  { row, place, name, mayEnter, isForced = false }: TrashRestore,
   who: Who,
 ): Promise<RestoredTrash> {
   requireWritable(registry)
@@ -189,7 +193,7 @@ export async function restoreTrash(
       if (place === undefined) throw new Error('a repository is restored without a place')
       return await metadata.write(restoreRepository, { ...request, to: place.to, projectId: place.projectId })
     case 'project': {
-      const { project, lostLabels } = await restoreProject({ metadata, ports: context.ports }, { trashId: row.id, name }, who)
+      const { project, lostLabels } = await restoreProject({ metadata, ports: context.ports }, { trashId: row.id, name, mayEnter }, who)
       return { ...nothingBack(row), project: project.name, lostLabels }
     }
   }

@@ -29,6 +29,36 @@ suite('a place without a registry', () => {
       assert.deepEqual(await readdir(typo), [])
     })
 
+  for (const flags of [[], ['--dry-run'], ['--verify', 'digest']])
+    test(`is refused by import ${flags.join(' ')}, and nothing is made there`, async () => {
+      await using directory = await temporaryDirectory('absent')
+      const typo = join(directory.path, 'typo')
+      await mkdir(typo)
+      const { status, output } = await tryBerth('import', ...flags, typo)
+      assert.equal(status, 1, output)
+      assert.match(
+        output,
+        /there is no data of registry:2 to adopt: no docker\/registry\/v2\/repositories below the root directory .*typo/u,
+      )
+      assert.deepEqual(await readdir(typo), [])
+    })
+
+  test('of registry:2 stays as it is under a dry run of import', async () => {
+    await using directory = await temporaryDirectory('absent')
+    await mkdir(join(directory.path, 'docker/registry/v2/repositories/app'), { recursive: true })
+    const { status, output } = await tryBerth('import', '--dry-run', directory.path)
+    assert.equal(status, 0, output)
+    assert.match(output, /found, and nothing written/u)
+    assert.deepEqual(await readdir(directory.path, { recursive: true }), [
+      'docker',
+      'docker/registry',
+      'docker/registry/v2',
+      'docker/registry/v2/repositories',
+      'docker/registry/v2/repositories/app',
+    ])
+    assert.equal((await tryBerth('import', directory.path)).status, 0)
+  })
+
   test('of registry:2 is not collected before it is taken over', async () => {
     await using directory = await temporaryDirectory('absent')
     await mkdir(join(directory.path, 'docker/registry/v2/repositories'), { recursive: true })

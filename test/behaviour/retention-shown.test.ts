@@ -9,9 +9,13 @@ import { createProject } from '#projects/create-project.ts'
 import { deleteProject } from '#projects/delete-project.ts'
 import { renameProject } from '#projects/rename-project.ts'
 import { restoreProject } from '#projects/restore-project.ts'
-import type { RepositoryName } from '#oci/reference.ts'
+import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { moveRepository } from '#registry/move-repository.ts'
+import { deleteRepository } from '#registry/delete-repository.ts'
+import { restoreTag } from '#registry/restore-tag.ts'
+import { readTrash, restoreTrash } from '#registry/restore-trash.ts'
 import { endJob, latest, pushTags, shownPolicy, stage, startReal, tagsOf, who, work, type Stage } from '../support/retention-stage.ts'
+import { pushImage } from '../support/registry-client.ts'
 
 suite('what a dry run showed while something else kept tags is out of date', () => {
   const keeper = { name: 'keeper', decision: { rules: [{ tags: { matches: 'a' }, keep: { always: true } }] as const } }
@@ -164,4 +168,59 @@ suite('what a dry run showed while something else kept tags is out of date', () 
     await restoreProject(of.rooms.accounts, { trashId: row?.id ?? 0 }, who)
     await assert.rejects(startReal(of, policy), { code: 'CONFLICT', message: /run it dry first/ })
   })
+
+  const trashed = async ({ rooms }: Stage, kind: 'tag' | 'manifest' | 'repository') => {
+    const { reader } = rooms.registry.metadata
+    const [row] = await reader.selectFrom('trash').select('id').where('kind', '=', kind).execute()
+    const found = await readTrash(rooms.registry, row?.id ?? 0)
+    assert.ok(found)
+    return found
+  }
+  const deleted = async ({ client }: Stage, path: string) => {
+    assert.equal((await client.send(path, { method: 'DELETE' })).status, 202)
+  }
+  const app = 'team/app' as RepositoryName
+  const tagRestore = { repository: app, tag: 'a' as Tag, mayMove: true, mayTakeFromTrash: true }
+
+  for (const [what, restored] of [
+    ['by the history of the tag', async (of) => void (await restoreTag(of.rooms.registry, tagRestore, who))],
+    ['from the trash', async (of) => void (await restoreTrash(of.rooms.registry, { row: await trashed(of, 'tag') }, who))],
+  ] as readonly (readonly [string, (of: Stage) => Promise<void>])[])
+    test(`when a deleted tag comes back ${what}, but not when it is about other repositories`, async () => {
+      await using of = await stage()
+      await pushTags(of, app, ['a', 'b', 'c'])
+      await deleted(of, `/v2/${app}/manifests/a`)
+      const policy = await shownPolicy(of, latest)
+      const other = { repositories: 'team/other*', rules: latest }
+      await createPolicy(of.rooms.accounts, { name: 'other', projectId: of.projectId, decision: other }, who)
+      const revisionOfOther = async () => (await findPolicyByName(of.rooms.registry.metadata.reader, of.projectId, 'other'))?.revision
+      const before = await revisionOfOther()
+      await restored(of)
+      await assert.rejects(startReal(of, policy), { code: 'CONFLICT', message: /run it dry first/ })
+      assert.deepEqual(await tagsOf(of, app), ['a', 'b', 'c'])
+      assert.equal(await revisionOfOther(), before)
+    })
+
+  test('when a manifest comes back from the trash with its tags', async () => {
+    await using of = await stage()
+    await pushTags(of, app, ['b', 'c'])
+    const { digest } = (await pushImage(of.client, app, 'a')).descriptor
+    await deleted(of, `/v2/${app}/manifests/${digest}`)
+    await shownPolicy(of, latest)
+    await restoreTrash(of.rooms.registry, { row: await trashed(of, 'manifest') }, who)
+    assert.ok((await tagsOf(of, app)).includes('a'))
+    assert.ok(!(await isShown(of)))
+  })
+
+  for (const to of [app, 'team/app-again' as RepositoryName])
+    test(`when a repository comes back from the trash as ${to}`, async () => {
+      await using of = await stage()
+      await pushTags(of, app, ['a', 'b', 'c'])
+      await deleteRepository(of.rooms.registry, app, { name: who.actor, requestId: who.requestId })
+      await shownPolicy(of, latest)
+      const row = await trashed(of, 'repository')
+      await restoreTrash(of.rooms.registry, { row, place: { to, projectId: of.projectId } }, who)
+      assert.equal((await tagsOf(of, to)).length, 3)
+      assert.ok(!(await isShown(of)))
+    })
 })

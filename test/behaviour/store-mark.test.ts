@@ -2,11 +2,15 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { testDialect } from '#metadata/test-postgres.ts'
 import { pushImage, registryClient } from '../support/registry-client.ts'
 import { runBerth, tryBerth } from '../support/run-berth.ts'
 import { startBerth, type RunningBerth } from '../support/start-berth.ts'
 import { violationsOf } from '../support/violations.ts'
+
+const ofSqlite = { skip: testDialect === 'sqlite' ? false : 'takes the file of the database away' }
 
 /** As when a mount is lost: an empty directory where the blobs were. */
 async function lose({ dataDir }: RunningBerth): Promise<void> {
@@ -73,4 +77,67 @@ test('a registry whose blobs are not there does not start, and store accept take
   await berth.restart()
   for (const { digest } of image.layers) await client.pullBlob('lost/app', digest)
   assert.deepEqual(await violationsOf(berth), [])
+})
+
+async function loseDatabase({ dataDir }: RunningBerth): Promise<void> {
+  for (const name of ['berth.db', 'berth.db-wal', 'berth.db-shm']) await rm(join(dataDir, name), { force: true })
+}
+
+test('a store with the mark of another database is not taken by an empty one', ofSqlite, async () => {
+  await using berth = await startBerth()
+  await pushImage(registryClient(berth.url), 'lost/app', 'v1')
+  await berth.stop()
+  const mark = join(berth.dataDir, 'blobs', '.berth-store')
+  const before = await readFile(mark, 'utf8')
+  await loseDatabase(berth)
+  for (let start = 0; start < 2; start++) {
+    const { status, output } = await tryBerth('serve', berth.configFile)
+    assert.equal(status, 1, output)
+    assert.match(output, /this store has the mark of another database.*was the database lost, or its path changed\?.*berth store accept/u)
+  }
+  assert.match((await tryBerth('doctor', berth.configFile)).output, /PROBLEM +store +.*is the mark of another database/u)
+  assert.equal(await readFile(mark, 'utf8'), before)
+  const refused = await tryBerth('store', 'accept', berth.configFile)
+  assert.equal(refused.status, 1)
+  assert.match(refused.output, /is the mark of another database's store.*add --yes/u)
+  assert.equal(await readFile(mark, 'utf8'), before)
+  await runBerth('store', 'accept', '--yes', berth.configFile)
+  await berth.restart()
+  await pushImage(registryClient(berth.url), 'lost/app', 'v1')
+})
+
+test('a database from before there were marks takes its blobs at the start', ofSqlite, async () => {
+  await using berth = await startBerth()
+  const client = registryClient(berth.url)
+  const image = await pushImage(client, 'old/app', 'v1')
+  await berth.stop()
+  const mark = join(berth.dataDir, 'blobs', '.berth-store')
+  const database = new DatabaseSync(join(berth.dataDir, 'berth.db'))
+  assert.equal(database.prepare("delete from settings where name = 'store'").run().changes, 1)
+  database.close()
+  await rm(mark)
+  await berth.restart()
+  assert.match(await readFile(mark, 'utf8'), /^[0-9a-f-]{36}\n/u)
+  for (const { digest } of image.layers) await client.pullBlob('old/app', digest)
+})
+
+test('store accept looks for some blobs first, and asks when most of them are not there', async () => {
+  await using berth = await startBerth()
+  await pushImage(registryClient(berth.url), 'lost/app', 'v1')
+  await berth.stop()
+  const asJson = ({ stdout }: { readonly stdout: string }) => JSON.parse(stdout) as Readonly<Record<string, unknown>>
+  const path = join(berth.dataDir, 'blobs', '.berth-store')
+  const whole = asJson(await runBerth('store', 'accept', '--json', berth.configFile))
+  const looked = Number(whole['looked'])
+  assert.ok(looked > 1)
+  assert.deepEqual(whole, { path, mark: 'own', looked, there: looked, accepted: true })
+  await lose(berth)
+  const refused = await tryBerth('store', 'accept', berth.configFile)
+  assert.equal(refused.status, 1)
+  assert.match(refused.output, /of \d blobs that were looked for none is there.*add --yes/u)
+  const told = await tryBerth('store', 'accept', '--json', berth.configFile)
+  assert.equal(told.status, 1)
+  assert.deepEqual(asJson(told), { path, mark: 'none', looked, there: 0, accepted: false })
+  await assert.rejects(readFile(path), { code: 'ENOENT' })
+  assert.equal(asJson(await runBerth('store', 'accept', '--json', '--yes', berth.configFile))['accepted'], true)
 })

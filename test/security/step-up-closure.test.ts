@@ -175,6 +175,19 @@ suite('a token without scopes', () => {
     return Number(body.items?.[0]?.['id'])
   }
 
+  /** A project of the trash at whose name somebody else has the project above by now. */
+  async function orphan(): Promise<number> {
+    const above = name()
+    await made('/projects', { name: above })
+    await made('/projects', { name: `${above}/child` })
+    for (const project of [`${above}/child`, above])
+      assert.ok((await people.root.call('DELETE', `/projects/${encodeURIComponent(project)}?force=true`)).status < 300)
+    await made('/projects', { name: above })
+    await people.grant(mallory, 'project-admin', above)
+    const { body } = await people.root.call('GET', `/trash?kind=project&project=${encodeURIComponent(`${above}/child`)}`)
+    return Number(body.items?.[0]?.['id'])
+  }
+
   const wide = ['project:delete', 'project:create', 'repository:move'] as const
   const trust = { provider: 'ci', audience: 'https://registry.example', claims: { sub: 'team-ci' } }
   const settings = { issuer: 'https://id.mallory.example', jwksUrl: 'https://id.mallory.example/jwks' }
@@ -211,13 +224,23 @@ suite('a token without scopes', () => {
     'PATCH /projects/{project}/grants/{grant}': async () => [
       { path: `/projects/team/grants/${await grantOf('guest')}`, body: { role: 'project-creator' } },
     ],
+    'POST /projects': async () => {
+      await pushImage(people.root.registry, 'loose/app', 'latest')
+      return [{ path: '/projects', body: { name: 'loose' } }]
+    },
     'POST /trash/{trash}/restore': async () => [
+      { path: `/trash/${await orphan()}/restore`, body: {} },
       { path: `/trash/${await trashed()}/restore`, body: { name: `mine/${name()}` } },
       { path: `/trash/${await trashedProject()}/restore`, body: { name: `mine/${name()}` } },
     ],
     'POST /projects/{project}/rename': async () => {
-      await made('/projects', { name: 'moving' })
-      return [{ path: '/projects/moving/rename', body: { name: 'mine/moving' } }]
+      for (const project of ['moving', 'known', 'other']) await made('/projects', { name: project })
+      assert.equal((await people.root.call('POST', '/projects/known/rename', { name: 'known-now' })).status, 200)
+      return [
+        { path: '/projects/moving/rename', body: { name: 'mine/moving' } },
+        // Whose clients would be led to another project.
+        { path: '/projects/other/rename', body: { name: 'known' } },
+      ]
     },
     'POST /repositories/{repository}/move': async () => [{ path: '/repositories/team%2Fapp/move', body: { to: 'mine/app' } }],
     'POST /tokens': async () => [
@@ -259,12 +282,20 @@ suite('a token without scopes', () => {
 
   test('is judged for every verb that changes something', () => {
     const changing = allRouteContracts.filter(({ method }) => method !== 'GET').map(({ method, path }) => `${method} ${path}`)
-    const judged = new Set<string>([...Object.keys(ways), ...Object.values(giveNothing).flat(), ...asked, 'POST /projects'])
+    const judged = new Set<string>([...Object.keys(ways), ...Object.values(giveNothing).flat(), ...asked])
     assert.deepEqual(
       changing.filter((verb) => !judged.has(verb)),
       [],
       'say of each verb how it would put project:delete into other hands, or why it does not',
     )
+  })
+
+  test('and what is in the trash is not for whoever has a project above its name since', async () => {
+    const id = await orphan()
+    const { body } = await mallory.call('GET', '/trash?kind=project')
+    assert.ok(!body.items?.some((item) => item['id'] === id))
+    assert.equal((await mallory.call('DELETE', `/trash/${id}`)).status, 404)
+    assert.equal((await mallory.call('POST', `/trash/${id}/restore`, {})).status, 404)
   })
 
   /** Names of all but administrators who may delete the project that the repository is in. */

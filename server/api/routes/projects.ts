@@ -68,7 +68,8 @@ export const createProject = defineRoute({
   summary: 'Make a project; the caller becomes its administrator. Repositories whose names begin with its name become its own.',
   demand: { who: 'signed-in' },
   alsoNeeds:
-    '`project:create` on the project above, or on everything where there is none above; people need none at the top where the setting `projectCreation` is `everyone`',
+    '`project:create` on the project above, or on everything where there is none above; people need none at the top where the setting `projectCreation` is `everyone`; with repositories that are there already `project:update` and `repository:delete` where they are',
+  elevationWhen: 'repositories of another project, or the former name of one, come to it',
   body: strictObject({ name, description: Type.Optional(description), isPublic: Type.Optional(Type.Boolean()) }),
   response: projectDetails,
   status: 201,
@@ -115,7 +116,7 @@ export const renameProject = defineRoute({
   summary: 'Rename a project with everything below it; the former name leads to the new one.',
   demand: { permission: 'project:update', on: 'project' },
   alsoNeeds: 'the right to make a project of the new name, and `project:update` on each project that it goes away from under',
-  elevationWhen: 'the project comes below another one',
+  elevationWhen: 'the project comes below another one, or takes the former name of one',
   params,
   body: strictObject({ name }),
   response: projectDetails,

@@ -12,7 +12,7 @@ import { createProject, invalidProjectName, projectsEnclosed, type ProjectOwner 
 import { readCreationRules } from '#projects/creation-rules.ts'
 import { deleteProject } from '#projects/delete-project.ts'
 import { listProjects } from '#projects/list-projects.ts'
-import { nameNotFree, readNameClaim, readParent } from '#projects/name-claim.ts'
+import { idsAbove, nameNotFree, readNameClaim, readParent } from '#projects/name-claim.ts'
 import { parseProjectName } from '#projects/project-name.ts'
 import { readProject, type ProjectDetails } from '#projects/read-project.ts'
 import { coverageOf, describeLostRules } from '#projects/lost-rules.ts'
@@ -82,13 +82,19 @@ export async function requireCreation({ access, directory, ports }: HttpParts, p
   throw new RegistryError('DENIED', undefined, { message: 'making a project of this name takes the permission project:create' })
 }
 
-/** The project from which the name may be taken: the one that answers there now, if the caller may change it. Else throws CONFLICT where one does. */
+/**
+ * The project from which the name may be taken: the one that answers there now, if the caller may change it. Else throws CONFLICT where one does. Whoever takes
+ * repositories along, or the clients that a redirect leads, may do with them what they want: that takes the proof of the person, and with repositories the
+ * right to delete them there.
+ */
 async function requireName({ access, directory }: HttpParts, principal: Principal, name: string): Promise<number | undefined> {
-  const { isTaken, isHeld, owner } = await readNameClaim(directory, name)
+  const { isTaken, isHeld, isRedirected, owner } = await readNameClaim(directory, name)
   if (isTaken) throw nameNotFree()
   if (!isHeld) return undefined
-  if (await access.may(principal, 'project:update', { project: owner.name })) return owner.id
-  throw nameNotFree()
+  const needed = isRedirected ? (['project:update'] as const) : (['project:update', 'repository:delete'] as const)
+  for (const permission of needed) if (!(await access.may(principal, permission, { project: owner.name }))) throw nameNotFree()
+  await requireElevation(directory, principal, isRedirected ? 'project:delete' : 'repository:move')
+  return owner.id
 }
 
 /** The projects below the name, if the caller administers each. Else throws CONFLICT: whoever makes a project administers what is below it. */
@@ -218,8 +224,9 @@ export const projectRoutes: readonly ServedRoute[] = [
     const allowed = () => (body.name === project.name ? undefined : requireName(parts, principal, body.name))
     await allowed()
     const mayLeave = await requireLeaving(parts, principal, { from: project.name, to: body.name })
+    const mayEnter = await idsAbove(parts.directory, body.name)
     await requireProvedParent(parts, principal, { from: project.name, to: body.name })
-    const change = { projectId: project.id, name: body.name, expectedVersion: ifMatch, mayLeave }
+    const change = { projectId: project.id, name: body.name, expectedVersion: ifMatch, mayLeave, mayEnter }
     const { reader } = parts.directory.metadata
     const covered = await coverageOf(reader, { below: project.name })
     await whileNameFills(

@@ -6,7 +6,8 @@ import * as routes from '#api/routes/trash.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
-import { readParent } from '#projects/name-claim.ts'
+import { idsAbove, readParent } from '#projects/name-claim.ts'
+import { nameOfRestore } from '#projects/restore-project.ts'
 import { listTrash, type ListedTrash } from '#registry/list-trash.ts'
 import { purgeTrash } from '#registry/purge-trash.ts'
 import { describeTrash, placeOfRestore, readTrash, restoreTrash, type TrashRestore } from '#registry/restore-trash.ts'
@@ -35,13 +36,14 @@ function itemOf(row: ListedTrash) {
   }
 }
 
-/** By the project that it was in. A project that is itself in the trash: by the rights on it, which its members keep, or on the one that was above it. */
+/**
+ * By the project that it was in. A project that is itself in the trash: by the rights on it, which its members keep, or on the very one that was above it,
+ * not on one that got such a name since.
+ */
 async function mayDo({ access }: HttpParts, principal: Principal, permission: Permission, row: Trash): Promise<boolean> {
   if (row.kind !== 'project') return await access.may(principal, permission, { project: row.project })
   if (await access.may(principal, permission, { project: hiddenProjectName(row) })) return true
-  const above = await access.project(row.project, 'above')
-  if (above === undefined || !row.project.startsWith(`${above.name}/`)) return false
-  return await access.may(principal, permission, { project: above.name })
+  return row.parent !== undefined && (await access.may(principal, permission, { project: row.parent.name }))
 }
 
 /** What the caller may not see of the trash is not there. Throws UNAUTHORIZED, RESOURCE_UNKNOWN or DENIED. */
@@ -62,17 +64,16 @@ async function requireProvedElsewhere(parts: HttpParts, principal: Principal, ro
   await requireElevation(parts.directory, principal, 'trash:delete')
 }
 
-/** Whether the project would be below another one than it was. */
-async function isBelowAnother({ directory }: HttpParts, from: string, to: string): Promise<boolean> {
-  const [before, after] = [await readParent(directory, from), await readParent(directory, to)]
-  return after.isAbove && after.name !== before.name
-}
-
+/** Below another project than it was, under its own name too where somebody has a project above that by now: as elsewhere. */
 async function whereProjectTo(parts: HttpParts, principal: Principal, row: Trash, name: string | undefined): Promise<TrashRestore> {
-  if (name === undefined || name === row.project) return { row, name }
-  await requireCreation(parts, principal, name)
-  if (await isBelowAnother(parts, row.project, name)) await requireProvedElsewhere(parts, principal, row)
-  return { row, name }
+  const { directory } = parts
+  const own = await nameOfRestore(directory, row)
+  const target = name ?? own
+  if (target !== own) await requireCreation(parts, principal, target)
+  const mayEnter = await idsAbove(directory, target)
+  const parent = await readParent(directory, target)
+  if (parent.isAbove && parent.id !== row.parent?.id) await requireProvedElsewhere(parts, principal, row)
+  return { row, name, mayEnter }
 }
 
 /** Where it comes back: judged by who may make a repository or a project there, unless it is where it was. */

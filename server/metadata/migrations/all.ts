@@ -6,6 +6,7 @@ import { createLifecycleTables } from './0003-lifecycle.ts'
 import { addUploadHolders } from './0004-nodes.ts'
 import { createCertificateTables } from './0005-certificates.ts'
 import { addTokenParents } from './0006-token-parents.ts'
+import { addTrashParents } from './0007-trash-parents.ts'
 
 /**
  * One step of the schema. `expand`: the version before, which does not know it, runs on its outcome (it adds tables, indexes that hold for what that version
@@ -26,4 +27,5 @@ export const allMigrations: Migrations = {
   '0004-nodes': { up: addUploadHolders, kind: 'expand' },
   '0005-certificates': { up: createCertificateTables, kind: 'expand' },
   '0006-token-parents': { up: addTokenParents, kind: 'expand' },
+  '0007-trash-parents': { up: addTrashParents, kind: 'expand' },
 }
