@@ -16,10 +16,11 @@ export async function violationsOf(
   leniency: Pick<InvariantsInput, 'quarantineIsFine' | 'orphanUploadsAreFine'> = {},
 ): Promise<string[]> {
   const { config } = await loadConfig({ file: berth.configFile, environment: {}, cwd: '/' })
-  const { rootDirectory } = config.storage
+  const { storage, database } = config
+  const { rootDirectory } = storage
   if (rootDirectory === undefined) throw new Error('only data on disk can be looked at from outside')
   const log = createLogger({ ...config.log, level: 'error' })
-  await using metadata = await openTestDatabase(join(rootDirectory, 'berth.db'), { log })
+  await using metadata = await openTestDatabase(database.driver === 'sqlite' ? database.file : join(rootDirectory, 'berth.db'), { log })
   await using store = createFilesystemStore({ rootDirectory, files: systemPorts.files })
   return await checkInvariants({ metadata, store, rootDirectory, ...leniency })
 }
