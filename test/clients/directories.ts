@@ -186,7 +186,7 @@ export async function startActiveDirectory(options: { readonly strongAuth?: bool
     await tool('group', 'addmembers', group, member)
   }
   await tool('user', 'setpassword', 'erin', '--newpassword=erin-Passw0rd', '--must-change-at-next-login')
-  await tool('user', 'disable', 'frank', '--yes')
+  await tool('user', 'disable', 'frank')
   const start = () =>
     startDaemon(
       [

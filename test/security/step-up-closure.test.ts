@@ -224,10 +224,6 @@ suite('a token without scopes', () => {
     'PATCH /projects/{project}/grants/{grant}': async () => [
       { path: `/projects/team/grants/${await grantOf('guest')}`, body: { role: 'project-creator' } },
     ],
-    'POST /projects': async () => {
-      await pushImage(people.root.registry, 'loose/app', 'latest')
-      return [{ path: '/projects', body: { name: 'loose' } }]
-    },
     'POST /trash/{trash}/restore': async () => [
       { path: `/trash/${await orphan()}/restore`, body: {} },
       { path: `/trash/${await trashed()}/restore`, body: { name: `mine/${name()}` } },
@@ -282,12 +278,23 @@ suite('a token without scopes', () => {
 
   test('is judged for every verb that changes something', () => {
     const changing = allRouteContracts.filter(({ method }) => method !== 'GET').map(({ method, path }) => `${method} ${path}`)
-    const judged = new Set<string>([...Object.keys(ways), ...Object.values(giveNothing).flat(), ...asked])
+    const judged = new Set<string>([...Object.keys(ways), ...Object.values(giveNothing).flat(), ...asked, 'POST /projects'])
     assert.deepEqual(
       changing.filter((verb) => !judged.has(verb)),
       [],
       'say of each verb how it would put project:delete into other hands, or why it does not',
     )
+  })
+
+  test('makes nobody but its owner the administrator of repositories that a project is made around, and nobody who may not delete them', async () => {
+    await pushImage(people.root.registry, 'loose/app', 'latest')
+    const updater = await people.add(name())
+    await people.grant(updater, await roleOf('project:update', 'repository:delete'), 'library')
+    await made('/grants', { subject: { kind: 'user', id: updater.id }, role: 'project-creator' })
+    const refused = await updater.call('POST', '/projects', { name: 'loose' })
+    assert.equal(refused.body['code'], 'CONFLICT')
+    assert.equal((await byToken('POST', '/projects', { name: 'loose' })).status, 201)
+    assert.deepEqual(await deletersOf('loose/app'), [])
   })
 
   test('and what is in the trash is not for whoever has a project above its name since', async () => {

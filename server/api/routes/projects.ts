@@ -68,8 +68,7 @@ export const createProject = defineRoute({
   summary: 'Make a project; the caller becomes its administrator. Repositories whose names begin with its name become its own.',
   demand: { who: 'signed-in' },
   alsoNeeds:
-    '`project:create` on the project above, or on everything where there is none above; people need none at the top where the setting `projectCreation` is `everyone`; with repositories that are there already `project:update` and `repository:delete` where they are',
-  elevationWhen: 'repositories of another project, or the former name of one, come to it',
+    '`project:create` on the project above, or on everything where there is none above; people need none at the top where the setting `projectCreation` is `everyone`; around repositories that are there already `project:delete` on the project that they are in',
   body: strictObject({ name, description: Type.Optional(description), isPublic: Type.Optional(Type.Boolean()) }),
   response: projectDetails,
   status: 201,

@@ -84,17 +84,22 @@ export async function requireCreation({ access, directory, ports }: HttpParts, p
 
 /**
  * The project from which the name may be taken: the one that answers there now, if the caller may change it. Else throws CONFLICT where one does. Whoever takes
- * repositories along, or the clients that a redirect leads, may do with them what they want: that takes the proof of the person, and with repositories the
- * right to delete them there.
+ * repositories along administers them from then on: that takes the right to delete the project that they are in.
  */
 async function requireName({ access, directory }: HttpParts, principal: Principal, name: string): Promise<number | undefined> {
   const { isTaken, isHeld, isRedirected, owner } = await readNameClaim(directory, name)
   if (isTaken) throw nameNotFree()
   if (!isHeld) return undefined
-  const needed = isRedirected ? (['project:update'] as const) : (['project:update', 'repository:delete'] as const)
+  const needed = isRedirected ? (['project:update'] as const) : (['project:delete'] as const)
   for (const permission of needed) if (!(await access.may(principal, permission, { project: owner.name }))) throw nameNotFree()
-  await requireElevation(directory, principal, isRedirected ? 'project:delete' : 'repository:move')
   return owner.id
+}
+
+/** For a project that others may administer: whoever gets a former name gets the clients that it leads, which takes the proof of the person. */
+async function requireProvedName(parts: HttpParts, principal: Principal, name: string): Promise<number | undefined> {
+  const owner = await requireName(parts, principal, name)
+  if (owner !== undefined) await requireElevation(parts.directory, principal, 'project:delete')
+  return owner
 }
 
 /** The projects below the name, if the caller administers each. Else throws CONFLICT: whoever makes a project administers what is below it. */
@@ -221,7 +226,7 @@ export const projectRoutes: readonly ServedRoute[] = [
   serve(routes.renameProject, async ({ parts, principal, project, body, ifMatch, who }) => {
     requireProjectName(body.name)
     if (body.name !== project.name) await requireCreation(parts, principal, body.name)
-    const allowed = () => (body.name === project.name ? undefined : requireName(parts, principal, body.name))
+    const allowed = () => (body.name === project.name ? undefined : requireProvedName(parts, principal, body.name))
     await allowed()
     const mayLeave = await requireLeaving(parts, principal, { from: project.name, to: body.name })
     const mayEnter = await idsAbove(parts.directory, body.name)
