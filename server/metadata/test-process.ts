@@ -12,7 +12,18 @@ const [, , file = '', what = '', label = '', count = 'Infinity'] = process.argv
 
 /** Written before the next statement runs, whatever happens to the process then. */
 function say(line: string): void {
-  writeSync(1, `${line}\n`)
+  for (let left = Buffer.from(`${line}\n`); left.length > 0;) left = left.subarray(written(left))
+}
+
+/** A pipe whose reader is behind takes nothing for a while. */
+function written(bytes: Buffer): number {
+  try {
+    return writeSync(1, bytes)
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'EAGAIN') throw error
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    return 0
+  }
 }
 
 async function write(): Promise<void> {

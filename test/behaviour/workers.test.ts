@@ -165,7 +165,7 @@ suite('berth serve --workers', () => {
     isOver = true
     await asking
     assert.deepEqual([...statuses], [200])
-    assert.equal(childrenOf(berth.child.pid).length, 2)
+    await until('two are left', () => childrenOf(berth.child.pid).length === 2)
   })
 
   test('a keeper that is killed takes its workers along, and the next finds no lock', async () => {
