@@ -64,7 +64,12 @@ async function groupOf(tx: Transactor, { id, name = '' }: SubjectWanted): Promis
 async function groupNamed(reader: Reader | Transactor, name: string): Promise<number | undefined> {
   const meant = await groupMeant(reader, name)
   if (meant.id !== undefined || meant.candidates.length === 0) return meant.id
-  throw refusal(`several groups are called ${name}: say which one, ${meant.candidates.join(' or ')}`)
+  const [only] = meant.candidates
+  const message =
+    meant.candidates.length === 1
+      ? `no directory has shown a group of this DN yet; if another provider's is meant, say so: ${only ?? ''}`
+      : `several groups are called ${name}: say which one, ${meant.candidates.join(' or ')}`
+  throw refusal(message)
 }
 
 async function robotOf(tx: Transactor, wanted: SubjectWanted): Promise<FoundSubject> {

@@ -84,6 +84,19 @@ suite('a name of a group', () => {
     assert.equal(await meant(second), `corp ${second}`)
   })
 
+  test('that is a whole DN means a directory’s group, and not one that another provider calls so', async () => {
+    await using place = await staged()
+    const { directory, meant } = place
+    const dn = `cn=secret-ops,${base}`
+    await come(directory, place.keycloak, { [dn]: dn })
+    assert.deepEqual(await meant(dn), [`kc:${dn}`])
+    assert.deepEqual(await meant(dn.toUpperCase()), [`kc:${dn}`])
+    assert.equal(await meant(`kc:${dn}`), `kc ${dn}`)
+    await come(directory, place.corp, { [dn]: 'secret-ops' })
+    assert.equal(await meant(`corp:${dn}`), `corp ${dn}`)
+    assert.notEqual(await meant(dn), `kc ${dn}`)
+  })
+
   test('that a directory has in another attribute than the DN is kept beside another’s', async () => {
     await using place = await staged()
     const { directory, meant } = place

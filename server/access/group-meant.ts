@@ -25,9 +25,19 @@ export async function groupMeant(reader: Reader | Transactor, text: string): Pro
   // A group's own name may look like another's with its provider.
   const found = [...new Map([...bare, ...ofProvider].map((group) => [group.id, group])).values()]
   const [only] = found
-  return only !== undefined && found.length === 1
-    ? { id: only.id }
-    : { candidates: found.slice(0, shownMax).map((group) => saidOf(group, found)) }
+  const isKnown = only !== undefined && found.length === 1 && (ofProvider.length > 0 || !(await isForged(reader, text, only)))
+  return isKnown ? { id: only.id } : { candidates: found.slice(0, shownMax).map((group) => saidOf(group, found)) }
+}
+
+/**
+ * A whole DN means a group of a directory, which Berth may not have seen yet. Other providers can call a group so, too: theirs is meant with the provider before
+ * it alone.
+ */
+async function isForged(reader: Reader | Transactor, text: string, { provider }: GroupRecord): Promise<boolean> {
+  const isWholeDn = /^[^=,]+=.*,[^=,]+=/.test(text) && normalizeDn(text) !== undefined
+  if (!isWholeDn || provider === null) return false
+  const row = await reader.selectFrom('providers').select('kind').where('name', '=', provider).executeTakeFirst()
+  return row?.kind !== 'ldap'
 }
 
 /** What of a DN begins with `cn=`, for groups of directories that are called so by its first part. */
