@@ -1,44 +1,25 @@
 /**
- * The composition root: builds each room by hand from a {@link Config} and wires them. It alone names concrete drivers.
+ * The composition root: builds each room by hand from a {@link Config} and wires them. With its neighbours it alone names concrete drivers.
  *
  * {@link open} gives the rooms without a listener, for commands that work on the data; {@link serve} adds the listener, the periodic work and
- * the orderly end. To add a store or a database, add it to {@link openStore} or {@link openMetadata}; to let a feature have a say in pushes and
- * pulls, add it to the lists of {@link hooksOf}.
+ * the orderly end; what commands do with the data is data-work.ts. To add a store or a database, add it to open-store.ts or open-database.ts; to let a
+ * feature have a say in pushes and pulls, add it to the lists of {@link hooksOf}.
  */
 import { hostname } from 'node:os'
-import { dirname } from 'node:path'
 import type { Access } from '#access/access.ts'
-import { operatorRights } from '#access/acting.ts'
 import { ensureAdministrator, type NewAdministrator } from '#access/administrator.ts'
-import { operator, setPasswordAtConsole } from '#access/user-passwords.ts'
-import { createUser } from '#access/users.ts'
 import type { Directory } from '#access/directory.ts'
-import { startAnew, type FreshStart } from '#access/start-anew.ts'
-import { resealSecrets as reseal, type ResealReport } from '#access/reseal.ts'
 import type { TokenDesk } from '#access/token-desk.ts'
 import { watchAccess } from '#access/epoch.ts'
-import type { BlobStore } from '#blobs/blob-store.ts'
-import { makeDirectory } from '#blobs/directories.ts'
-import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { measureStore } from '#blobs/measured-store.ts'
-import { createMemoryStore } from '#blobs/memory.ts'
-import { openObjectBackend } from '#blobs/open-backend.ts'
-import type { StoreMark } from '#blobs/store-mark.ts'
-import type { Config, PostgresConfig } from '#config/config.ts'
-import { databaseFileOf, describeDatabase } from '#config/database-place.ts'
+import type { Config } from '#config/config.ts'
 import { createActivityStream, type ActivityStream } from '#events/dispatch.ts'
 import { createAudit, type Audit } from '#features/audit.ts'
 import { createAuditStream, type AuditStream } from '#features/audit-stream.ts'
-import { adoptIfNeeded, adoptRegistry2, type AdoptionOptions, type AdoptionParts, type AdoptionReport } from '#features/adopt.ts'
-import { nothingToAdopt, requireRegistry2Layout } from '#features/adopt-place.ts'
-import { exportRegistry2 as exportLayout, type ExportOptions, type ExportReport } from '#features/export-registry2.ts'
-import type { Diagnosis } from '#features/doctor-check.ts'
-import { examine } from '#features/doctor.ts'
+import { adoptIfNeeded } from '#features/adopt.ts'
 import { startHousekeeping } from '#features/housekeeping.ts'
-import { scrub as scrubBlobs, type Scrub, type ScrubResult } from '#features/scrub.ts'
 import { scrubFigures } from '#features/scrub-status.ts'
 import { markOf, settleStore, type StoreLook } from '#features/store-mark.ts'
-import { openTrashDesk as openDesk, type TrashDesk } from '#features/trash-desk.ts'
 import { startTagExpiry } from '#features/tag-expiry.ts'
 import { readUsageFigures } from '#features/usage-jobs.ts'
 import { createPullStatistics, type PullStatistics } from '#features/pull-statistics.ts'
@@ -51,40 +32,49 @@ import type { JobEnd, Jobs } from '#jobs/jobs.ts'
 import { jobCounts, queueSeconds } from '#jobs/list-jobs.ts'
 import { alone, inTurns, type InTurn } from '#jobs/while-leading.ts'
 import { createGarbageMetrics } from '#lib/garbage-metrics.ts'
-import { watchDatabase } from '#lib/database-metrics.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createLogger, flushLog } from '#lib/logging.ts'
 import { mergeMetrics, type MetricsPart } from '#lib/merged-metrics.ts'
 import { createMetrics, type Metrics } from '#lib/metrics.ts'
 import { watchScrub } from '#lib/scrub-metrics.ts'
 import { watchUsage } from '#lib/usage-metrics.ts'
-import { createObjectMetrics } from '#lib/object-metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import { watchPulls } from '#lib/pull-metrics.ts'
 import { programVersion } from '#lib/version.ts'
-import type { Metadata } from '#metadata/metadata.ts'
-import { refuseNetworkFileSystem } from '#metadata/network-file-system.ts'
-import { inspectSqlite } from '#metadata/inspect-sqlite.ts'
-import type { SchemaState } from '#metadata/schema-state.ts'
-import { openSqlite } from '#metadata/sqlite.ts'
 import { sumTrash } from '#metadata/trash.ts'
-import { RegistryError } from '#oci/errors.ts'
 import { checkLayerUrls } from '#registry/check-layer-urls.ts'
 import { garbageJobName } from '#registry/collect-garbage-job.ts'
-import { collectGarbage as collect, type GarbageCollection, type GarbageReport } from '#registry/collect-garbage.ts'
-import { readGarbageStatus as readStatus, type GarbageStatus } from '#registry/garbage-status.ts'
+import { readGarbageStatus as readStatus } from '#registry/garbage-status.ts'
 import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
 import { recheckQuarantine } from '#registry/recheck-quarantine.ts'
 import type { Registry } from '#registry/registry.ts'
-import { readWaitingUntagged as readWaiting, type WaitingUntagged } from '#registry/waiting-untagged.ts'
-import { verifyUsageNow, type UsageVerification } from '#metadata/usage-verify.ts'
 import { jobKindsOf } from './job-kinds.ts'
 import { createLocalChecks } from './local-checks.ts'
 import { countDamage, watchAudit } from './watch-figures.ts'
-import { lockDatabase, refuseMemory, reserve } from './serving-lock.ts'
+import { refuseMemory, reserve } from './serving-lock.ts'
 import { certificateHook, openAcmeCertificates } from './open-certificates.ts'
 import { openAccess } from './open-access.ts'
-import { openObjectStore } from './open-store.ts'
+import { openStore } from './open-store.ts'
+import { openMetadata } from './open-database.ts'
+import { adoptionParts } from './data-work.ts'
+
+export {
+  collectGarbage,
+  createAccount,
+  examineInstallation,
+  exportRegistry2,
+  importRegistry2,
+  openTrashDesk,
+  readGarbageStatus,
+  readWaitingUntagged,
+  requireRegistry2,
+  resealSecrets,
+  scrub,
+  setAccountPassword,
+  startSecretsAnew,
+  verifyUsage,
+} from './data-work.ts'
+export { migrateDatabase, readMigrationState } from './open-database.ts'
 
 /** The wired rooms of one process. Disposing closes them in the order in which they lean on each other. */
 export interface Berth extends AsyncDisposable {
@@ -185,85 +175,6 @@ export async function open(
   }
 }
 
-async function openStore(
-  config: Config,
-  ports: Ports,
-  { mark, metrics }: { readonly mark: StoreMark | undefined; readonly metrics: Metrics },
-): Promise<BlobStore> {
-  const { storage } = config
-  const { clock, files } = ports
-  const object = openObjectBackend(config, ports)
-  if (object !== undefined) {
-    const count = createObjectMetrics(metrics.registry)
-    return openObjectStore(config, object, { ports, observe: (...measured) => count(object.backend.name, ...measured) })
-  }
-  if (storage.rootDirectory === undefined) return createMemoryStore({ clock })
-  await makeDirectory(files, storage.rootDirectory)
-  return createFilesystemStore({ rootDirectory: storage.rootDirectory, files, mark })
-}
-
-interface DatabaseSurroundings {
-  readonly ports: Ports
-  readonly log: Logger
-  readonly metrics?: Metrics
-}
-
-async function openMetadata({ database }: Config, surroundings: DatabaseSurroundings): Promise<Metadata> {
-  const { ports, log } = surroundings
-  if (database.driver === 'postgres') return await openServer(database, surroundings)
-  if (database.file !== ':memory:') await makePrivate(database.file, ports)
-  try {
-    return await openSqlite({ file: database.file, ports, log })
-  } catch (cause) {
-    throw new Error(`the database ${database.file} cannot be opened`, { cause })
-  }
-}
-
-/** The driver is loaded only where it is used. */
-async function openServer(database: PostgresConfig, { ports, log, metrics }: DatabaseSurroundings): Promise<Metadata> {
-  const { openPostgres } = await import('#metadata/postgres.ts')
-  try {
-    const metadata = await openPostgres({ ...database, ports, log })
-    if (metrics !== undefined) watchDatabase(metrics.registry, () => metadata.figures)
-    return metadata
-  } catch (cause) {
-    throw new Error(`the database ${describeDatabase(database)} cannot be opened`, { cause })
-  }
-}
-
-/** How far the schema is; undefined where there is no database yet. Changes nothing. */
-export async function readMigrationState({ database }: Config, ports: Ports = systemPorts): Promise<SchemaState | undefined> {
-  if (database.driver === 'postgres') {
-    const { inspectPostgres } = await import('#metadata/inspect-postgres.ts')
-    await using inspected = await inspectPostgres({ ...database, ports })
-    return stateOf(inspected)
-  }
-  const isThere = await ports.files.stat(database.file).then(
-    () => true,
-    () => false,
-  )
-  if (!isThere) return undefined
-  await using inspected = await inspectSqlite(database.file, ports.files)
-  return stateOf(inspected)
-}
-
-function stateOf({ applied, missing, unknown, mayServe }: SchemaState): SchemaState {
-  return { applied, missing, unknown, mayServe }
-}
-
-/** Brings the schema to this version's, which each start does too. Works beside running servers. */
-export async function migrateDatabase(config: Config, ports: Ports = systemPorts): Promise<void> {
-  const log = createLogger(config.log)
-  await using _database = await openMetadata(config, { ports, log })
-}
-
-/** Makes the file where it is missing, for SQLite would let everybody read it: it has hashes of passwords. */
-async function makePrivate(file: string, { files }: Ports): Promise<void> {
-  await makeDirectory(files, dirname(file))
-  await refuseNetworkFileSystem(file, files)
-  await using _made = await files.open(file, 'a', 0o600)
-}
-
 function optionsOf({ storage, database, limits, validation }: Config): Registry['options'] {
   return {
     deleteEnabled: storage.deleteEnabled,
@@ -286,106 +197,6 @@ function hooksOf({ validation }: Config, parts: Parameters<typeof recheckQuarant
     admission: [checkLayerUrls({ allow: validation.urlsAllow, deny: validation.urlsDeny })],
     missingContent: [recheckQuarantine(parts)],
   }
-}
-
-/** Adopts the data directory of registry:2 that the configuration names, without serving. Rejects for a store without a directory. */
-export async function importRegistry2(berth: Berth, options: AdoptionOptions): Promise<AdoptionReport> {
-  const parts = adoptionParts(berth)
-  if (parts === undefined) throw nothingToAdopt()
-  return adoptRegistry2(parts, options)
-}
-
-/** Throws where {@link importRegistry2} finds nothing, before {@link open} makes anything there. */
-export const requireRegistry2 = ({ storage }: Config): Promise<void> => requireRegistry2Layout(systemPorts.files, storage.rootDirectory)
-
-/** Writes everything into a directory that registry:2 can serve. */
-export function exportRegistry2({ config, registry, context }: Berth, options: ExportOptions): Promise<ExportReport> {
-  const { metadata, store } = registry
-  return exportLayout({ metadata, store, rootDirectory: config.storage.rootDirectory, context }, options)
-}
-
-/** Deletes what nothing references any more. `immediately` waits for nobody, and so rejects while a server runs on the data. */
-export async function collectGarbage({ config, registry }: Berth, options: GarbageCollection): Promise<GarbageReport> {
-  const waitsForNobody = options.immediately === true && options.dryRun !== true
-  if (waitsForNobody && config.database.driver === 'postgres')
-    throw new RegistryError('UNSUPPORTED', undefined, {
-      message: 'on PostgreSQL a collection cannot know that no server runs: let it wait for them, without --now',
-    })
-  const file = databaseFileOf(config.database)
-  using _lock = waitsForNobody && file !== undefined ? lockDatabase(file) : undefined
-  return await collect(registry, options)
-}
-
-/** What there is to free, and what the trash holds. */
-export function readGarbageStatus({ registry }: Berth): Promise<GarbageStatus> {
-  return readStatus(registry)
-}
-
-/** What a collection of untagged manifests does not take yet. */
-export function readWaitingUntagged({ registry }: Berth): Promise<WaitingUntagged> {
-  return readWaiting(registry)
-}
-
-/** Seals what is sealed under an older key under the first one of `secrets.keyfile`. Works beside a running server. */
-export function resealSecrets({ directory }: Berth): Promise<ResealReport> {
-  return reseal(directory)
-}
-
-/** Begins anew where the key of what is sealed is lost; says what does not open. */
-export function startSecretsAnew({ config, directory }: Berth): Promise<FreshStart> {
-  return startAnew(directory, config.tokens.algorithm)
-}
-
-/** Counts everything again and compares it with what is kept; `repair` sets right what is wrong. Works beside a running server, whose writes wait. */
-export function verifyUsage({ registry }: Berth, options: { readonly repair: boolean }): Promise<UsageVerification> {
-  return registry.metadata.write(verifyUsageNow, options)
-}
-
-/** Reads every blob and compares it with its digest. */
-export function scrub({ registry }: Berth, options: Scrub): Promise<ScrubResult> {
-  return scrubBlobs(registry, options)
-}
-
-/** The trash and the history of tags, past all rights. Works beside a running server. */
-export function openTrashDesk({ registry }: Berth): TrashDesk {
-  return openDesk(registry)
-}
-
-/** Looks at what a registry of this configuration stands on, whether one runs or not. Changes nothing. */
-export function examineInstallation(loaded: { readonly config: Config; readonly warnings: readonly string[] }): Promise<Diagnosis[]> {
-  return examine({ ...loaded, ports: systemPorts })
-}
-
-/** What an account made at the console is made from. */
-export interface ConsoleAccount {
-  readonly name: string
-  readonly displayName?: string | undefined
-  readonly email?: string | undefined
-  readonly isAdministrator: boolean
-  /** None: an identity provider, or a password set later, opens it. */
-  readonly password?: string | undefined
-}
-
-/** Makes an account past all rights: whoever holds the data may. Works beside a running server. */
-export async function createAccount({ registry, context }: Berth, account: ConsoleAccount): Promise<void> {
-  const { displayName = '', email = '', ...rest } = account
-  const parts = { metadata: registry.metadata, ports: context.ports }
-  await createUser(parts, { displayName, email, ...rest }, { who: operator, rights: operatorRights })
-}
-
-/** Sets the password of an account and enables it, past all rights, for those who are locked out. Works beside a running server. */
-export async function setAccountPassword(
-  { registry, context }: Berth,
-  change: { readonly name: string; readonly password: string },
-): Promise<void> {
-  await setPasswordAtConsole({ metadata: registry.metadata, ports: context.ports }, change)
-}
-
-function adoptionParts({ config, registry, context }: Berth): AdoptionParts | undefined {
-  const { rootDirectory, garbageDelayMs } = config.storage
-  if (rootDirectory === undefined) return undefined
-  const { metadata, store } = registry
-  return { metadata, storeName: store.name, rootDirectory, garbageDelayMs, manifestBytes: config.limits.manifestBytes, context }
 }
 
 /** A registry that answers. */

@@ -19,7 +19,7 @@ import { gcsRefusal } from './gcs-error.ts'
 import type { GcsConnection } from './gcs-requests.ts'
 import type { GcsSigner } from './gcs-sign.ts'
 import { isAbsent } from './object-error.ts'
-import { headerOf, type S3Answer } from './s3-requests.ts'
+import { headerOf, type ObjectAnswer } from './object-http.ts'
 import { encodePath } from './s3-sign.ts'
 import { elements, escapeXml, textOf } from './s3-xml.ts'
 
@@ -216,7 +216,7 @@ function stringOf(value: unknown): string {
 }
 
 /** Of the whole object, from an answer for a part of it. */
-function sizeOf({ statusCode, headers }: S3Answer, range: { readonly start: number } | undefined): number {
+function sizeOf({ statusCode, headers }: ObjectAnswer, range: { readonly start: number } | undefined): number {
   if (range === undefined) return Number(headerOf(headers, 'content-length') ?? headerOf(headers, 'x-goog-stored-content-length'))
   const [, start, total] = /^bytes (\d+)-\d+\/(\d+)$/.exec(headerOf(headers, 'content-range') ?? '') ?? []
   if (statusCode === 206 && Number(start) === range.start) return Number(total)

@@ -11,7 +11,8 @@ import {
   type ReadObject,
 } from './object-backend.ts'
 import { isAbsent } from './object-error.ts'
-import { headerOf, refusalOf, S3Connection, type S3Answer, type S3ConnectionOptions, type S3Place } from './s3-requests.ts'
+import { headerOf, type ObjectAnswer } from './object-http.ts'
+import { refusalOf, S3Connection, type S3ConnectionOptions, type S3Place } from './s3-requests.ts'
 import { elements, escapeXml, textOf } from './s3-xml.ts'
 
 export interface S3BackendOptions extends S3ConnectionOptions {
@@ -245,14 +246,14 @@ function bytesOf(xml: string): ObjectBytes {
   return { pieces: [bytes], sizeBytes: bytes.length }
 }
 
-function etagOf(headers: S3Answer['headers']): string {
+function etagOf(headers: ObjectAnswer['headers']): string {
   const etag = headerOf(headers, 'etag')
   if (etag === undefined) throw new ObjectError('passing', 'the object store gave no etag')
   return etag
 }
 
 /** Of the whole object, from an answer for a part of it; what was not asked for is refused. */
-function sizeOf({ statusCode, headers }: S3Answer, range: { start: number; end: number } | undefined): number {
+function sizeOf({ statusCode, headers }: ObjectAnswer, range: { start: number; end: number } | undefined): number {
   if (range === undefined) return Number(headerOf(headers, 'content-length'))
   const [, start, , total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headerOf(headers, 'content-range') ?? '') ?? []
   if (statusCode === 206 && Number(start) === range.start) return Number(total)

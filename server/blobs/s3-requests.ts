@@ -1,9 +1,8 @@
 /** Sends signed requests to an S3 service, and says what its answers mean. */
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
-import type { Agent, Dispatcher } from 'undici'
 import type { Clock } from '#lib/ports.ts'
 import { ObjectError, type ObjectBytes, type ObjectFault } from './object-backend.ts'
+import { headerOf, ObjectHttp, readText, type ObjectAnswer } from './object-http.ts'
 import { encodePath, encodeQuery, S3Signer, unsignedPayload, type S3Credentials } from './s3-sign.ts'
 import { textOf } from './s3-xml.ts'
 
@@ -37,13 +36,6 @@ export interface S3Request {
   readonly signal: AbortSignal
 }
 
-export type S3Answer = Dispatcher.ResponseData
-
-/** Enough for all uploads and pulls of a process; more wait in line. */
-const connectionsMax = 128
-const errorBytesMax = 64 * 1024
-const restMs = 30_000
-
 /** The URL of a key. */
 export function placeOf(
   { endpoint, bucket, isPathStyle }: S3Place,
@@ -59,7 +51,7 @@ export function placeOf(
 export class S3Connection implements AsyncDisposable {
   readonly #options: S3ConnectionOptions
   readonly #signer: S3Signer
-  #agent: Promise<Agent> | undefined
+  readonly #http: ObjectHttp
   /** What the service's clock is ahead of ours, once it refused us for it. */
   #skewMs = 0
   #mustRefresh = false
@@ -67,17 +59,18 @@ export class S3Connection implements AsyncDisposable {
   constructor(options: S3ConnectionOptions) {
     this.#options = options
     this.#signer = new S3Signer(options.place.region)
+    this.#http = new ObjectHttp({ skipVerify: options.skipVerify })
   }
 
   /** The answer, with a status below 300; others are thrown as {@link ObjectError}. Whoever gets it reads its body. */
-  async send(request: S3Request): Promise<S3Answer> {
+  async send(request: S3Request): Promise<ObjectAnswer> {
     const answer = await this.#sendOnce(request)
     if (answer.statusCode < 300) return answer
     throw this.#refusal(answer, await readText(answer))
   }
 
   /** As {@link send}, for answers that say everything in their text. */
-  async ask(request: S3Request): Promise<{ readonly text: string; readonly headers: S3Answer['headers'] }> {
+  async ask(request: S3Request): Promise<{ readonly text: string; readonly headers: ObjectAnswer['headers'] }> {
     const answer = await this.send(request)
     return { text: await readText(answer), headers: answer.headers }
   }
@@ -91,9 +84,7 @@ export class S3Connection implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const agent = await this.#agent
-    this.#agent = undefined
-    await agent?.destroy()
+    await this.#http[Symbol.asyncDispose]()
   }
 
   #now(): number {
@@ -110,7 +101,7 @@ export class S3Connection implements AsyncDisposable {
     }
   }
 
-  async #sendOnce({ method, key, query = {}, headers = {}, body, signal }: S3Request): Promise<S3Answer> {
+  async #sendOnce({ method, key, query = {}, headers = {}, body, signal }: S3Request): Promise<ObjectAnswer> {
     const { place, userAgent } = this.#options
     const { host, path } = placeOf(place, key)
     const encodedQuery = encodeQuery(query)
@@ -118,20 +109,14 @@ export class S3Connection implements AsyncDisposable {
     if (body !== undefined || method === 'PUT') plain['content-length'] = String(body?.sizeBytes ?? 0)
     if (userAgent !== undefined) plain['user-agent'] = userAgent
     const signed = this.#signer.sign({ method, host, path, query: encodedQuery, headers: plain }, await this.#credentials(), this.#now())
-    const agent = await (this.#agent ??= this.#connect())
-    try {
-      return await agent.request({
-        origin: `${place.endpoint.protocol}//${host}`,
-        path: encodedQuery === '' ? path : `${path}?${encodedQuery}`,
-        method,
-        headers: signed,
-        body: bodyOf(body),
-        signal,
-      })
-    } catch (cause) {
-      signal.throwIfAborted()
-      throw new ObjectError('passing', 'the object store did not answer', { code: codeOf(cause), cause })
-    }
+    return await this.#http.request({
+      origin: `${place.endpoint.protocol}//${host}`,
+      path: encodedQuery === '' ? path : `${path}?${encodedQuery}`,
+      method,
+      headers: signed,
+      body,
+      signal,
+    })
   }
 
   /** Over TLS the body is guarded already; without it the store checks that what came is what was signed. */
@@ -142,19 +127,7 @@ export class S3Connection implements AsyncDisposable {
     return hash.digest('hex')
   }
 
-  async #connect(): Promise<Agent> {
-    const undici = await import('undici')
-    return new undici.Agent({
-      connections: connectionsMax,
-      keepAliveTimeout: 15_000,
-      // What is too late is for object-retry.ts to say; these end what nobody waits for any more.
-      headersTimeout: 0,
-      bodyTimeout: restMs,
-      connect: { timeout: 5_000, rejectUnauthorized: this.#options.skipVerify !== true },
-    })
-  }
-
-  #refusal(answer: S3Answer, text: string): ObjectError {
+  #refusal(answer: ObjectAnswer, text: string): ObjectError {
     const { statusCode, headers } = answer
     const code = textOf(text, 'Code') ?? String(statusCode)
     if (code === 'RequestTimeTooSkewed') this.#skewMs = Date.parse(headerOf(headers, 'date') ?? '') - this.#options.clock.now() || 0
@@ -196,7 +169,7 @@ const busy = new Set([
 /** What an answer above 299, or an error in one of 200, means. */
 export function refusalOf(
   status: number,
-  { code, headers = {} }: { readonly code: string; readonly headers?: S3Answer['headers'] },
+  { code, headers = {} }: { readonly code: string; readonly headers?: ObjectAnswer['headers'] },
 ): ObjectError {
   const region = headerOf(headers, 'x-amz-bucket-region')
   const seconds = Number(headerOf(headers, 'retry-after'))
@@ -221,37 +194,4 @@ function faultOf(status: number, code: string): ObjectFault {
   if (passing.has(code)) return 'passing'
   if (code === 'NoSuchBucket') return 'refused'
   return faultsByStatus[status] ?? (status >= 500 ? 'busy' : 'refused')
-}
-
-/** The first value of a header. */
-export function headerOf(headers: S3Answer['headers'], name: string): string | undefined {
-  const value = headers[name]
-  return Array.isArray(value) ? value[0] : value
-}
-
-async function readText(answer: S3Answer): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let sizeBytes = 0
-  const limit = answer.statusCode < 300 ? Infinity : errorBytesMax
-  try {
-    for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
-      chunks.push(chunk)
-      sizeBytes += chunk.length
-      if (sizeBytes > limit) break
-    }
-  } catch (cause) {
-    if (answer.statusCode < 300) throw new ObjectError('passing', 'the answer was cut', { cause })
-  }
-  return Buffer.concat(chunks).toString('utf8')
-}
-
-function bodyOf(body: ObjectBytes | undefined): Uint8Array | Readable | null {
-  if (body === undefined) return null
-  const [first, ...others] = body.pieces
-  if (first === undefined) return new Uint8Array()
-  return others.length === 0 ? first : Readable.from(body.pieces, { objectMode: false })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'passing'
 }

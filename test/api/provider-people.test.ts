@@ -1,39 +1,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { ensureLocalProvider } from '#access/local-provider.ts'
-import { startFakeLdap, type FakeDirectory } from '../../server/access/test-ldap-server.ts'
+import { startFakeLdap } from '../../server/access/test-ldap-server.ts'
 import { basicAuthorization, sendRequest } from '../support/http-client.ts'
+import { devs, directoryOfAlice, loopback, settingsFor } from './alice-of-ldap.ts'
 import { openPeople } from './people.ts'
-
-const people = 'ou=people,dc=example,dc=org'
-const devs = 'cn=devs,ou=groups,dc=example,dc=org'
-
-function fakeOf(state: { isGone: boolean; groups: readonly string[] }): FakeDirectory {
-  return {
-    bind: (dn, password) => (dn.startsWith('cn=reader') || password === 'wonderland' ? { code: 0 } : { code: 49 }),
-    search: (request) =>
-      state.isGone || !request.includes('alice')
-        ? []
-        : [
-            {
-              dn: `uid=alice,${people}`,
-              attributes: {
-                entryUUID: ['id-of-alice'],
-                uid: ['Alice'],
-                cn: ['Alice A'],
-                mail: ['a@example.org'],
-                memberOf: [...state.groups],
-              },
-            },
-          ],
-  }
-}
-
-function settingsFor(url: string) {
-  return { urls: [url], searchBase: people, bindDn: 'cn=reader,dc=example,dc=org', bindPassword: 'canary-of-the-bind', timeoutMs: 2000 }
-}
-
-const loopback = { outgoing: { allowedNetworks: ['loopback'] } }
 
 suite('providers and the people whom they vouch for', () => {
   test('the record of a new provider with a secret says when it was switched on', async () => {
@@ -59,7 +30,7 @@ suite('providers and the people whom they vouch for', () => {
   })
 
   test('a test with somebody’s password is held back as their sign-ins are, and the record says who and how it ended', async () => {
-    await using directory = await startFakeLdap(fakeOf({ isGone: false, groups: [] }))
+    await using directory = await startFakeLdap(directoryOfAlice({ isGone: false, groups: [] }))
     await using place = await openPeople(loopback)
     const { root } = place
     const settings = settingsFor(directory.url)
@@ -90,7 +61,7 @@ suite('providers and the people whom they vouch for', () => {
 
   test('other groups that are required or make administrators count at the next request, for tokens too', async () => {
     const state = { isGone: false, groups: [devs] as readonly string[] }
-    await using directory = await startFakeLdap(fakeOf(state))
+    await using directory = await startFakeLdap(directoryOfAlice(state))
     await using place = await openPeople(loopback)
     const { root } = place
     await ensureLocalProvider(place.rooms.registry.metadata, place.rooms.accounts.ports.clock)

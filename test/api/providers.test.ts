@@ -3,40 +3,11 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { suite, test } from 'node:test'
-import { startFakeLdap, type FakeDirectory } from '../../server/access/test-ldap-server.ts'
+import { startFakeLdap } from '../../server/access/test-ldap-server.ts'
 import { runVerb } from '../../cli/test-verb.ts'
 import { basicAuthorization, sendRequest } from '../support/http-client.ts'
+import { devs, directoryOfAlice, loopback, people, settingsFor } from './alice-of-ldap.ts'
 import { openPeople, password } from './people.ts'
-
-const people = 'ou=people,dc=example,dc=org'
-const devs = 'cn=devs,ou=groups,dc=example,dc=org'
-
-function fakeOf(state: { isGone: boolean; groups: readonly string[] }): FakeDirectory {
-  return {
-    bind: (dn, password) => (dn.startsWith('cn=reader') || password === 'wonderland' ? { code: 0 } : { code: 49 }),
-    search: (request) =>
-      state.isGone || !request.includes('alice')
-        ? []
-        : [
-            {
-              dn: `uid=alice,${people}`,
-              attributes: {
-                entryUUID: ['id-of-alice'],
-                uid: ['Alice'],
-                cn: ['Alice A'],
-                mail: ['a@example.org'],
-                memberOf: [...state.groups],
-              },
-            },
-          ],
-  }
-}
-
-function settingsFor(url: string) {
-  return { urls: [url], searchBase: people, bindDn: 'cn=reader,dc=example,dc=org', bindPassword: 'canary-of-the-bind', timeoutMs: 2000 }
-}
-
-const loopback = { outgoing: { allowedNetworks: ['loopback'] } }
 
 suite('identity providers over the API', () => {
   test('a provider is made, read, changed and removed, and its secret never comes back', async () => {
@@ -138,7 +109,7 @@ suite('identity providers over the API', () => {
 
   test('somebody of a directory signs in by /v2 and the API, gets the rights of their groups, and loses them with the groups', async () => {
     const state = { isGone: false, groups: [devs] as readonly string[] }
-    await using directory = await startFakeLdap(fakeOf(state))
+    await using directory = await startFakeLdap(directoryOfAlice(state))
     await using place = await openPeople(loopback)
     await place.root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings: settingsFor(directory.url) })
     const get = (path: string, password: string) =>
@@ -165,7 +136,7 @@ suite('identity providers over the API', () => {
 
   test('a test tells each step, finds people, and tells nothing of a server that may not be asked', async () => {
     const state = { isGone: false, groups: [devs] as readonly string[] }
-    await using directory = await startFakeLdap(fakeOf(state))
+    await using directory = await startFakeLdap(directoryOfAlice(state))
     await using place = await openPeople(loopback)
     const { root } = place
     await root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings: settingsFor(directory.url) })
@@ -188,7 +159,7 @@ suite('identity providers over the API', () => {
   })
 
   test('somebody whose name is another account’s is not let in, and log, audit and test say why', async () => {
-    await using directory = await startFakeLdap(fakeOf({ isGone: false, groups: [devs] }))
+    await using directory = await startFakeLdap(directoryOfAlice({ isGone: false, groups: [devs] }))
     await using place = await openPeople(loopback)
     const { root } = place
     await place.add('alice')
@@ -252,7 +223,7 @@ suite('identity providers over the API', () => {
   })
 
   test('a grant names a group of a directory by its DN in any spelling, once a member has signed in', async () => {
-    await using directory = await startFakeLdap(fakeOf({ isGone: false, groups: [devs] }))
+    await using directory = await startFakeLdap(directoryOfAlice({ isGone: false, groups: [devs] }))
     await using place = await openPeople(loopback)
     const { root } = place
     await root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings: settingsFor(directory.url) })
@@ -274,7 +245,7 @@ suite('identity providers over the API', () => {
   })
 
   test('a grant for a group that two directories have says whose, or is refused with both', async () => {
-    await using directory = await startFakeLdap(fakeOf({ isGone: false, groups: [devs] }))
+    await using directory = await startFakeLdap(directoryOfAlice({ isGone: false, groups: [devs] }))
     const others = 'cn=devs,ou=partners,dc=example,dc=org'
     await using partner = await startFakeLdap({
       bind: () => ({ code: 0 }),
@@ -346,7 +317,7 @@ suite('identity providers over the API', () => {
   })
 
   test('a test says which account somebody has, or will get', async () => {
-    await using directory = await startFakeLdap(fakeOf({ isGone: false, groups: [] }))
+    await using directory = await startFakeLdap(directoryOfAlice({ isGone: false, groups: [] }))
     await using place = await openPeople(loopback)
     const { root } = place
     await root.call('POST', '/providers', { name: 'corp', kind: 'ldap', settings: settingsFor(directory.url) })

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { ObjectError } from '#blobs/object-backend.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
-import { RegistryError } from '#oci/errors.ts'
 import { startGcsDouble, type GcsDouble, type GcsFaults } from '../support/gcs-double.ts'
 import { gcsBackend, makeGcsBucket, openGcs } from './gcs-fixture.ts'
-import { bytesOf, keyFor, put, upload, uploadIds, type OpenStore } from './store-fixture.ts'
+import { testCrashes } from './object-crash.suite.ts'
+import { bytesOf, put, uploadIds, type OpenStore } from './store-fixture.ts'
 
 const mebibyte = 1024 ** 2
 const signal = new AbortController().signal
-const withCode = (code: string) => (error: unknown) => error instanceof RegistryError && error.code === code
 
 /** Pauses between attempts pass in a hundredth of their time. */
 const hurried: Ports = {
@@ -107,38 +106,7 @@ suite('a bad day of Google Cloud Storage', () => {
     })
   })
 
-  test('a process that dies between its parts and their completion leaves an upload that goes on elsewhere', async () => {
-    await scene(async ({ store, double, bucket, another }) => {
-      const bytes = randomBytes(90 * mebibyte)
-      const uploadId = randomUUID()
-      const dead = await another()
-      const writer = await dead.store.openUpload(uploadId, 0)
-      for (let at = 0; at < bytes.length; at += mebibyte) await writer.write(bytes.subarray(at, at + mebibyte))
-      const durable = (await store.statUpload(uploadId))?.sizeBytes ?? 0
-      assert.equal(durable, 64 * mebibyte)
-      {
-        await using other = await store.openUpload(uploadId, durable)
-        await other.write(bytes.subarray(durable))
-        await other.sync()
-        await assert.rejects(writer.sync(), withCode('BLOB_UPLOAD_BUSY'))
-      }
-      const key = keyFor(store, uploadId, bytes)
-      await store.commitUpload(uploadId, key)
-      assert.ok(bytes.equals((await bytesOf(store, key)) ?? Buffer.alloc(0)))
-      await store.delete([key])
-      assert.equal(double.buckets.get(bucket)?.uploads.size, 0)
-    })
-  })
-
-  test('parts that a crash left without a state are listed for the janitor, and go', async () => {
-    await scene(async ({ store, double, bucket, leftovers }) => {
-      const uploadId = await upload(store, [randomBytes(20 * mebibyte)])
-      double.buckets.get(bucket)?.objects.delete(`registry/uploads/${uploadId}`)
-      assert.deepEqual(await uploadIds(store), [uploadId])
-      await store.abortUpload(uploadId)
-      assert.deepEqual(await leftovers?.(), [])
-    })
-  })
+  testCrashes(scene)
 
   test('a bucket that is not there, and a key that is not the account’s, are refusals and not absence', async () => {
     await using double = await startGcsDouble()

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { suite, test } from 'node:test'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { startS3Double, type Faults, type S3Double } from '../support/s3-double.ts'
 import { openS3, type S3Variation } from './s3-fixture.ts'
+import { testCrashes } from './object-crash.suite.ts'
 import { bytesOf, keyFor, put, upload, uploadBytes, uploadIds, type OpenStore } from './store-fixture.ts'
 
 const mebibyte = 1024 ** 2
@@ -124,40 +125,7 @@ suite('a bad day of an object store', () => {
     })
   })
 
-  test('a process that dies between its parts and their completion leaves an upload that goes on elsewhere', async () => {
-    await scene(async ({ store, double, bucket, another }) => {
-      const bytes = randomBytes(90 * mebibyte)
-      const uploadId = randomUUID()
-      const dead = await another()
-      const writer = await dead.store.openUpload(uploadId, 0)
-      for (let at = 0; at < bytes.length; at += mebibyte) await writer.write(bytes.subarray(at, at + mebibyte))
-      // Nothing was synced: what counts is what the checkpoints say.
-      const durable = (await store.statUpload(uploadId))?.sizeBytes ?? 0
-      assert.equal(durable, 64 * mebibyte)
-      {
-        await using other = await store.openUpload(uploadId, durable)
-        await other.write(bytes.subarray(durable))
-        await other.sync()
-        // The first one wakes up: it can neither go on nor take the upload away.
-        await assert.rejects(writer.sync(), withCode('BLOB_UPLOAD_BUSY'))
-      }
-      const key = keyFor(store, uploadId, bytes)
-      await store.commitUpload(uploadId, key)
-      assert.ok(bytes.equals((await bytesOf(store, key))!))
-      await store.delete([key])
-      assert.equal(double.buckets.get(bucket)?.uploads.size, 0)
-    })
-  })
-
-  test('parts that a crash left without a state are listed for the janitor, and go', async () => {
-    await scene(async ({ store, double, bucket, leftovers }) => {
-      const uploadId = await upload(store, [randomBytes(20 * mebibyte)])
-      double.buckets.get(bucket)?.objects.delete(`registry/uploads/${uploadId}`)
-      assert.deepEqual(await uploadIds(store), [uploadId])
-      await store.abortUpload(uploadId)
-      assert.deepEqual(await leftovers?.(), [])
-    })
-  })
+  testCrashes(scene)
 
   for (const what of ['error in 200', 'lose'] as const) {
     test(`a completion answered with ${what === 'lose' ? 'nothing' : 'an error in a 200'} is done once, whatever its answer`, async () => {

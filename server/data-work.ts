@@ -1,0 +1,124 @@
+/** What commands do with the data of an opened Berth, mostly beside a running server: each a few lines that call one room. */
+import { operatorRights } from '#access/acting.ts'
+import { operator, setPasswordAtConsole } from '#access/user-passwords.ts'
+import { createUser } from '#access/users.ts'
+import { startAnew, type FreshStart } from '#access/start-anew.ts'
+import { resealSecrets as reseal, type ResealReport } from '#access/reseal.ts'
+import type { Config } from '#config/config.ts'
+import { databaseFileOf } from '#config/database-place.ts'
+import { adoptRegistry2, type AdoptionOptions, type AdoptionParts, type AdoptionReport } from '#features/adopt.ts'
+import { nothingToAdopt, requireRegistry2Layout } from '#features/adopt-place.ts'
+import { exportRegistry2 as exportLayout, type ExportOptions, type ExportReport } from '#features/export-registry2.ts'
+import type { Diagnosis } from '#features/doctor-check.ts'
+import { examine } from '#features/doctor.ts'
+import { scrub as scrubBlobs, type Scrub, type ScrubResult } from '#features/scrub.ts'
+import { openTrashDesk as openDesk, type TrashDesk } from '#features/trash-desk.ts'
+import { systemPorts } from '#lib/ports.ts'
+import { RegistryError } from '#oci/errors.ts'
+import { collectGarbage as collect, type GarbageCollection, type GarbageReport } from '#registry/collect-garbage.ts'
+import { readGarbageStatus as readStatus, type GarbageStatus } from '#registry/garbage-status.ts'
+import { readWaitingUntagged as readWaiting, type WaitingUntagged } from '#registry/waiting-untagged.ts'
+import { verifyUsageNow, type UsageVerification } from '#metadata/usage-verify.ts'
+import { lockDatabase } from './serving-lock.ts'
+import type { Berth } from './main.ts'
+
+/** Adopts the data directory of registry:2 that the configuration names, without serving. Rejects for a store without a directory. */
+export async function importRegistry2(berth: Berth, options: AdoptionOptions): Promise<AdoptionReport> {
+  const parts = adoptionParts(berth)
+  if (parts === undefined) throw nothingToAdopt()
+  return adoptRegistry2(parts, options)
+}
+
+/** Throws where {@link importRegistry2} finds nothing, before {@link open} makes anything there. */
+export const requireRegistry2 = ({ storage }: Config): Promise<void> => requireRegistry2Layout(systemPorts.files, storage.rootDirectory)
+
+/** Writes everything into a directory that registry:2 can serve. */
+export function exportRegistry2({ config, registry, context }: Berth, options: ExportOptions): Promise<ExportReport> {
+  const { metadata, store } = registry
+  return exportLayout({ metadata, store, rootDirectory: config.storage.rootDirectory, context }, options)
+}
+
+/** Deletes what nothing references any more. `immediately` waits for nobody, and so rejects while a server runs on the data. */
+export async function collectGarbage({ config, registry }: Berth, options: GarbageCollection): Promise<GarbageReport> {
+  const waitsForNobody = options.immediately === true && options.dryRun !== true
+  if (waitsForNobody && config.database.driver === 'postgres')
+    throw new RegistryError('UNSUPPORTED', undefined, {
+      message: 'on PostgreSQL a collection cannot know that no server runs: let it wait for them, without --now',
+    })
+  const file = databaseFileOf(config.database)
+  using _lock = waitsForNobody && file !== undefined ? lockDatabase(file) : undefined
+  return await collect(registry, options)
+}
+
+/** What there is to free, and what the trash holds. */
+export function readGarbageStatus({ registry }: Berth): Promise<GarbageStatus> {
+  return readStatus(registry)
+}
+
+/** What a collection of untagged manifests does not take yet. */
+export function readWaitingUntagged({ registry }: Berth): Promise<WaitingUntagged> {
+  return readWaiting(registry)
+}
+
+/** Seals what is sealed under an older key under the first one of `secrets.keyfile`. Works beside a running server. */
+export function resealSecrets({ directory }: Berth): Promise<ResealReport> {
+  return reseal(directory)
+}
+
+/** Begins anew where the key of what is sealed is lost; says what does not open. */
+export function startSecretsAnew({ config, directory }: Berth): Promise<FreshStart> {
+  return startAnew(directory, config.tokens.algorithm)
+}
+
+/** Counts everything again and compares it with what is kept; `repair` sets right what is wrong. Works beside a running server, whose writes wait. */
+export function verifyUsage({ registry }: Berth, options: { readonly repair: boolean }): Promise<UsageVerification> {
+  return registry.metadata.write(verifyUsageNow, options)
+}
+
+/** Reads every blob and compares it with its digest. */
+export function scrub({ registry }: Berth, options: Scrub): Promise<ScrubResult> {
+  return scrubBlobs(registry, options)
+}
+
+/** The trash and the history of tags, past all rights. Works beside a running server. */
+export function openTrashDesk({ registry }: Berth): TrashDesk {
+  return openDesk(registry)
+}
+
+/** Looks at what a registry of this configuration stands on, whether one runs or not. Changes nothing. */
+export function examineInstallation(loaded: { readonly config: Config; readonly warnings: readonly string[] }): Promise<Diagnosis[]> {
+  return examine({ ...loaded, ports: systemPorts })
+}
+
+/** What an account made at the console is made from. */
+export interface ConsoleAccount {
+  readonly name: string
+  readonly displayName?: string | undefined
+  readonly email?: string | undefined
+  readonly isAdministrator: boolean
+  /** None: an identity provider, or a password set later, opens it. */
+  readonly password?: string | undefined
+}
+
+/** Makes an account past all rights: whoever holds the data may. Works beside a running server. */
+export async function createAccount({ registry, context }: Berth, account: ConsoleAccount): Promise<void> {
+  const { displayName = '', email = '', ...rest } = account
+  const parts = { metadata: registry.metadata, ports: context.ports }
+  await createUser(parts, { displayName, email, ...rest }, { who: operator, rights: operatorRights })
+}
+
+/** Sets the password of an account and enables it, past all rights, for those who are locked out. Works beside a running server. */
+export async function setAccountPassword(
+  { registry, context }: Berth,
+  change: { readonly name: string; readonly password: string },
+): Promise<void> {
+  await setPasswordAtConsole({ metadata: registry.metadata, ports: context.ports }, change)
+}
+
+/** What adopting works on; undefined for a store without a directory. */
+export function adoptionParts({ config, registry, context }: Berth): AdoptionParts | undefined {
+  const { rootDirectory, garbageDelayMs } = config.storage
+  if (rootDirectory === undefined) return undefined
+  const { metadata, store } = registry
+  return { metadata, storeName: store.name, rootDirectory, garbageDelayMs, manifestBytes: config.limits.manifestBytes, context }
+}
