@@ -6,6 +6,8 @@
  * npm run bench -- garbage [--blobs N]
  * npm run bench -- quota
  * npm run bench -- jobs
+ * npm run bench -- nodes
+ * npm run bench -- redirect
  * npm run bench [-- PART-OF-A-SCENARIO'S-NAME] [--rounds N] [--against PEER] [--no-record]
  */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -14,6 +16,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchJobs } from './jobs.ts'
 import { benchGarbage } from './garbage.ts'
+import { benchNodes, benchRedirect } from './nodes.ts'
 import { berth, cpuMs, peerKinds, residentBytes, startPeer, type Peer } from './peers.ts'
 import { median, record, type Measurement, type PeerFacts } from './report.ts'
 import { scenarios, type Scenario } from './scenarios.ts'
@@ -135,4 +138,6 @@ if (positionals[0] === 'tokens') await benchTokens()
 else if (positionals[0] === 'garbage') await benchGarbage(Number(values.blobs))
 else if (positionals[0] === 'quota') await benchQuota()
 else if (positionals[0] === 'jobs') await benchJobs()
+else if (positionals[0] === 'nodes') await benchNodes()
+else if (positionals[0] === 'redirect') await benchRedirect()
 else await main()

@@ -82,7 +82,7 @@ function download(connections: number): Scenario['run'] {
 const filler = randomBytes(1 << 20)
 
 /** Content that no one pushed before: a random head, then the same filler. */
-function freshBlob(sizeBytes: number): { head: Buffer; digest: string; parts: readonly Buffer[] } {
+export function freshBlob(sizeBytes: number): { head: Buffer; digest: string; parts: readonly Buffer[] } {
   const head = randomBytes(64)
   const hash = createHash('sha256').update(head)
   const parts: Buffer[] = [head]
@@ -91,7 +91,13 @@ function freshBlob(sizeBytes: number): { head: Buffer; digest: string; parts: re
   return { head, digest: `sha256:${hash.digest('hex')}`, parts }
 }
 
-async function push(connection: HttpConnection, repository: string, blob: ReturnType<typeof freshBlob>, frame?: number): Promise<void> {
+/** One blob: POST and PUT; `frame` bytes in each chunk of a PATCH before, as docker sends. */
+export async function push(
+  connection: HttpConnection,
+  repository: string,
+  blob: ReturnType<typeof freshBlob>,
+  frame?: number,
+): Promise<void> {
   const started = expectStatus(await connection.request(requestBytes('POST', `/v2/${repository}/blobs/uploads/`)), 202)
   let location = locationOf(started)
   const sizeBytes = blob.parts.reduce((sum, part) => sum + part.length, 0)

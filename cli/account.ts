@@ -4,7 +4,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import { endSession, endSessions, listSessions } from '#api/routes/session.ts'
 import { readAccount, updateAccount } from '#api/routes/users.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { printFacts, printRows } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 import { changeOwnPassword } from './user.ts'
@@ -39,7 +39,7 @@ interface UpdateFlags extends ApiFlags {
 
 async function runUpdate(flags: UpdateFlags): Promise<void> {
   const { displayName, email } = flags
-  if (displayName === undefined && email === undefined) throw new CommandFailure('say what is to change: --display-name or --email')
+  if (displayName === undefined && email === undefined) throw new WrongUsage('say what is to change: --display-name or --email')
   await withClient(flags, async ({ client, print }) => {
     const { version } = await client.call(readAccount)
     const body = { ...(displayName !== undefined && { displayName }), ...(email !== undefined && { email }) }
@@ -70,7 +70,7 @@ interface EndFlags extends ApiFlags {
 
 async function runEndSession(session: number | undefined, flags: EndFlags): Promise<void> {
   if ((session === undefined) !== (flags.all === true))
-    throw new CommandFailure('say which: its number in berth account session list, or --all')
+    throw new WrongUsage('say which: its number in berth account session list, or --all')
   await withClient(flags, async ({ client }) => {
     if (session !== undefined) {
       await client.call(endSession, { params: { session } })

@@ -30,7 +30,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { ApiProblem, createClient, type ApiClient, type ClientCredential } from '#api/client.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { describeProblem } from './describe-problem.ts'
 import { readLogins, type StoredLogin } from './credential-store.ts'
 import { printable, printJson } from './print.ts'
@@ -124,9 +124,9 @@ export function parseServer(text: string): string {
   const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `${isThisMachine(text) ? 'http' : 'https'}://${text}`
   const url = URL.parse(withScheme)
   if (url === null || !['http:', 'https:'].includes(url.protocol) || url.hostname === '')
-    throw new CommandFailure(`${printable(text)} is no address of a server: https://registry.example.com is one`)
-  if (url.username !== '' || url.password !== '') throw new CommandFailure('a server address holds no name or password: see berth login -u')
-  if (url.search !== '' || url.hash !== '') throw new CommandFailure(`${printable(text)} is more than the address of a server`)
+    throw new WrongUsage(`${printable(text)} is no address of a server: https://registry.example.com is one`)
+  if (url.username !== '' || url.password !== '') throw new WrongUsage('a server address holds no name or password: see berth login -u')
+  if (url.search !== '' || url.hash !== '') throw new WrongUsage(`${printable(text)} is more than the address of a server`)
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}`
 }
 

@@ -6,7 +6,7 @@ import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/audit.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { isReaderGone } from './flushed.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
@@ -48,7 +48,7 @@ function filtersOf(flags: Filters) {
 function instantOf(flag: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   const ms = Date.parse(text)
-  if (Number.isNaN(ms)) throw new CommandFailure(`${flag} is a day or an instant: 2026-01-31, 2026-01-31T12:00:00Z`)
+  if (Number.isNaN(ms)) throw new WrongUsage(`${flag} is a day or an instant: 2026-01-31, 2026-01-31T12:00:00Z`)
   return new Date(ms).toISOString()
 }
 

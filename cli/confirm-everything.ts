@@ -1,5 +1,5 @@
 /** A forgotten `--project` must not give a role on the whole registry: it is asked for, or said. */
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { confirm } from './prompt.ts'
 
 /** Of {@link everythingOption}, and `--yes`. */
@@ -15,7 +15,7 @@ export const everythingOption = ['--everything', 'on the whole system is meant: 
 export async function confirmEverything(what: string, flags: EverythingFlags): Promise<void> {
   if (flags.everything === true || flags.yes === true) return
   const question = `${what} on everything, every project included?`
-  if (!process.stdin.isTTY) throw new CommandFailure(`${question} Name a project with --project, or say --everything`)
+  if (!process.stdin.isTTY) throw new WrongUsage(`${question} Name a project with --project, or say --everything`)
   await confirm(question, flags)
 }
 

@@ -62,7 +62,7 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /** Throws one sentence where there is no registry: opening the place would make an empty one, in which all is well. */
-async function requireData({ storage, database }: Config): Promise<void> {
+export async function requireData({ storage, database }: Config): Promise<void> {
   const { rootDirectory } = storage
   const file = databaseFileOf(database)
   const isLost = rootDirectory !== undefined && !(await isThere(rootDirectory))
@@ -101,15 +101,22 @@ export async function withBerth(
   run: (berth: Berth, signal: AbortSignal) => Promise<void>,
   options: DataOptions = {},
 ): Promise<void> {
-  const controller = new AbortController()
-  const stop = () => controller.abort(new Error('stopped; run the same command again to go on'))
-  process.once('SIGINT', stop).once('SIGTERM', stop)
-  try {
+  await withSignal(async (signal) => {
     const config = await configOf(source, options)
     if (options.mayMake !== true && options.withoutDatabase !== true) await requireData(config)
     await options.requirePlace?.(config)
     await using berth = await open(config, undefined, options)
-    await run(berth, controller.signal)
+    await run(berth, signal)
+  })
+}
+
+/** Runs with a signal that SIGINT and SIGTERM abort. */
+export async function withSignal(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const controller = new AbortController()
+  const stop = () => controller.abort(new Error('stopped; run the same command again to go on'))
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  try {
+    await run(controller.signal)
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop)
   }

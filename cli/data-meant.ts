@@ -1,5 +1,5 @@
 /** What verbs share that work on a server, or on the data of one. */
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 
 /** Of {@link dataOption}. */
 export interface DataFlags {
@@ -21,6 +21,6 @@ export const dataOption = [
 export function dataMeant(source: string | undefined, { data, server }: DataFlags): string | undefined {
   const meant = source ?? data
   if (meant !== undefined && server !== undefined)
-    throw new CommandFailure('--server is for a server: leave the configuration or directory out')
+    throw new WrongUsage('--server is for a server: leave the configuration or directory out')
   return meant
 }

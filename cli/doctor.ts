@@ -5,7 +5,7 @@ import type { LoadedConfig } from '#config/load.ts'
 import { ConfigError, formatProblem } from '#config/problem.ts'
 import { examineInstallation } from '#main.ts'
 import { apiOptions, chooseServer, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { describeAbsence, describeSource, loadSource } from './data-command.ts'
 import { printable, printJson } from './print.ts'
 
@@ -15,7 +15,7 @@ const marks: Readonly<Record<Diagnosis['verdict'], string>> = { ok: 'ok', warnin
 
 async function runDoctor(source: string | undefined, flags: ApiFlags): Promise<void> {
   if (source !== undefined && flags.server !== undefined)
-    throw new CommandFailure('--server is for a server: leave the configuration or directory out')
+    throw new WrongUsage('--server is for a server: leave the configuration or directory out')
   if (flags.server === undefined) {
     const { of, diagnoses } = await examineHere(source)
     if (flags.json === true) printJson({ diagnoses })

@@ -1,5 +1,5 @@
 /** Ends of tokens, secrets and robots, as people write them. */
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 
 const units: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 }
 
@@ -20,7 +20,7 @@ export function endOf(text: string | undefined, now: number = Date.now()): { rea
   if (text === 'never') return { expiresAt: null }
   const [, count = '', unit = ''] = /^(\d{1,5})([hdw])$/.exec(text) ?? []
   const at = unit === '' ? timeOf(text) : new Date(now + Number(count) * (units[unit] ?? 0))
-  if (at === undefined) throw new CommandFailure(`${text} is no time: 30d, 2030-01-31 or 2030-01-31T12:00:00Z is one`)
+  if (at === undefined) throw new WrongUsage(`${text} is no time: 30d, 2030-01-31 or 2030-01-31T12:00:00Z is one`)
   return { expiresAt: at.toISOString() }
 }
 

@@ -53,6 +53,14 @@ suite('a failure, to a script:', () => {
     assert.deepEqual(rest, { code: 'CONFLICT', status: 409, detail: 'it is so', requestId: 'r1', facts: { name: 'team' }, exitStatus: 5 })
   })
 
+  test('of what wants confirming where nobody is there ends with status 2, and so does what the verb itself finds malformed', async () => {
+    const { code, stderr } = await run(['trash', 'delete', '1', '--server', 'http://127.0.0.1:1'])
+    assert.deepEqual([code, /add --yes/.test(stderr)], [2, true], stderr)
+    const asJson = await run(['trash', 'list', '--kind', 'moon', '--server', 'http://127.0.0.1:1', '--json'])
+    assert.equal(asJson.code, 2)
+    assert.deepEqual([(JSON.parse(asJson.stderr) as { code: string }).code], ['USAGE'])
+  })
+
   test('of the command line ends with status 2, as JSON too', async () => {
     const wrong = await run(['project', 'show'])
     assert.deepEqual([wrong.code, wrong.stdout], [2, ''])

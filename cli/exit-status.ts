@@ -6,14 +6,17 @@
  */
 import { CommanderError } from 'commander'
 import { ApiProblem } from '#api/client.ts'
-import { Unreachable } from './command-failure.ts'
+import { Unreachable, WrongUsage } from './command-failure.ts'
 import { describeFailure } from './failure.ts'
 
 type FailureClass = 'failed' | 'usage' | 'refused' | 'unknown' | 'conflict' | 'unavailable'
 
 const statuses: Readonly<Record<FailureClass, readonly [status: number, meaning: string]>> = {
   failed: [1, 'it failed, or a check has found something'],
-  usage: [2, 'there is no such verb or option, or an argument is missing or malformed: nothing was tried'],
+  usage: [
+    2,
+    'there is no such verb or option, or an argument is missing or malformed, or --yes is where nobody is there to ask: nothing was tried',
+  ],
   refused: [3, 'the server does not let you: no credential, a wrong one, no right, or a fresh proof of who you are is needed'],
   unknown: [4, 'there is no such thing, or you may not see it'],
   conflict: [5, 'something stands in the way: the name is taken, or it was changed in between'],
@@ -34,7 +37,7 @@ const byHttpStatus: Readonly<Record<number, FailureClass>> = {
 }
 
 function classOf(error: unknown): FailureClass {
-  if (error instanceof CommanderError) return 'usage'
+  if (error instanceof CommanderError || error instanceof WrongUsage) return 'usage'
   if (error instanceof Unreachable) return 'unavailable'
   const problem = problemOf(error)
   return problem === undefined ? 'failed' : (byHttpStatus[problem.status] ?? 'failed')

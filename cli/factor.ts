@@ -17,7 +17,7 @@ import {
   startTotp,
 } from '#api/routes/session.ts'
 import { apiOptions, chooseServer, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { printable, printJson, printRows } from './print.ts'
 import { ask, confirm, promptAtTerminal, readSecretFromInput, yesOption } from './prompt.ts'
 import { withSession } from './session-client.ts'
@@ -124,7 +124,7 @@ export async function runRenew(flags: OwnFlags & { readonly yes?: boolean }, ask
 export async function runRemove(id: number | undefined, flags: RemoveFlags, askCode: AskCode = promptAtTerminal): Promise<void> {
   const { user } = flags
   if ((user === undefined) === (id === undefined))
-    throw new CommandFailure('say the id of one of yours (see berth factor list), or --user for all of another account’s')
+    throw new WrongUsage('say the id of one of yours (see berth factor list), or --user for all of another account’s')
   if (user !== undefined) {
     await withClient(flags, async ({ client }) => {
       const found = await findUserNamed(client, user)

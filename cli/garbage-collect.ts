@@ -1,12 +1,13 @@
 /**
  * `berth garbage-collect`: on a running server, as a job of its own; and `registry garbage-collect config.yml`, with registry:2's arguments, on the data,
  * beside a running server too. What is named tells the two apart: a config.yml or a data directory means the data, and so do REGISTRY_CONFIGURATION_PATH,
- * --now and --quiet; else it is the server of --server, BERTH_SERVER or the last login.
+ * --now and --quiet; else it is the server of --server, BERTH_SERVER or the last login. `status` is told apart in the same way.
  */
 import type { Command } from 'commander'
 import { collectGarbage, readGarbageStatus, readWaitingUntagged } from '#main.ts'
 import { CommandFailure } from './command-failure.ts'
 import { describeBytes, plural, waits, withBerth } from './data-command.ts'
+import { dataArgument } from './data-meant.ts'
 
 interface GarbageFlags {
   readonly dryRun?: boolean
@@ -141,12 +142,15 @@ export function registerGarbageCollect(program: Command): void {
     .action(runGarbageCollect)
   command
     .command('status')
-    .description('print what there is to free on a server, when, and what was freed')
+    .description('print what there is to free, when, and what was freed: on a server, or of the data that a configuration names')
+    .argument(...dataArgument)
     .option('--server <url>', 'the server; else BERTH_SERVER, else the one that berth login was last used with')
     .option('--ca <file>', 'trust the certificate authority in this PEM file, too')
-    .option('--json', 'print the answer of the server as JSON')
-    .action(async (flags: Pick<GarbageFlags, 'server' | 'ca' | 'json'>) => {
-      const { showStatus } = await import('./garbage-run.ts')
-      await showStatus(flags)
+    .option('--json', 'print the answer as JSON')
+    .action(async (source: string | undefined, flags: Pick<GarbageFlags, 'server' | 'ca' | 'json'>) => {
+      const { showStatus, showStatusOfData } = await import('./garbage-run.ts')
+      const { json = false, ...ofServer } = flags
+      if (isAboutData(source, ofServer, process.env)) await showStatusOfData(source, json)
+      else await showStatus(flags)
     })
 }

@@ -2,10 +2,11 @@
 import { readGarbage, startGarbageRun } from '#api/routes/garbage.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import { withClient, type ApiFlags } from './api-command.ts'
-import { describeBytes, plural, waits } from './data-command.ts'
+import { describeGarbage } from '#main.ts'
+import { describeBytes, plural, waits, withBerth } from './data-command.ts'
 import { followJob, requireDone } from './follow-job.ts'
 import { reportLines, trashLine, untaggedLine } from './garbage-collect.ts'
-import { printFacts } from './print.ts'
+import { printFacts, printJson } from './print.ts'
 
 interface RunFlags extends ApiFlags {
   readonly dryRun?: boolean
@@ -38,6 +39,15 @@ export async function collectOnServer(flags: RunFlags): Promise<void> {
     if (flags.json === true) return
     for (const line of reportLines(ended.result as Parameters<typeof reportLines>[0])) console.log(line)
     for (const line of statusLines(await client.call(readGarbage, {}), flags)) console.log(line)
+  })
+}
+
+/** The same of data, beside a server or without one. */
+export async function showStatusOfData(source: string | undefined, json: boolean): Promise<void> {
+  await withBerth(source, async (berth) => {
+    const found = await describeGarbage(berth)
+    if (json) printJson(found)
+    else printFacts(factsOf(found))
   })
 }
 

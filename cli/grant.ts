@@ -18,7 +18,7 @@ import {
 import type { ApiClient } from '#api/client.ts'
 import { listRoles } from '#api/routes/roles.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { confirmEverything, everythingOption, isEveryName, type EverythingFlags } from './confirm-everything.ts'
 import { endOf, expiresOption } from './end-of.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
@@ -87,7 +87,7 @@ function subjectOf(flags: GrantFlags) {
   const open = [...(flags.everyone === true ? ['everyone' as const] : []), ...(flags.signedIn === true ? ['signed-in' as const] : [])]
   const [subject, ...others] = [...named, ...open.map((kind) => ({ kind }))]
   if (subject !== undefined && others.length === 0) return subject
-  throw new CommandFailure('for whom? Say one of --user, --group, --robot, --everyone, --signed-in')
+  throw new WrongUsage('for whom? Say one of --user, --group, --robot, --everyone, --signed-in')
 }
 
 function repositoriesOf(text: string | undefined): { readonly repositories?: string | null } {
@@ -98,7 +98,7 @@ function repositoriesOf(text: string | undefined): { readonly repositories?: str
 async function runList(flags: GrantListFlags): Promise<void> {
   await withClient(flags, async ({ client }) => {
     const { project, role, subject, user, group, robot, inherited } = flags
-    if (inherited === true && project === undefined) throw new CommandFailure('--inherited goes with --project')
+    if (inherited === true && project === undefined) throw new WrongUsage('--inherited goes with --project')
     const query = { role, subject, user, group, robot }
     const pages =
       project === undefined
@@ -128,7 +128,7 @@ async function runCreate(role: string, flags: GrantFlags): Promise<void> {
     const body = { subject: subjectOf(flags), role, ...repositoriesOf(flags.repositories), ...endOf(flags.expires) }
     const isBounded = project !== undefined || (body.repositories ?? null) !== null
     const isEverything = !isBounded || (project === undefined && isEveryName(flags.repositories ?? ''))
-    if (flags.everything === true && !isEverything) throw new CommandFailure('--everything goes with neither --project nor --repositories')
+    if (flags.everything === true && !isEverything) throw new WrongUsage('--everything goes with neither --project nor --repositories')
     if (isEverything) await confirmEverything(`${role} for ${subjectText(body.subject)}`, flags)
     if (body.subject.kind === 'everyone') await confirmOpenToPushes(client, role, flags)
     const made =
@@ -195,7 +195,7 @@ interface PermissionFlags extends ApiFlags {
 }
 
 async function runPermissions({ project, user, robot, repository, ...flags }: PermissionFlags): Promise<void> {
-  if ((user === undefined) === (robot === undefined)) throw new CommandFailure('say whom it is about: --user or --robot, one of them')
+  if ((user === undefined) === (robot === undefined)) throw new WrongUsage('say whom it is about: --user or --robot, one of them')
   await withClient(flags, async ({ client, print }) => {
     const query = {
       ...(user !== undefined && { user }),

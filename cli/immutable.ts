@@ -9,7 +9,7 @@ import {
   updateImmutableRule,
 } from '#api/routes/immutable-rules.ts'
 import { apiOptions, withClient, wholeNumber, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
@@ -77,13 +77,13 @@ interface ChangeFlags extends RuleFlags {
 function change(project: string, rule: number, flags: ChangeFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const { tags, enable, disable } = flags
-    if (enable === true && disable === true) throw new CommandFailure('either --enable or --disable')
+    if (enable === true && disable === true) throw new WrongUsage('either --enable or --disable')
     const body = {
       ...membersOf(flags),
       ...(tags !== undefined && { tags }),
       ...((enable ?? disable) === true && { isEnabled: enable === true }),
     }
-    if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to change: --help lists what can be')
+    if (Object.keys(body).length === 0) throw new WrongUsage('nothing is to change: --help lists what can be')
     const changed = await client.call(updateImmutableRule, { params: { project, rule }, body })
     print(changed, () => printRule(changed))
   })

@@ -1,7 +1,7 @@
 /** `berth import`: adopts the data directory of registry:2 in place, without serving. */
 import { Option, type Command } from 'commander'
-import { importRegistry2, requireRegistry2 } from '#main.ts'
-import { describeBytes, plural, progressPrinter, withBerth } from './data-command.ts'
+import { importRegistry2, refuseForeignStore, requireRegistry2 } from '#main.ts'
+import { describeBytes, loadSource, plural, progressPrinter, withBerth } from './data-command.ts'
 
 interface ImportFlags {
   readonly verify: 'size' | 'digest'
@@ -24,7 +24,12 @@ async function runImport(source: string | undefined, { verify, dryRun = false }:
     console.log(`  problems      ${Object.values(report.problems).reduce((sum, count) => sum + count, 0)}`)
     for (const [kind, count] of Object.entries(report.problems)) console.log(`    ${kind.padEnd(20)} ${count}`)
   }
-  await withBerth(source, importInto, { withoutDatabase: dryRun, mayMake: true, requirePlace: requireRegistry2 })
+  const requirePlace = async (config: Parameters<typeof requireRegistry2>[0]) => {
+    await requireRegistry2(config)
+    // A dry run has a database of its own, and would not see what refuses the import.
+    if (dryRun) await refuseForeignStore((await loadSource(source)).config)
+  }
+  await withBerth(source, importInto, { withoutDatabase: dryRun, mayMake: true, requirePlace })
 }
 
 function progressLine(phase: string, tally: Report['tally']): string {

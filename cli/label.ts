@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/labels.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { parseDigested } from './manifest.ts'
 import { findLabel, findManifestLabel, findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags, type TableShape } from './list.ts'
@@ -28,7 +28,7 @@ function printLabel({ id, name, color, project, description, createdAt, updatedA
 function list(flags: ListFlags & Place & { readonly name?: string; readonly usable?: true; readonly manifest?: string }): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const { name, project, usable, manifest } = flags
-    if (usable === true && project === undefined) throw new CommandFailure('--usable goes with --project')
+    if (usable === true && project === undefined) throw new WrongUsage('--usable goes with --project')
     if (manifest !== undefined) {
       const found = await client.call(routes.listManifestLabels, { params: parseDigested(manifest) })
       print(found, () => printRows(table.columns, found.items.map(table.row)))
@@ -79,7 +79,7 @@ function update(named: string, flags: Place & Members & { readonly name?: string
   return withClient(flags, async ({ client, print }) => {
     const { project, name } = flags
     const body = { ...(name !== undefined && { name }), ...membersOf(flags) }
-    if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to change: --help lists what can be')
+    if (Object.keys(body).length === 0) throw new WrongUsage('nothing is to change: --help lists what can be')
     const label = await findLabel(client, named, project)
     const changed =
       project === undefined

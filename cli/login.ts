@@ -12,7 +12,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import { readSession } from '#api/routes/session.ts'
 import { createToken, listTokens, revokeToken } from '#api/routes/tokens.ts'
 import { chooseServer, credentialOfLogin, deviceName, parseServer, withServer } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { browserProviders, chosenProvider, logInByBrowser, ownScreen } from './browser-login.ts'
 import { credentialsFile, forgetLogin, readLogins, storeLogin, type StoredLogin } from './credential-store.ts'
 import { printable } from './print.ts'
@@ -52,8 +52,7 @@ export async function login(url: string, flags: LoginFlags, askCode: typeof prom
 async function isByBrowser(server: string, ca: string | undefined, flags: LoginFlags): Promise<boolean> {
   const isNamed = flags.username !== undefined || flags.passwordStdin === true
   const isAskedFor = flags.browser === true || flags.provider !== undefined
-  if (isAskedFor && isNamed)
-    throw new CommandFailure('a login by the browser takes no name and no password: leave out -u and --password-stdin')
+  if (isAskedFor && isNamed) throw new WrongUsage('a login by the browser takes no name and no password: leave out -u and --password-stdin')
   if (isAskedFor || isNamed || !process.stdin.isTTY) return isAskedFor
   const offered = await browserProviders(server, ca)
   if (offered.length === 0) return false

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import { deleteManifest, listManifestReferrers, listManifests, readManifest } from '#api/routes/manifests.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { describeBytes } from './data-command.ts'
 import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
@@ -22,7 +22,7 @@ interface ListManifestsFlags extends ListFlags {
 /** `team/app@sha256:…` taken apart. */
 export function parseDigested(text: string): { readonly repository: string; readonly digest: string } {
   const at = text.indexOf('@')
-  if (at < 1 || at === text.length - 1) throw new CommandFailure(`${JSON.stringify(text)} names no manifest: team/app@sha256:… does`)
+  if (at < 1 || at === text.length - 1) throw new WrongUsage(`${JSON.stringify(text)} names no manifest: team/app@sha256:… does`)
   return { repository: text.slice(0, at), digest: text.slice(at + 1) }
 }
 

@@ -1,7 +1,7 @@
 /** `berth migrate status|up`: how far the schema of the database is, and bringing it to this version's before a server does. */
 import type { Command } from 'commander'
 import { describeDatabase } from '#config/database-place.ts'
-import { migrateDatabase, readMigrationState } from '#main.ts'
+import { adviceOnCopy, migrateDatabase, readMigrationState } from '#main.ts'
 import { configOf, plural } from './data-command.ts'
 
 async function runStatus(source: string | undefined): Promise<void> {
@@ -12,15 +12,21 @@ async function runStatus(source: string | undefined): Promise<void> {
     console.log(`${place} is not there: the first start makes it`)
     return
   }
-  for (const name of state.applied) console.log(`${name}  ${state.unknown.includes(name) ? 'applied by a newer version' : 'applied'}`)
+  for (const name of state.applied) console.log(`${name}  ${howApplied(state, name)}`)
   for (const name of state.missing) console.log(`${name}  missing`)
   if (!state.mayServe) {
-    console.error(`${place} was changed by a newer version, and this one must not run on it: start that version, or a newer one`)
+    const newer = 'was changed by a newer version, and this one must not run on it: start that version, or a newer one'
+    console.error(`${place}: ${adviceOnCopy(state) ?? newer}`)
     process.exitCode = 1
   } else if (state.missing.length > 0) {
     console.error(`${plural(state.missing.length, 'migration')} missing: berth migrate up applies them, and so does the next start`)
     process.exitCode = 1
   }
+}
+
+function howApplied(state: { readonly unknown: readonly string[] }, name: string): string {
+  if (!state.unknown.includes(name)) return 'applied'
+  return adviceOnCopy(state) === undefined ? 'applied by a newer version' : 'a copy is under way'
 }
 
 async function runUp(source: string | undefined): Promise<void> {

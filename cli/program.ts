@@ -6,10 +6,13 @@
  */
 import { Command } from 'commander'
 import { registerConfig } from './config-check.ts'
+import { registerDatabase } from './database.ts'
 import { registerDocs } from './docs.ts'
 import { registerExport } from './export.ts'
 import { registerGarbageCollect } from './garbage-collect.ts'
 import { registerImport } from './import.ts'
+import { registerRecover } from './recover.ts'
+import { registerRestore } from './restore.ts'
 import { registerMigrate } from './migrate.ts'
 import { registerSecrets } from './secrets.ts'
 import { registerServe } from './serve.ts'
@@ -25,6 +28,9 @@ const verbs: readonly Register[] = [
   registerExport,
   registerGarbageCollect,
   registerMigrate,
+  registerRestore,
+  registerRecover,
+  registerDatabase,
   registerSecrets,
   registerStore,
   registerConfig,
@@ -41,7 +47,9 @@ const apiVerbs: Readonly<Record<string, () => Promise<Register>>> = {
   manifest: async () => (await import('./manifest.ts')).registerManifest,
   job: async () => (await import('./job.ts')).registerJob,
   doctor: async () => (await import('./doctor.ts')).registerDoctor,
+  storage: async () => (await import('./storage.ts')).registerStorage,
   scrub: async () => (await import('./scrub.ts')).registerScrub,
+  backup: async () => (await import('./backup.ts')).registerBackup,
   schedule: async () => (await import('./schedule.ts')).registerSchedule,
   upload: async () => (await import('./upload.ts')).registerUpload,
   trash: async () => (await import('./trash.ts')).registerTrash,
@@ -58,6 +66,7 @@ const apiVerbs: Readonly<Record<string, () => Promise<Register>>> = {
   robot: async () => (await import('./robot.ts')).registerRobot,
   key: async () => (await import('./key.ts')).registerKey,
   certificate: async () => (await import('./certificate.ts')).registerCertificate,
+  node: async () => (await import('./node.ts')).registerNode,
   account: async () => (await import('./account.ts')).registerAccount,
   user: async () => (await import('./user.ts')).registerUser,
   factor: async () => (await import('./factor.ts')).registerFactor,

@@ -4,7 +4,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import { createProject, deleteProject, listProjects, readProject, renameProject, updateProject } from '#api/routes/projects.ts'
 import { readProjectNetworks, replaceProjectNetworks } from '#api/routes/system.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
@@ -24,7 +24,7 @@ interface Visibility {
 
 /** Undefined when neither flag is given. */
 function isPublicOf(flags: Visibility): boolean | undefined {
-  if (flags.public === true && flags.private === true) throw new CommandFailure('a project is public or private: give one of the two')
+  if (flags.public === true && flags.private === true) throw new WrongUsage('a project is public or private: give one of the two')
   if (flags.public === true) return true
   return flags.private === true ? false : undefined
 }
@@ -96,7 +96,7 @@ function update(project: string, flags: UpdateFlags): Promise<void> {
       ...(description !== undefined && { description }),
       ...(isPublic !== undefined && { isPublic }),
     }
-    if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to change: --help lists what can be')
+    if (Object.keys(body).length === 0) throw new WrongUsage('nothing is to change: --help lists what can be')
     const changed = await client.call(updateProject, { params: { project }, body })
     print(changed, () => printProject(changed))
     tellWarnings(changed)
@@ -114,7 +114,7 @@ function networks(project: string, flags: NetworkFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const { allow, deny, any } = flags
     const isChange = allow !== undefined || deny !== undefined
-    if (isChange && any === true) throw new CommandFailure('--any goes with no --allow and no --deny')
+    if (isChange && any === true) throw new WrongUsage('--any goes with no --allow and no --deny')
     const body = { allow: [...(allow ?? [])], deny: [...(deny ?? [])] }
     const query = flags.force === true ? { force: true } : {}
     const found =

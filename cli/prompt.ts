@@ -3,7 +3,7 @@ import { openSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { ReadStream } from 'node:tty'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 
 /** Far longer than any password, token or certificate. */
 const inputBytesMax = 1024 * 1024
@@ -14,7 +14,7 @@ export const yesOption = ['-y, --yes', 'do not ask'] as const
 /** What is asked before something is lost. Throws when the answer is not yes, or when there is nobody to ask. */
 export async function confirm(question: string, flags: { readonly yes?: boolean | undefined }): Promise<void> {
   if (flags.yes === true) return
-  if (!process.stdin.isTTY) throw new CommandFailure(`${question} Nobody is there to confirm: add --yes`)
+  if (!process.stdin.isTTY) throw new WrongUsage(`${question} Nobody is there to confirm: add --yes`)
   const reading = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const answer = await reading.question(`${question} [y/N] `)
@@ -26,7 +26,7 @@ export async function confirm(question: string, flags: { readonly yes?: boolean 
 
 /** A line that is typed; `hidden`: without showing it. */
 export async function ask(question: string, { hidden = false }: { readonly hidden?: boolean } = {}): Promise<string> {
-  if (!process.stdin.isTTY) throw new CommandFailure(`${question}: nobody is there to ask; --help says how to give it`)
+  if (!process.stdin.isTTY) throw new WrongUsage(`${question}: nobody is there to ask; --help says how to give it`)
   return await askOf(process.stdin, question, hidden)
 }
 

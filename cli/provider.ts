@@ -13,7 +13,7 @@ import {
 } from '#api/routes/providers.ts'
 import { settingsChangeSchemas, secretMembers, type ProviderKind } from '#api/provider-settings.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { printable, printFacts, printRows } from './print.ts'
 import { ask, confirm, readSecretFromInput, yesOption } from './prompt.ts'
 
@@ -52,21 +52,21 @@ interface Schema {
 /** `groups.nested=true` as a member of the settings, with the type that the schema says. A list is comma-separated, or a JSON array. */
 export function parseSetting(kind: Kind, text: string): { readonly path: readonly string[]; readonly value: unknown } {
   const equals = text.indexOf('=')
-  if (equals < 1) throw new CommandFailure(`${text} is no setting: --set name=value`)
+  if (equals < 1) throw new WrongUsage(`${text} is no setting: --set name=value`)
   const path = text.slice(0, equals).split('.')
   const written = text.slice(equals + 1)
   let schema: Schema | undefined = settingsChangeSchemas[kind]
   for (const name of path)
     schema = schema?.properties !== undefined && Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined
-  if (path.some((name) => secretMembers[kind].includes(name))) throw new CommandFailure('a secret is no argument: use --secret-stdin')
-  if (schema === undefined || schema.properties !== undefined) throw new CommandFailure(`${path.join('.')} is no setting of kind ${kind}`)
+  if (path.some((name) => secretMembers[kind].includes(name))) throw new WrongUsage('a secret is no argument: use --secret-stdin')
+  if (schema === undefined || schema.properties !== undefined) throw new WrongUsage(`${path.join('.')} is no setting of kind ${kind}`)
   return { path, value: valueOf(schema, written, path.join('.')) }
 }
 
 function valueOf(schema: Schema, written: string, name: string): unknown {
   if (schema.type === 'array') return listOf(written, name)
   if (schema.type === 'boolean') {
-    if (written !== 'true' && written !== 'false') throw new CommandFailure(`${name} is true or false`)
+    if (written !== 'true' && written !== 'false') throw new WrongUsage(`${name} is true or false`)
     return written === 'true'
   }
   if (schema.type === 'integer') {
@@ -85,7 +85,7 @@ function listOf(written: string, name: string): readonly string[] {
     } catch {
       // Said below.
     }
-    throw new CommandFailure(`${name}: a JSON array of texts is expected`)
+    throw new WrongUsage(`${name}: a JSON array of texts is expected`)
   }
   if (written === '') return []
   return /=/.test(written) ? [written] : written.split(',')
@@ -102,7 +102,7 @@ async function settingsOf(kind: Kind, flags: SettingFlags): Promise<Readonly<Rec
   if (flags.authorities !== undefined) settings['authorities'] = await readFile(flags.authorities, 'utf8')
   const [secret] = secretMembers[kind]
   if (flags.secretStdin === true) {
-    if (secret === undefined) throw new CommandFailure(`kind ${kind} has no secret`)
+    if (secret === undefined) throw new WrongUsage(`kind ${kind} has no secret`)
     settings[secret] = await readSecretFromInput()
   }
   return settings
@@ -184,7 +184,7 @@ function update(name: string, flags: UpdateFlags): Promise<void> {
       ...(position === undefined ? {} : { position }),
       ...(Object.keys(settings).length === 0 ? {} : { settings }),
     }
-    if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to be changed: see berth provider update --help')
+    if (Object.keys(body).length === 0) throw new WrongUsage('nothing is to be changed: see berth provider update --help')
     const provider = await client.call(updateProvider, { params: { provider: name }, body, ifMatch: before.etag })
     print(provider, () => printProvider(provider))
     printWarnings(provider)
@@ -246,7 +246,7 @@ function tryOut(name: string, flags: TestFlags): Promise<void> {
 
 async function passwordOf({ user, passwordStdin, askPassword }: TestFlags): Promise<string | undefined> {
   if (passwordStdin !== true && askPassword !== true) return undefined
-  if (user === undefined) throw new CommandFailure('whose password? Name them with --user')
+  if (user === undefined) throw new WrongUsage('whose password? Name them with --user')
   return passwordStdin === true ? await readSecretFromInput() : await ask(`Password of ${user}`, { hidden: true })
 }
 

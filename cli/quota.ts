@@ -4,7 +4,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/quotas.ts'
 import { parseSize } from '#config/quantity.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { describeBytes } from './data-command.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
@@ -75,7 +75,7 @@ function limitOf(given: Limit | undefined, before: number | null): number | null
 function set(project: string, flags: SetFlags): Promise<void> {
   const { bytes, repositories, tags, warn } = flags
   if ([bytes, repositories, tags, warn].every((each) => each === undefined))
-    throw new CommandFailure('nothing is to change: --bytes, --repositories, --tags and --warn can be set')
+    throw new WrongUsage('nothing is to change: --bytes, --repositories, --tags and --warn can be set')
   return withClient(flags, async ({ client, print }) => {
     const { body: before, etag } = await client.send(routes.readQuota, { params: { project } })
     const body = {

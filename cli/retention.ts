@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/retention.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { plural } from './data-command.ts'
 import { listOptions, printPages, readPages, type ListFlags, type TableShape } from './list.ts'
 import { printFacts, printRows, tellWarnings } from './print.ts'
@@ -125,10 +125,10 @@ interface ChangeFlags extends ApiFlags {
 function changePolicy(project: string, policy: string, flags: ChangeFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const { file, enable, disable } = flags
-    if (enable === true && disable === true) throw new CommandFailure('--enable and --disable do not go together')
+    if (enable === true && disable === true) throw new WrongUsage('--enable and --disable do not go together')
     const isEnabled = enable ?? (disable === true ? false : undefined)
     const body = { ...(file !== undefined && (await readPolicyFile(file, policy))), ...(isEnabled !== undefined && { isEnabled }) }
-    if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to change: --help lists what can be')
+    if (Object.keys(body).length === 0) throw new WrongUsage('nothing is to change: --help lists what can be')
     const changed = await client.call(routes.updateRetentionPolicy, { params: { project, policy }, body })
     print(changed, () => printPolicy(changed))
     tellWarnings(changed)
@@ -167,7 +167,7 @@ function run(project: string, policy: string, flags: RunFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const dryRun = flags.dryRun === true
     const { asShown } = flags
-    if (dryRun && asShown !== undefined) throw new CommandFailure('--dry-run and --as-shown do not go together')
+    if (dryRun && asShown !== undefined) throw new WrongUsage('--dry-run and --as-shown do not go together')
     const which = asShown === undefined ? 'does not keep' : `does not keep and run ${asShown} showed`
     if (!dryRun) await confirm(`Remove the tags that retention policy ${policy} of ${project} ${which}?`, flags)
     const body = { dryRun, ...(asShown !== undefined && { shownBy: asShown }) }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { BodyOf, ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/robots.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { confirmEverything, type EverythingFlags, everythingOption, isEveryName } from './confirm-everything.ts'
 import { endOf, expiresOption } from './end-of.ts'
 import { findRobot } from './find-robot.ts'
@@ -81,7 +81,7 @@ function grantsOf(texts: readonly string[] | undefined): { readonly grants?: Gra
   return {
     grants: texts.map((text) => {
       const match = /^([^@:\s]+)(?:@([^:\s]+))?(?::(\S+))?$/.exec(text)
-      if (match?.[1] === undefined) throw new CommandFailure(`${text} is no grant: developer@team or developer@team:team/web/** is one`)
+      if (match?.[1] === undefined) throw new WrongUsage(`${text} is no grant: developer@team or developer@team:team/web/** is one`)
       return {
         role: match[1],
         ...(match[2] !== undefined && { project: match[2] }),
@@ -229,7 +229,7 @@ async function runListTrusts(named: string, flags: PlaceFlags): Promise<void> {
 function claimsOf(pairs: readonly string[]): Record<string, string> {
   const entries = pairs.map((pair): [string, string] => {
     const at = pair.indexOf('=')
-    if (at < 1) throw new CommandFailure(`${pair} is no rule: repository=team/* is one`)
+    if (at < 1) throw new WrongUsage(`${pair} is no rule: repository=team/* is one`)
     return [pair.slice(0, at), pair.slice(at + 1)]
   })
   return Object.fromEntries(entries)

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/jobs.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { followJob, requireDone } from './follow-job.ts'
 import { printJob } from './job.ts'
 import { printFacts, printRows } from './print.ts'
@@ -40,14 +40,14 @@ interface Decision extends ApiFlags {
 
 function set(schedule: string, { cron, timeZone, on, off, ...flags }: Decision): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
-    if (on === true && off === true) throw new CommandFailure('it is --on or --off')
+    if (on === true && off === true) throw new WrongUsage('it is --on or --off')
     const isEnabled = on === true ? true : off === true ? false : undefined
     const body = {
       ...(cron !== undefined && { cron }),
       ...(timeZone !== undefined && { timeZone }),
       ...(isEnabled !== undefined && { isEnabled }),
     }
-    if (Object.keys(body).length === 0) throw new CommandFailure('nothing is to change: --help lists what can be')
+    if (Object.keys(body).length === 0) throw new WrongUsage('nothing is to change: --help lists what can be')
     const changed = await client.call(routes.updateSchedule, { params: { schedule }, body })
     print(changed, () => printSchedule(changed))
   })

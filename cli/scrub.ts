@@ -7,7 +7,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/scrub.ts'
 import { scrub } from '#main.ts'
 import { apiOptions, chooseServer, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { describeBytes, plural, progressPrinter, withBerth } from './data-command.ts'
 import { followJob, requireDone } from './follow-job.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
@@ -34,7 +34,7 @@ function parseNumber(text: string): number {
 async function runScrub(source: string | undefined, flags: ScrubFlags): Promise<void> {
   const namesServer = flags.server !== undefined || flags.wait === true || flags.full === true || flags.sample !== undefined
   if (source !== undefined && namesServer)
-    throw new CommandFailure('--server, --wait, --full and --sample are for a server: leave the configuration or directory out')
+    throw new WrongUsage('--server, --wait, --full and --sample are for a server: leave the configuration or directory out')
   if (source === undefined && (namesServer || (await knowsServer(flags)))) await scrubThere(flags)
   else await scrubHere(source, flags)
 }
@@ -48,7 +48,7 @@ async function knowsServer(flags: ApiFlags): Promise<boolean> {
 
 async function scrubThere(flags: ScrubFlags): Promise<void> {
   if (flags.rate !== undefined || flags.after !== undefined)
-    throw new CommandFailure('--rate and --after are for a configuration or directory; a server has scrub.rate, and goes on by itself')
+    throw new WrongUsage('--rate and --after are for a configuration or directory; a server has scrub.rate, and goes on by itself')
   await withClient(flags, async ({ client, print }) => {
     const body = { ...(flags.full === true && { full: true }), ...(flags.sample !== undefined && { sample: flags.sample }) }
     const started = await client.call(routes.startScrub, { body })

@@ -4,7 +4,7 @@ import type { MetricsPart } from '#lib/merged-metrics.ts'
 import type { FromWorker, ToWorker } from './worker-messages.ts'
 
 /** Serves, and ends when it is told to. A keeper that is gone takes its workers along (node:cluster). */
-export async function serveAsWorker(file: string | undefined): Promise<void> {
+export async function serveAsWorker(file: string | undefined, count: number): Promise<void> {
   // A terminal sends Ctrl-C to all processes at once; the keeper says when each is to end.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => undefined)
   const { config } = await loadConfig({ file, environment: process.env, cwd: process.cwd() })
@@ -18,7 +18,7 @@ export async function serveAsWorker(file: string | undefined): Promise<void> {
     return promise
   }
   let lastId = 0
-  const running = await serve(config, undefined, { gather })
+  const running = await serve(config, undefined, { gather, count })
   const { promise: ended, resolve: end } = Promise.withResolvers<boolean>()
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'end') end(message.isReplaced)

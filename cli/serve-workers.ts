@@ -54,7 +54,7 @@ interface Scrape {
 
 /** Starts them; resolves when the first answers and the others begin. Throws when the first cannot start: it has said why. */
 export async function startWorkers(count: number, file: string | undefined, parts: { readonly log: Logger }): Promise<Workers> {
-  cluster.setupPrimary({ args: ['serve', ...(file === undefined ? [] : [file])] })
+  cluster.setupPrimary({ args: ['serve', '--workers', String(count), ...(file === undefined ? [] : [file])] })
   const keeper: Keeper = { log: parts.log, places: [], scrapes: new Map(), isEnding: false }
   const place: Place = { worker: undefined, crashes: 0 }
   const first = await startOne(keeper)

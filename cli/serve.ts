@@ -41,7 +41,7 @@ async function runServe(file: string | undefined, { workers = 1, tlsSelfSigned =
   if (tlsSelfSigned) process.env['REGISTRY_HTTP_TLS_SELFSIGNED'] = 'true'
   if (cluster.isWorker) {
     const { serveAsWorker } = await import('./serve-worker.ts')
-    await serveAsWorker(file)
+    await serveAsWorker(file, workers)
     return
   }
   const end = watchForEnd()

@@ -1,7 +1,8 @@
 /** `berth store`: the place where the bytes of blobs are. */
 import type { Command } from 'commander'
-import type { OpenOptions } from '#main.ts'
-import { plural, withBerth } from './data-command.ts'
+import type { Config } from '#config/config.ts'
+import { isStoreMarked, type OpenOptions } from '#main.ts'
+import { plural, requireData, withBerth } from './data-command.ts'
 import { confirm, yesOption } from './prompt.ts'
 
 type StoreLook = Parameters<NonNullable<OpenOptions['acceptStore']>>[0]
@@ -27,7 +28,12 @@ async function runAccept(source: string | undefined, { yes, json = false }: Acce
     const place = config.storage.rootDirectory ?? 'memory'
     console.log(`${place} is the store of this database from now on: berth scrub says whether all of it is there`)
   }
-  await withBerth(source, tell, { acceptStore })
+  await withBerth(source, tell, { acceptStore, mayMake: true, requirePlace })
+}
+
+/** A database that was lost may be made anew where its store is. */
+async function requirePlace(config: Config): Promise<void> {
+  if (!(await isStoreMarked(config))) await requireData(config)
 }
 
 /** What speaks against it, for people. */

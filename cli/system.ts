@@ -4,7 +4,7 @@ import type { BodyOf, ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/system.ts'
 import { formatSize, parseSize } from '#config/quantity.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { printFacts, printRows, type Cell } from './print.ts'
 
 type Settings = ResponseOf<typeof routes.readSystemSettings>
@@ -112,7 +112,7 @@ function quotaOf(text: string): Settings['defaultQuota'] {
     const [, name, value = ''] = /^(bytes|repositories|tags|warn)=(.+)$/.exec(part) ?? []
     const number = name === 'bytes' ? parseSize(value) : /^\d{1,15}$/.test(value) ? Number(value) : undefined
     if (name === undefined || number === undefined)
-      throw new CommandFailure('a quota is none, or some of bytes=10GiB,repositories=50,tags=500,warn=80')
+      throw new WrongUsage('a quota is none, or some of bytes=10GiB,repositories=50,tags=500,warn=80')
     if (name === 'warn') quota.warnPercent = number
     else quota[`${name as 'bytes' | 'repositories' | 'tags'}Max`] = number
   }
@@ -121,7 +121,7 @@ function quotaOf(text: string): Settings['defaultQuota'] {
 
 function onOff(text: string): boolean {
   if (text === 'on' || text === 'off') return text === 'on'
-  throw new CommandFailure('the value is on or off')
+  throw new WrongUsage('the value is on or off')
 }
 
 const bannerLevels = ['info', 'warning', 'danger']
@@ -139,7 +139,7 @@ function bannerOf(text: string): Settings['banner'] {
 function limitOf(text: string): Settings['rateLimits']['perAddress'] {
   if (text === 'none') return null
   const [, rate, burst] = /^(\d+(?:\.\d+)?)(?:\/(\d+))?$/.exec(text) ?? []
-  if (rate === undefined) throw new CommandFailure('a limit is none, or requests a second and how many at once: 50/200')
+  if (rate === undefined) throw new WrongUsage('a limit is none, or requests a second and how many at once: 50/200')
   const requestsPerSecond = Number(rate)
   if (burst !== undefined) return { requestsPerSecond, burst: Number(burst) }
   const atOnce = Math.max(1, Math.ceil(requestsPerSecond))
@@ -149,7 +149,7 @@ function limitOf(text: string): Settings['rateLimits']['perAddress'] {
 
 function set(name: string, text: string, flags: ApiFlags & { readonly force?: true }): Promise<void> {
   const change = Object.hasOwn(changes, name) ? changes[name] : undefined
-  if (change === undefined) throw new CommandFailure(`there is no setting ${name}: ${Object.keys(changes).join(', ')}`)
+  if (change === undefined) throw new WrongUsage(`there is no setting ${name}: ${Object.keys(changes).join(', ')}`)
   return withClient(flags, async ({ client, print }) => {
     const before = await client.send(routes.readSystemSettings)
     const after = await client.call(routes.updateSystemSettings, {

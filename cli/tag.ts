@@ -4,7 +4,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import { createTag, deleteTag, listTagHistory, listTags, readTag, restoreTag, updateTag } from '#api/routes/tags.ts'
 import { parseLifetime } from '#lib/lifetime.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { openTrashDesk } from '#main.ts'
 import { describeBytes, withBerth } from './data-command.ts'
 import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-meant.ts'
@@ -24,7 +24,7 @@ interface ListTagsFlags extends ListFlags {
 export function parseTagged(text: string): { readonly repository: string; readonly tag: string } {
   const colon = text.lastIndexOf(':')
   if (colon < 1 || text.includes('/', colon) || colon === text.length - 1)
-    throw new CommandFailure(`${JSON.stringify(text)} names no tag: team/app:1.2 does`)
+    throw new WrongUsage(`${JSON.stringify(text)} names no tag: team/app:1.2 does`)
   return { repository: text.slice(0, colon), tag: text.slice(colon + 1) }
 }
 
@@ -122,7 +122,7 @@ interface RestoreFlags extends ApiFlags {
 
 function restore(tagged: string, source: string | undefined, flags: RestoreFlags & DataFlags): Promise<void> {
   const { digest, history: change } = flags
-  if (digest !== undefined && change !== undefined) throw new CommandFailure('--digest goes with no --history')
+  if (digest !== undefined && change !== undefined) throw new WrongUsage('--digest goes with no --history')
   const data = dataMeant(source, flags)
   if (data !== undefined)
     return withBerth(data, async (berth) => {
@@ -166,7 +166,7 @@ function instantOf(when: string): string | null {
   const lifetimeMs = parseLifetime(when)
   const instant = lifetimeMs === undefined ? Date.parse(when) : Date.now() + lifetimeMs
   if (!/^\d+[smhdw]$|^\d{4}-\d{2}-\d{2}/.test(when) || Number.isNaN(instant))
-    throw new CommandFailure(`${JSON.stringify(when)} is no time: write it like 2w, 36h, 2030-01-01T00:00:00Z or never`)
+    throw new WrongUsage(`${JSON.stringify(when)} is no time: write it like 2w, 36h, 2030-01-01T00:00:00Z or never`)
   return new Date(instant).toISOString()
 }
 

@@ -6,7 +6,7 @@ import { parsePermission, type Permission } from '#api/permissions.ts'
 import { listRoles } from '#api/routes/roles.ts'
 import { createToken, listTokens, listUserTokens, revokeToken, revokeUserToken, type readToken } from '#api/routes/tokens.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { endOf, expiresOption } from './end-of.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
@@ -80,7 +80,7 @@ async function scopesOf(client: ApiClient, flags: CreateFlags): Promise<{ readon
   const { project, repositories } = flags
   if (permissions.length === 0) {
     if (project === undefined && repositories === undefined) return {}
-    throw new CommandFailure('what may it there? Say --role or --permission')
+    throw new WrongUsage('what may it there? Say --role or --permission')
   }
   return {
     scopes: [{ permissions: [...permissions], project: project ?? null, repositories: repositories ?? null }],

@@ -88,10 +88,11 @@ export type HistoryRow = RowsOf<ReturnType<Desk['history']>>
 
 /** As the API has it. */
 function itemOf(row: Row): Item {
-  const { id, kind, project, repository, digest, hasMoreTags, sizeBytes, reason, deletedBy } = row
+  const { id, kind, project, repository, digest, hasMoreTags, tagCount, sizeBytes, reason, deletedBy } = row
   const named = { ...(repository !== '' && { repository }), ...(digest !== undefined && { digest }) }
   const [deletedAt, expiresAt] = [new Date(row.deletedAt).toISOString(), new Date(row.expiresAt).toISOString()]
-  return { id, kind, project, ...named, tags: [...row.tags], hasMoreTags, sizeBytes, reason, deletedBy, deletedAt, expiresAt }
+  const counted = tagCount !== undefined && { tagCount }
+  return { id, kind, project, ...named, tags: [...row.tags], hasMoreTags, ...counted, sizeBytes, reason, deletedBy, deletedAt, expiresAt }
 }
 
 /** Numbers of all that the filters leave. Throws when they leave nothing. */

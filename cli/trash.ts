@@ -5,7 +5,7 @@ import { deleteTrash, listTrash, readTrash, restoreTrash } from '#api/routes/tra
 import type { ApiClient } from '#api/client.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { openTrashDesk } from '#main.ts'
 import { describeBytes, plural, withBerth } from './data-command.ts'
 import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-meant.ts'
@@ -33,11 +33,19 @@ function nameOf({ kind, project, repository = '', digest = '', tags }: Omit<Tras
   return kind === 'repository' ? repository : project
 }
 
+/** Of a manifest by name, of a repository how many. */
+function tagsOf({ kind, tags, hasMoreTags, tagCount = 0 }: Trash): string {
+  if (kind === 'repository') return `${plural(tagCount, 'tag')}${tagCount === countedTags ? ' or more' : ''}`
+  return kind === 'manifest' ? `${tags.join(',')}${hasMoreTags ? ',…' : ''}` : ''
+}
+
+const countedTags = 1_000
+
 function filtersOf({ kind: kindText, reason: reasonText, project, repository, run }: FilterFlags): TrashFilters {
   const kind = kinds.find((each) => each === kindText)
-  if (kindText !== undefined && kind === undefined) throw new CommandFailure(`--kind is one of ${kinds.join(', ')}`)
+  if (kindText !== undefined && kind === undefined) throw new WrongUsage(`--kind is one of ${kinds.join(', ')}`)
   const reason = reasons.find((each) => each === reasonText)
-  if (reasonText !== undefined && reason === undefined) throw new CommandFailure(`--reason is one of ${reasons.join(', ')}`)
+  if (reasonText !== undefined && reason === undefined) throw new WrongUsage(`--reason is one of ${reasons.join(', ')}`)
   return { kind, project, repository, reason, run }
 }
 
@@ -47,7 +55,7 @@ const table = {
     item.id,
     item.kind,
     nameOf(item),
-    item.kind === 'manifest' ? `${item.tags.join(',')}${item.hasMoreTags ? ',…' : ''}` : '',
+    tagsOf(item),
     item.kind === 'tag' ? '' : describeBytes(item.sizeBytes),
     item.deletedAt,
     item.deletedBy,
@@ -94,10 +102,16 @@ function tagFacts({ kind, manifests = 0, tags = [], takenTags = [] }: Restored):
   return parts
 }
 
-function whatIsNotBack({ missing, lostLabels }: Restored): readonly string[] {
+function whatIsNotBack({
+  missing,
+  lostLabels,
+  endedNames,
+}: Pick<Restored, 'missing' | 'lostLabels'> & { readonly endedNames: readonly string[] }): readonly string[] {
   const parts: string[] = []
   if (missing.length > 0) parts.push(`without ${missing.join(', ')}, which it needs: push that again`)
   if (lostLabels.length > 0) parts.push(`labels that did not come along: ${lostLabels.join(', ')}`)
+  if (endedNames.length > 0)
+    parts.push(`former names that others led elsewhere meanwhile, and that are its own again: ${endedNames.join(', ')}`)
   return parts
 }
 
@@ -123,10 +137,10 @@ async function withTrash(flags: ApiFlags & DataFlags, run: (place: TrashPlace, o
 async function meant(place: TrashPlace, ids: readonly number[], flags: FilterFlags): Promise<readonly number[]> {
   const filters = filtersOf(flags)
   const isFiltered = Object.values(filters).some((filter) => filter !== undefined)
-  if (ids.length > 0 && isFiltered) throw new CommandFailure('name numbers or filters, not both')
+  if (ids.length > 0 && isFiltered) throw new WrongUsage('name numbers or filters, not both')
   if (ids.length > 0) return ids
   if (!isFiltered)
-    throw new CommandFailure('name what is meant: numbers of berth trash list, or --project, --repository, --kind, --reason, --run')
+    throw new WrongUsage('name what is meant: numbers of berth trash list, or --project, --repository, --kind, --reason, --run')
   return await idsOf(place, filters)
 }
 
@@ -145,8 +159,8 @@ function restoreOne(id: number, name: string | undefined, flags: FilterFlags & {
   const isForced = flags.force === true
   if (data !== undefined)
     return withBerth(data, async (berth) => {
-      const { kind, project, repository } = await openTrashDesk(berth).restore(id, { name, isForced })
-      console.log(`restored ${kind} ${repository ?? project}`)
+      const { kind, project, repository, endedNames } = await openTrashDesk(berth).restore(id, { name, isForced })
+      console.log([`restored ${kind} ${repository ?? project}`, ...whatIsNotBack({ missing: [], lostLabels: [], endedNames })].join('; '))
     })
   return withClient(flags, async ({ client, print }) => {
     const body = { ...(name !== undefined && { name }), ...(isForced && { force: true }) }

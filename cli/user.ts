@@ -5,7 +5,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import { changePassword, createUser, deleteUser, listUsers, type readUser, resetUserPassword, updateUser } from '#api/routes/users.ts'
 import { createAccount, setAccountPassword } from '#main.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { withBerth } from './data-command.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
@@ -137,7 +137,7 @@ async function runDelete(name: string, flags: ApiFlags & { readonly yes?: boolea
 async function runPassword(name: string | undefined, flags: PasswordFlags): Promise<void> {
   const { data } = flags
   if (data !== undefined) {
-    if (name === undefined) throw new CommandFailure('whose password? Name the account')
+    if (name === undefined) throw new WrongUsage('whose password? Name the account')
     const password = await newSecret(`New password of ${name}`, flags)
     await withBerth(data, (berth) => setAccountPassword(berth, { name, password }))
     console.log(`${name} has a new password and is enabled; ${tokensStay}`)

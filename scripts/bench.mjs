@@ -1,8 +1,30 @@
-// Installs what is missing, then runs bench/run.ts with the project's Node.
-import { ensure } from './ensure.mjs'
-import { spawnSync } from 'node:child_process'
+// Installs what is missing, then runs bench/run.ts with the project's Node; for several nodes with a PostgreSQL and a Ceph RGW that live as long as the run.
+import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { installCeph, startCeph } from './ceph-rgw.mjs'
+import { ensure } from './ensure.mjs'
+import { startPostgres } from './postgres-cluster.mjs'
 
-const node = ensure({ dev: false })
+const needsBackends = ['nodes', 'redirect'].includes(process.argv[2])
+const node = ensure({ dev: needsBackends })
 const run = fileURLToPath(new URL('../bench/run.ts', import.meta.url))
-process.exitCode = spawnSync(node, [run, ...process.argv.slice(2)], { stdio: 'inherit' }).status ?? 1
+
+async function bench(env) {
+  const child = spawn(node, [run, ...process.argv.slice(2)], { stdio: 'inherit', env: { ...process.env, ...env } })
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal))
+  process.exitCode = await new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
+}
+
+async function benchWithBackends() {
+  installCeph()
+  // Every commit is synced, as it is where it matters.
+  const [ceph, cluster] = await Promise.all([startCeph({ storeBytes: 6 * 2 ** 30 }), startPostgres({ durable: true })])
+  try {
+    const { endpoint, accessKeyId, secretAccessKey } = ceph
+    await bench({ BERTH_BENCH_BACKENDS: JSON.stringify({ databaseUrl: cluster.url, rgw: { endpoint, accessKeyId, secretAccessKey } }) })
+  } finally {
+    await Promise.all([ceph.stop(), cluster.remove()])
+  }
+}
+
+await (needsBackends ? benchWithBackends() : bench({}))

@@ -30,7 +30,7 @@ export function installCeph() {
 }
 
 /** Starts a gateway. Resolves when it answers: to its endpoint, its keys, and a function that stops it and removes its directory. */
-export async function startCeph() {
+export async function startCeph({ storeBytes = 2 ** 31 } = {}) {
   const root = mkdtempSync(join(tmpdir(), 'berth-ceph-'))
   for (const name of ['mon', 'osd0', 'mgr', 'run']) mkdirSync(join(root, name))
   const ports = await freePorts(12)
@@ -38,7 +38,7 @@ export async function startCeph() {
   const fsid = randomUUID()
   const osd = randomUUID()
   const conf = join(root, 'ceph.conf')
-  writeFileSync(conf, configuration({ root, fsid, monitor1, monitor2, gateway, low: Math.min(...ports.slice(3)) }))
+  writeFileSync(conf, configuration({ root, fsid, monitor1, monitor2, gateway, low: Math.min(...ports.slice(3)), storeBytes }))
   const call = (program, ...args) => run(program, [...args], { cwd: root, quiet: true })
   const stop = () => stopAll(root)
   try {
@@ -99,7 +99,8 @@ async function stopAll(root) {
   rmSync(root, { recursive: true, force: true, maxRetries: 5 })
 }
 
-function configuration({ root, fsid, monitor1, monitor2, gateway, low }) {
+// The grace: read leases last as long, and a placement group whose only OSD was not scheduled for the usual 16 s stays laggy, and hangs, for ever.
+function configuration({ root, fsid, monitor1, monitor2, gateway, low, storeBytes }) {
   return `[global]
 fsid = ${fsid}
 mon host = [v2:127.0.0.1:${monitor2}/0,v1:127.0.0.1:${monitor1}/0]
@@ -112,6 +113,7 @@ osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
 mon allow pool size one = true
 mon max pg per osd = 1000
+osd heartbeat grace = 3600
 mon data avail warn = 1
 mon data avail crit = 1
 run dir = ${root}/run
@@ -123,7 +125,7 @@ ms bind port min = ${low}
 ms bind port max = ${low + 200}
 public addr = 127.0.0.1
 osd objectstore = memstore
-memstore device bytes = 2147483648
+memstore device bytes = ${storeBytes}
 osd class load list = *
 osd class default list = *
 [mon.a]

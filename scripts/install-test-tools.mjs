@@ -41,11 +41,16 @@ const helm = {
   integrity: 'sha512-QJYajbSLiKepLMn4Iu/xftbhYERkaqYcwtMH6EyqiiRZryV9g67fkfBk5BIfgRqOS9skmylprDci4Ev13RpThg==',
 }
 
-/** Installs the Debian packages that are missing. Throws one sentence that says what is lacking when that cannot be done. */
+/** Installs the Debian packages of the real-client tests. */
 export function installDebianPackages() {
-  const missing = Object.keys(debianPackages).filter((name) => !isInstalled(debianPackages[name]))
+  installPackages(debianPackages, 'The real-client tests')
+}
+
+/** Installs those of the packages that are missing. Throws one sentence that says what `who` lacks when that cannot be done. */
+export function installPackages(packages, who) {
+  const missing = Object.keys(packages).filter((name) => !isInstalled(packages[name]))
   if (missing.length === 0) return
-  const lacking = `The real-client tests lack: ${missing.join(', ')}.`
+  const lacking = `${who} lack: ${missing.join(', ')}.`
   if (process.platform !== 'linux' || !isInstalled('apt-get')) throw new Error(`${lacking} They are installed by apt, on Debian only.`)
   if (process.getuid?.() !== 0)
     throw new Error(`${lacking} Run as root, or: sudo apt-get install --no-install-recommends ${missing.join(' ')}`)
@@ -53,7 +58,7 @@ export function installDebianPackages() {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   check(['apt-get', 'update', '-q'], { env })
   check(['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...missing], { env })
-  const still = missing.filter((name) => !isInstalled(debianPackages[name]))
+  const still = missing.filter((name) => !isInstalled(packages[name]))
   if (still.length > 0) throw new Error(`apt-get installed ${still.join(', ')}, but the programs are not there.`)
 }
 

@@ -2,14 +2,15 @@
 // Unit tests (beside their source) share one process, which spares a start of 0.15 s for each file; those in test/ have a process each.
 // `--long` runs the ones of test/long instead.
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { globSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensure } from './ensure.mjs'
+import { partOf } from './test-parts.mjs'
 
 const checkout = fileURLToPath(new URL('..', import.meta.url))
 /** Suites with scripts of their own: they need more than npm gives. */
-const elsewhere = ['clients', 'conformance', 'deploy', 'faults', 's3', 'stores']
+const elsewhere = ['clients', 'conformance', 'deploy', 'failover', 'faults', 'nodes', 's3', 'stores']
 
 /** The test files below test/, without those of other scripts. */
 function testFiles(isLong) {
@@ -25,7 +26,10 @@ function run(node) {
   const rest = process.argv.slice(2).filter((argument) => argument !== '--long')
   const flags = rest.filter((argument) => argument.startsWith('-'))
   const named = rest.filter((argument) => !argument.startsWith('-'))
-  const files = named.length > 0 ? named : [...(isLong ? [] : ['scripts/unit-tests.mjs']), ...testFiles(isLong)]
+  const files =
+    named.length > 0
+      ? partOf(named.flatMap((name) => globSync(name, { cwd: checkout }).sort()))
+      : [...(isLong ? [] : ['scripts/unit-tests.mjs']), ...partOf(testFiles(isLong))]
   const limit = `--test-timeout=${(isLong ? 60 : 10) * 60_000}`
   const child = spawn(node, ['--test', '--test-reporter=spec', '--test-reporter-destination=stdout', limit, ...flags, ...files], {
     cwd: checkout,

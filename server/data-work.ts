@@ -9,16 +9,29 @@ import { databaseFileOf } from '#config/database-place.ts'
 import { adoptRegistry2, type AdoptionOptions, type AdoptionParts, type AdoptionReport } from '#features/adopt.ts'
 import { nothingToAdopt, requireRegistry2Layout } from '#features/adopt-place.ts'
 import { exportRegistry2 as exportLayout, type ExportOptions, type ExportReport } from '#features/export-registry2.ts'
+import {
+  migrateStorageKind,
+  planMigration,
+  type MigrationPlan,
+  type MigrationResult,
+  type StorageMigration,
+} from '#features/storage-migrate.ts'
+import type { MoveCounts } from '#features/storage-move.ts'
+import { readStores, type StoreState } from '#features/storage-overview.ts'
+import { moveToColdKind, planCold, requireTiers } from '#features/storage-tiers.ts'
+import { runInline, type InlineOptions } from '#jobs/run-inline.ts'
 import type { Diagnosis } from '#features/doctor-check.ts'
 import { examine } from '#features/doctor.ts'
 import { scrub as scrubBlobs, type Scrub, type ScrubResult } from '#features/scrub.ts'
 import { openTrashDesk as openDesk, type TrashDesk } from '#features/trash-desk.ts'
+import { garbageBody } from '#http/api/garbage.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { collectGarbage as collect, type GarbageCollection, type GarbageReport } from '#registry/collect-garbage.ts'
 import { readGarbageStatus as readStatus, type GarbageStatus } from '#registry/garbage-status.ts'
+import { requireWritable } from '#registry/require.ts'
 import { readWaitingUntagged as readWaiting, type WaitingUntagged } from '#registry/waiting-untagged.ts'
-import { verifyUsageNow, type UsageVerification } from '#metadata/usage-verify.ts'
+import { lookAtUsage, verifyUsageNow, type UsageVerification } from '#metadata/usage-verify.ts'
 import { lockDatabase } from './serving-lock.ts'
 import type { Berth } from './main.ts'
 
@@ -34,8 +47,8 @@ export const requireRegistry2 = ({ storage }: Config): Promise<void> => requireR
 
 /** Writes everything into a directory that registry:2 can serve. */
 export function exportRegistry2({ config, registry, context }: Berth, options: ExportOptions): Promise<ExportReport> {
-  const { metadata, store } = registry
-  return exportLayout({ metadata, store, rootDirectory: config.storage.rootDirectory, context }, options)
+  const { metadata, stores } = registry
+  return exportLayout({ metadata, stores, rootDirectory: config.storage.rootDirectory, context }, options)
 }
 
 /** Deletes what nothing references any more. `immediately` waits for nobody, and so rejects while a server runs on the data. */
@@ -55,6 +68,11 @@ export function readGarbageStatus({ registry }: Berth): Promise<GarbageStatus> {
   return readStatus(registry)
 }
 
+/** The same, as the API has it. */
+export async function describeGarbage({ registry }: Berth): Promise<ReturnType<typeof garbageBody>> {
+  return garbageBody(await readStatus(registry), await readWaiting(registry))
+}
+
 /** What a collection of untagged manifests does not take yet. */
 export function readWaitingUntagged({ registry }: Berth): Promise<WaitingUntagged> {
   return readWaiting(registry)
@@ -70,9 +88,9 @@ export function startSecretsAnew({ config, directory }: Berth): Promise<FreshSta
   return startAnew(directory, config.tokens.algorithm)
 }
 
-/** Counts everything again and compares it with what is kept; `repair` sets right what is wrong. Works beside a running server, whose writes wait. */
+/** Counts everything again and compares it with what is kept; `repair` sets right what is wrong. Works beside a running server, whose writes wait for a repair (on SQLite for both). */
 export function verifyUsage({ registry }: Berth, options: { readonly repair: boolean }): Promise<UsageVerification> {
-  return registry.metadata.write(verifyUsageNow, options)
+  return options.repair ? registry.metadata.write(verifyUsageNow, options) : registry.metadata.write(lookAtUsage, undefined)
 }
 
 /** Reads every blob and compares it with its digest. */
@@ -121,4 +139,36 @@ export function adoptionParts({ config, registry, context }: Berth): AdoptionPar
   if (rootDirectory === undefined) return undefined
   const { metadata, store } = registry
   return { metadata, storeName: store.name, rootDirectory, garbageDelayMs, manifestBytes: config.limits.manifestBytes, context }
+}
+
+/** The stores that the configuration or a row names. */
+export function readStorage({ config, registry }: Berth): Promise<StoreState[]> {
+  return readStores(registry, config.storage)
+}
+
+interface DryRun extends InlineOptions {
+  readonly dryRun: boolean
+}
+
+/** Empties a store into another here and now, beside a running server too; run again it goes on. With `dryRun` it counts what there is to move. */
+export async function migrateStorage(
+  { registry, jobs }: Berth,
+  { migration, dryRun, ...listeners }: DryRun & { readonly migration: StorageMigration },
+): Promise<MigrationPlan | MigrationResult> {
+  const plan = await planMigration(registry, migration)
+  if (dryRun) return plan
+  requireWritable(registry)
+  const payload = { ...migration, actor: operator.actor }
+  return (await runInline(jobs, { kind: migrateStorageKind, payload }, listeners)) as MigrationResult
+}
+
+/** Moves what the rules of the tiers name to the cold store here and now. */
+export async function moveToCold(
+  { config, registry, jobs }: Berth,
+  { dryRun, ...listeners }: DryRun,
+): Promise<Pick<MigrationPlan, 'blobs' | 'bytes'> | MoveCounts> {
+  const tiers = requireTiers(config.storage.tiers)
+  if (dryRun) return await planCold(registry, tiers)
+  requireWritable(registry)
+  return (await runInline(jobs, { kind: moveToColdKind }, listeners)) as MoveCounts
 }

@@ -2,6 +2,7 @@
 import type { Config } from '#config/config.ts'
 import { renewCertificatesJob, type RenewalListener } from '#features/acme-job.ts'
 import type { AcmeParts } from '#features/acme-store.ts'
+import { createBackupJob, pruneBackupsJob, verifyBackupsJob, type BackupParts } from '#features/backup.ts'
 import { forgetTokensJob, pruneEventsJob, purgeUploadsJob } from '#features/housekeeping-jobs.ts'
 import { expireTagsJob } from '#features/expire-tags.ts'
 import { retentionJob } from '#features/retention-job.ts'
@@ -9,7 +10,10 @@ import { retentionScheduleJob } from '#features/retention-schedule.ts'
 import { deleteOrphansJob } from '#features/scrub-orphans.ts'
 import { scrubJob } from '#features/scrub.ts'
 import { foldUsageJob, recountUsageJob } from '#features/usage-jobs.ts'
-import type { AnyJobKind } from '#jobs/jobs.ts'
+import { migrateStorageJob } from '#features/storage-migrate.ts'
+import { moveToColdJob } from '#features/storage-tiers.ts'
+import { createJobs } from '#jobs/create-jobs.ts'
+import type { AnyJobKind, Jobs } from '#jobs/jobs.ts'
 import { trashPurge } from '#registry/purge-trash.ts'
 import { collectGarbageJob, reviewUntaggedJob } from '#registry/collect-garbage-job.ts'
 import type { Registry } from '#registry/registry.ts'
@@ -20,15 +24,28 @@ interface JobHooks {
   readonly flushPulls: () => Promise<void>
   /** For metrics. */
   readonly onScrubRead?: ((bytes: number) => void) | undefined
+  /** Undefined: no place for them is configured. */
+  readonly backups?: BackupParts | undefined
   /** Where certificates by ACME are kept; asked for only where some are configured. */
   readonly certificates?: { readonly parts: AcmeParts; readonly onEnd?: RenewalListener | undefined } | undefined
 }
 
+/** The room of jobs, with all kinds. */
+export function openJobs(registry: Registry, config: Config, hooks: JobHooks): Jobs {
+  const { ports, log } = registry.context
+  return createJobs({ metadata: registry.metadata, ports, log, kinds: jobKindsOf(registry, config, hooks) })
+}
+
 /** In the order in which lists show them. */
-export function jobKindsOf(registry: Registry, config: Config, { flushPulls, onScrubRead, certificates }: JobHooks): readonly AnyJobKind[] {
+export function jobKindsOf(
+  registry: Registry,
+  config: Config,
+  { flushPulls, onScrubRead, certificates, backups }: JobHooks,
+): readonly AnyJobKind[] {
   const keeping = { uploadPurging: config.storage.uploadPurging, retentionMs: config.audit.retentionMs }
   const counting = { metadata: registry.metadata, clock: registry.context.ports.clock }
   const { acme } = config.http.tls ?? {}
+  const { tiers } = config.storage
   return [
     collectGarbageJob(registry),
     reviewUntaggedJob(registry),
@@ -43,6 +60,11 @@ export function jobKindsOf(registry: Registry, config: Config, { flushPulls, onS
     recountUsageJob(counting),
     scrubJob(registry, config.scrub, { onRead: onScrubRead }),
     deleteOrphansJob(registry),
+    migrateStorageJob(registry),
+    ...(tiers === undefined ? [] : [moveToColdJob(registry, { tiers, flushPulls })]),
+    ...(backups === undefined
+      ? []
+      : [createBackupJob(backups, config.backup.schedule), verifyBackupsJob(backups), pruneBackupsJob(backups)]),
     ...(acme === undefined || certificates === undefined ? [] : [renewCertificatesJob(certificates.parts, acme, certificates.onEnd)]),
   ]
 }

@@ -21,7 +21,7 @@ export interface LocalChecks extends Disposable {
 /** Builds the checks. A database or store that several nodes share counts for none of them: else its fault would empty the balancer. */
 export function createLocalChecks(config: Config, { metadata, store }: Pick<Registry, 'metadata' | 'store'>, ports: Ports): LocalChecks {
   const lag = watchEventLoop()
-  const isOwnStore = store.name === 'filesystem' || store.name === 'memory'
+  const isOwnStore = config.storage.driver === 'filesystem' || config.storage.driver === 'memory'
   const checks: readonly HealthCheck[] = [
     { name: 'database', isShared: metadata.dialect !== 'sqlite', check: () => metadata.ping() },
     { name: 'storage', isShared: !isOwnStore, check: async () => void (await (isOwnStore ? store.space() : store.stat(absentKey))) },

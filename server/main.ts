@@ -5,67 +5,68 @@
  * the orderly end; what commands do with the data is data-work.ts. To add a store or a database, add it to open-store.ts or open-database.ts; to let a
  * feature have a say in pushes and pulls, add it to the lists of {@link hooksOf}.
  */
-import { hostname } from 'node:os'
 import type { Access } from '#access/access.ts'
 import { ensureAdministrator, type NewAdministrator } from '#access/administrator.ts'
 import type { Directory } from '#access/directory.ts'
 import type { TokenDesk } from '#access/token-desk.ts'
 import { watchAccess } from '#access/epoch.ts'
-import { measureStore } from '#blobs/measured-store.ts'
+import { makeDirectory } from '#blobs/directories.ts'
+import type { StoreMark } from '#blobs/store-mark.ts'
 import type { Config } from '#config/config.ts'
 import { createActivityStream, type ActivityStream } from '#events/dispatch.ts'
 import { createAudit, type Audit } from '#features/audit.ts'
-import { createAuditStream, type AuditStream } from '#features/audit-stream.ts'
 import { adoptIfNeeded } from '#features/adopt.ts'
-import { startHousekeeping } from '#features/housekeeping.ts'
 import { scrubFigures } from '#features/scrub-status.ts'
-import { markOf, settleStore, type StoreLook } from '#features/store-mark.ts'
-import { startTagExpiry } from '#features/tag-expiry.ts'
+import { settleStore, type StoreLook } from '#features/store-mark.ts'
+import { createTierReturns, type TierReturns } from '#features/storage-return.ts'
 import { readUsageFigures } from '#features/usage-jobs.ts'
+import type { BackupParts } from '#features/backup.ts'
 import { createPullStatistics, type PullStatistics } from '#features/pull-statistics.ts'
 import { createSystemRules, type SystemRules } from '#features/system-rules.ts'
 import { announceStart } from '#http/announce-start.ts'
 import type { CloseOptions } from '#http/drain.ts'
 import { createHttpServer } from '#http/server.ts'
-import { createJobs } from '#jobs/create-jobs.ts'
-import type { JobEnd, Jobs } from '#jobs/jobs.ts'
-import { jobCounts, queueSeconds } from '#jobs/list-jobs.ts'
-import { alone, inTurns, type InTurn } from '#jobs/while-leading.ts'
-import { createGarbageMetrics } from '#lib/garbage-metrics.ts'
+import type { Jobs } from '#jobs/jobs.ts'
 import type { Logger } from '#lib/logger.ts'
 import { createLogger, flushLog } from '#lib/logging.ts'
 import { mergeMetrics, type MetricsPart } from '#lib/merged-metrics.ts'
 import { createMetrics, type Metrics } from '#lib/metrics.ts'
 import { watchScrub } from '#lib/scrub-metrics.ts'
+import { createTierMetrics } from '#lib/tier-metrics.ts'
 import { watchUsage } from '#lib/usage-metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import { watchPulls } from '#lib/pull-metrics.ts'
-import { programVersion } from '#lib/version.ts'
-import { sumTrash } from '#metadata/trash.ts'
 import { checkLayerUrls } from '#registry/check-layer-urls.ts'
-import { garbageJobName } from '#registry/collect-garbage-job.ts'
-import { readGarbageStatus as readStatus } from '#registry/garbage-status.ts'
+import { checkStoreIsThere } from '#registry/check-store-is-there.ts'
 import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
 import { recheckQuarantine } from '#registry/recheck-quarantine.ts'
 import type { Registry } from '#registry/registry.ts'
-import { jobKindsOf } from './job-kinds.ts'
+import { openJobs } from './job-kinds.ts'
 import { createLocalChecks } from './local-checks.ts'
-import { countDamage, watchAudit } from './watch-figures.ts'
+import { followActivity, startWork } from './start-work.ts'
+import { countDamage } from './watch-figures.ts'
 import { refuseMemory, reserve } from './serving-lock.ts'
 import { certificateHook, openAcmeCertificates } from './open-certificates.ts'
 import { openAccess } from './open-access.ts'
-import { openStore } from './open-store.ts'
+import { openNode } from './open-node.ts'
+import { meetStore } from './open-store.ts'
+import { openStores } from './open-stores.ts'
 import { openMetadata } from './open-database.ts'
+import { refuseHalfMade, watchBackups } from './backup-work.ts'
 import { adoptionParts } from './data-work.ts'
 
 export {
   collectGarbage,
   createAccount,
+  describeGarbage,
   examineInstallation,
   exportRegistry2,
   importRegistry2,
+  migrateStorage,
+  moveToCold,
   openTrashDesk,
   readGarbageStatus,
+  readStorage,
   readWaitingUntagged,
   requireRegistry2,
   resealSecrets,
@@ -74,7 +75,10 @@ export {
   startSecretsAnew,
   verifyUsage,
 } from './data-work.ts'
+export { adviceOnCopy, copyDatabase } from './copy-database.ts'
 export { migrateDatabase, readMigrationState } from './open-database.ts'
+export { makeBackupAt, pruneBackupsAt, readBackupsAt, recoverFrom, restoreFrom, verifyBackupsAt } from './backup-commands.ts'
+export { isStoreMarked, refuseForeignStore } from './open-store.ts'
 
 /** The wired rooms of one process. Disposing closes them in the order in which they lean on each other. */
 export interface Berth extends AsyncDisposable {
@@ -95,6 +99,8 @@ export interface Berth extends AsyncDisposable {
   readonly pullStatistics: PullStatistics
   /** Work in the background; {@link serve} begins it. */
   readonly jobs: Jobs
+  /** Undefined where the configuration names no place for them. */
+  readonly backups: BackupParts | undefined
   readonly context: { readonly ports: Ports; readonly log: Logger }
 }
 
@@ -106,32 +112,41 @@ export interface OpenOptions {
   readonly startsSecretsAnew?: boolean | undefined
   /** Whether other processes serve on the same data; on PostgreSQL they always may. */
   readonly isShared?: boolean | undefined
+  /** A database that a recovery left unfinished is opened, to finish it. */
+  readonly isRecovering?: boolean | undefined
+  /** Processes of this machine that may serve at once; undefined: none of them, and no cache is needed. */
+  readonly cacheParts?: number | undefined
 }
 
 /** Opens stores and rooms without listening. Rejects when a directory cannot be made, a database cannot be read, or the store is not that of the rows. */
 export async function open(
   config: Config,
   ports: Ports = systemPorts,
-  { acceptStore, startsSecretsAnew, isShared = false }: OpenOptions = {},
+  { acceptStore, startsSecretsAnew, isShared = false, cacheParts, isRecovering }: OpenOptions = {},
 ): Promise<Berth> {
   await using stack = new AsyncDisposableStack()
   const log = createLogger(config.log)
   stack.defer(() => flushLog(log))
   const metrics = stack.use(createMetrics())
-  const mark = markOf(config, ports)
-  const store = stack.use(
-    measureStore(await openStore(config, ports, { mark, metrics }), ports.clock, (...measured) => metrics.observeStorage(...measured)),
-  )
+  const met = await meetStore(config, ports, acceptStore)
+  const stores = stack.use(await openStores(config, { ports, metrics, log, mark: met?.mark, cacheParts }))
+  const store = stores.primary
   const bare = stack.use(await openMetadata(config, { ports, log, metrics }))
-  const { readOnly } = config.storage
-  if (mark !== undefined) await settleStore({ metadata: bare, store, mark, ports, readOnly, accept: acceptStore })
+  await refuseHalfMade(bare.reader, { isRecovering })
+  const { readOnly, rootDirectory } = config.storage
+  if (met !== undefined) await settleStore({ metadata: bare, store, ports, readOnly, ...met })
+  // Not before: an empty directory in the place of a disk that is not mounted would only hide that.
+  if (rootDirectory !== undefined) await makeDirectory(ports.files, rootDirectory)
+  await stores.settleOthers(bare)
   const activity = stack.use(createActivityStream({ metadata: bare, ports, log }))
   const watched = watchAccess(activity.watch(bare), ports.clock)
   const { metadata } = watched
-  const hooks = hooksOf(config, { metadata, store, context: { ports, log } })
+  const returns = config.storage.tiers && createTierReturns(config.storage.tiers, createTierMetrics(metrics.registry))
+  const hooks = hooksOf(config, { metadata, stores, context: { ports, log } }, { mark: met?.mark, returns })
   const registry = openRegistry({
     metadata,
     store,
+    stores,
     options: optionsOf(config),
     hooks,
     ports,
@@ -140,6 +155,7 @@ export async function open(
     isShared: isShared || metadata.dialect === 'postgres',
   })
   stack.defer(() => closeRegistry(registry))
+  if (returns !== undefined) stack.use(returns)
   const audit = stack.use(createAudit({ metadata, ports, log }))
   const { access, directory, tokens, passwords, issuers } = await openAccess(config, { watched, metrics, ports, log, startsSecretsAnew })
   stack.use(passwords)
@@ -147,15 +163,12 @@ export async function open(
   const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
   const pullStatistics = stack.use(countPulls({ registry, metrics, context: { ports, log } }))
   const scrubbed = watchScrub(metrics.registry, scrubFigures(registry))
-  const jobs = createJobs({
-    metadata,
-    ports,
-    log,
-    kinds: jobKindsOf(registry, config, {
-      flushPulls: () => pullStatistics.flush(),
-      onScrubRead: (bytes) => scrubbed.countBytes(bytes),
-      certificates: certificateHook(config, { directory, metrics }),
-    }),
+  const backups = watchBackups({ config, metadata, stores, ports, log }, metrics)
+  const jobs = openJobs(registry, config, {
+    flushPulls: () => pullStatistics.flush(),
+    onScrubRead: (bytes) => scrubbed.countBytes(bytes),
+    certificates: certificateHook(config, { directory, metrics }),
+    backups,
   })
   const opened = stack.move()
   return {
@@ -170,6 +183,7 @@ export async function open(
     system,
     pullStatistics,
     jobs,
+    backups,
     context: { ports, log },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
@@ -191,11 +205,20 @@ function optionsOf({ storage, database, limits, validation }: Config): Registry[
   }
 }
 
+interface OwnHooks {
+  readonly mark: StoreMark | undefined
+  readonly returns: TierReturns | undefined
+}
+
 /** Who has a say in a push or a pull, and who may supply what a pull does not find, in the order in which they are asked. */
-function hooksOf({ validation }: Config, parts: Parameters<typeof recheckQuarantine>[0]): Registry['hooks'] {
+function hooksOf({ validation }: Config, parts: Parameters<typeof recheckQuarantine>[0], own: OwnHooks): Registry['hooks'] {
   return {
-    admission: [checkLayerUrls({ allow: validation.urlsAllow, deny: validation.urlsDeny })],
+    admission: [
+      checkLayerUrls({ allow: validation.urlsAllow, deny: validation.urlsDeny }),
+      ...(own.mark === undefined ? [] : [checkStoreIsThere(own.mark)]),
+    ],
     missingContent: [recheckQuarantine(parts)],
+    pulledElsewhere: own.returns?.hook,
   }
 }
 
@@ -217,20 +240,24 @@ export interface RunningBerth extends AsyncDisposable {
 export interface WorkerPlace {
   /** The series of all of them, this one's among them. */
   gather(): Promise<readonly MetricsPart[]>
+  /** How many there are; while they are replaced there is one more. */
+  readonly count: number
 }
 
 /** Takes what {@link serve} takes for itself when it is alone, for several that serve in other processes. Throws one sentence where that cannot work. */
-export async function reserveForWorkers(config: Config, { files }: Ports = systemPorts): Promise<Disposable> {
+export async function reserveForWorkers(config: Config, ports: Ports = systemPorts): Promise<Disposable> {
   refuseMemory(config)
-  return await reserve(config, files)
+  return await reserve(config, ports)
 }
 
 /** Opens, adopts a data directory of registry:2 when there is one, and listens. `worker`: as one of several processes, each of which is a writer. */
 export async function serve(config: Config, ports: Ports = systemPorts, worker?: WorkerPlace): Promise<RunningBerth> {
   await using stack = new AsyncDisposableStack()
-  if (worker === undefined) stack.use(await reserve(config, ports.files))
+  if (worker === undefined) stack.use(await reserve(config, ports))
   using starting = worker === undefined ? await announceStart(config) : undefined
-  const berth = stack.use(await open(config, ports, { isShared: worker !== undefined }))
+  const berth = stack.use(
+    await open(config, ports, { isShared: worker !== undefined, cacheParts: worker === undefined ? 1 : worker.count + 1 }),
+  )
   const { registry, access, directory, tokens, metrics, audit, system, pullStatistics, jobs } = berth
   const { log } = berth.context
   const adoption = adoptionParts(berth)
@@ -238,21 +265,36 @@ export async function serve(config: Config, ports: Ports = systemPorts, worker?:
   const isAlone = worker === undefined && registry.metadata.dialect === 'sqlite'
   startWork(berth, stack, isAlone)
   stack.use(await countDamage(berth))
-  const inTurn = isAlone ? alone : inTurns({ metadata: registry.metadata, ...berth.context })
-  if (!registry.options.readOnly) stack.use(await inTurn('tag-expiry', () => startTagExpiry(registry, berth.activity)))
-  const pulls = stack.use(await openAuditStream(berth, inTurn))
-  watchAudit(berth, pulls)
+  const pulls = await followActivity(berth, stack, isAlone)
   watchUsage(metrics.registry, () => readUsageFigures(registry.metadata.reader))
   const acme = stack.use(await openAcmeCertificates(berth))
   const metricsPage = worker && (async () => mergeMetrics(await worker.gather()))
   const server = stack.use(
     createHttpServer(
-      { config, registry, access, directory, tokens, metrics, log, ports, audit, pulls, pullStatistics, system, jobs, metricsPage, acme },
+      {
+        config,
+        registry,
+        access,
+        directory,
+        tokens,
+        metrics,
+        log,
+        ports,
+        audit,
+        pulls,
+        pullStatistics,
+        system,
+        jobs,
+        backups: berth.backups,
+        metricsPage,
+        acme,
+      },
       stack.use(createLocalChecks(config, registry, ports)).checks,
     ),
   )
   starting?.[Symbol.dispose]()
   await server.listen()
+  const node = stack.use(openNode(berth, server.url, worker === undefined))
   registry.metadata.preload?.()
   // Last of all that can fail: its password is told to the caller now or to nobody.
   const administrator = config.auth.kind === 'accounts' ? await ensureAdministrator(registry.metadata, ports) : undefined
@@ -260,6 +302,7 @@ export async function serve(config: Config, ports: Ports = systemPorts, worker?:
   let closing: Promise<void> | undefined
   const end = async (options?: CloseOptions) => {
     await using _running = running
+    node.leave()
     await server.close(options)
   }
   const close = (options?: CloseOptions) => (closing ??= end(options))
@@ -269,26 +312,6 @@ export async function serve(config: Config, ports: Ports = systemPorts, worker?:
     return metrics.registry.getMetricsAsJSON()
   }
   return { url: server.url, rootDirectory, administrator, readMetrics, close, [Symbol.asyncDispose]: () => close() }
-}
-
-/** Begins jobs and chores. Alone, which the lock sees to, a process takes up at once what a killed one left; one of several waits for its leases to end. */
-function startWork({ registry, metrics, jobs }: Berth, stack: AsyncDisposableStack, isAlone: boolean): void {
-  metrics.watchTrash(() => sumTrash(registry.metadata.reader))
-  metrics.watchJobs({ counts: () => jobCounts(jobs), queueSeconds: () => queueSeconds(jobs) })
-  const garbage = createGarbageMetrics(metrics.registry, () => readStatus(registry))
-  if (registry.options.readOnly) return
-  stack.use(startHousekeeping(registry, { isAlone }))
-  const onEnd = (end: JobEnd) => {
-    metrics.countJob(end)
-    if (end.kind === garbageJobName) garbage.countRun(end.outcome)
-  }
-  stack.use(jobs.start({ isAlone, onEnd }))
-}
-
-/** Goes on where the process before ended; what is recorded while this one stops is told by the next. */
-function openAuditStream({ config, activity, registry, context }: Berth, inTurn: InTurn): Promise<AuditStream> {
-  const source = { version: programVersion(), node: hostname() }
-  return createAuditStream({ config: config.audit, activity, metadata: registry.metadata, ...context, source, inTurn })
 }
 
 function countPulls({ registry, metrics, context }: Pick<Berth, 'registry' | 'metrics' | 'context'>): PullStatistics {

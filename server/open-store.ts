@@ -1,32 +1,67 @@
-/** Opens the blob store that the configuration names: with open-database.ts the only place that knows the drivers. */
-import type { BlobStore } from '#blobs/blob-store.ts'
+/** Opens the blob store that the configuration names, and looks whose it is: with open-database.ts the only place that knows the drivers. */
+import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
 import { createCdnSigner } from '#blobs/cdn-urls.ts'
 import { createObjectStore, type ObjectRedirects, type ObjectStoreOptions } from '#blobs/object-store.ts'
 import { type ObjectPlace, openObjectBackend } from '#blobs/open-backend.ts'
 import type { Config } from '#config/config.ts'
-import type { Ports } from '#lib/ports.ts'
-import { makeDirectory } from '#blobs/directories.ts'
+import { databaseMissing, markOf, requireOwnStore, type MarkedStore } from '#features/store-mark.ts'
+import { systemPorts, type Ports } from '#lib/ports.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
 import type { StoreMark } from '#blobs/store-mark.ts'
-import type { Metrics } from '#lib/metrics.ts'
-import { createObjectMetrics } from '#lib/object-metrics.ts'
+import { inspectDatabase, isDatabaseThere } from './open-database.ts'
 
-/** The store that the configuration names; a directory is made where it is missing. */
+/** How the store of a configuration is to be met. */
+interface MetStore {
+  readonly mark: StoreMark
+  /** See `MarkedStore` of features/store-mark.ts. */
+  readonly accept: MarkedStore['accept']
+}
+
+/**
+ * The mark of the store in a directory, before its database is opened, which would make one. Throws one sentence where the mark is that of another
+ * database, and the one that the configuration names is not there. (The mark is read first: whoever makes both makes the database first.)
+ */
+export async function meetStore(config: Config, ports: Ports, accept?: MetStore['accept']): Promise<MetStore | undefined> {
+  const mark = markOf(config, ports)
+  if (mark === undefined) return undefined
+  if ((await mark.read()) === undefined || (await isDatabaseThere(config, ports))) return { mark, accept }
+  if (accept === undefined) throw databaseMissing({ mark })
+  await accept({ path: mark.path, mark: 'another', looked: 0, there: 0 })
+  return { mark, accept: async () => undefined }
+}
+
+/** Whether the directory of blobs has been that of some database. */
+export async function isStoreMarked(config: Config, ports: Ports = systemPorts): Promise<boolean> {
+  return (await markOf(config, ports)?.read()) !== undefined
+}
+
+/** Throws what a start would throw where the store is not that of the database. Makes nothing, neither of them. */
+export async function refuseForeignStore(config: Config, ports: Ports = systemPorts): Promise<void> {
+  const met = await meetStore(config, ports)
+  const { rootDirectory } = config.storage
+  if (met === undefined || rootDirectory === undefined || !(await isDatabaseThere(config, ports))) return
+  await using database = await inspectDatabase(config, ports)
+  // What another version's tables say of the store is for the start that brings them up to date.
+  if (database === undefined || database.missing.length + database.unknown.length > 0) return
+  await using store = createFilesystemStore({ rootDirectory, files: ports.files })
+  const named = { name: config.storage.name, stat: (key: BlobKey) => store.stat(key) }
+  await requireOwnStore({ metadata: database, store: named, mark: met.mark })
+}
+
+/** The store that the configuration names. Makes nothing. */
 export async function openStore(
   config: Config,
   ports: Ports,
-  { mark, metrics }: { readonly mark: StoreMark | undefined; readonly metrics: Metrics },
+  { mark, observe }: { readonly mark: StoreMark | undefined; readonly observe?: ObjectStoreOptions['observe'] },
 ): Promise<BlobStore> {
   const { storage } = config
   const { clock, files } = ports
   const object = openObjectBackend(config, ports)
   if (object !== undefined) {
-    const count = createObjectMetrics(metrics.registry)
-    return openObjectStore(config, object, { ports, observe: (...measured) => count(object.backend.name, ...measured) })
+    return openObjectStore(config, object, { ports, observe })
   }
   if (storage.rootDirectory === undefined) return createMemoryStore({ clock })
-  await makeDirectory(files, storage.rootDirectory)
   return createFilesystemStore({ rootDirectory: storage.rootDirectory, files, mark })
 }
 

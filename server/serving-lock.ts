@@ -6,6 +6,7 @@ import { databaseFileOf } from '#config/database-place.ts'
 import type { Ports } from '#lib/ports.ts'
 import { refuseNetworkFileSystem } from '#metadata/network-file-system.ts'
 import { lockForServing } from '#metadata/sqlite-lock.ts'
+import { meetStore } from './open-store.ts'
 
 /** Throws one sentence for what several processes cannot share. */
 export function refuseMemory(config: Config): void {
@@ -15,10 +16,12 @@ export function refuseMemory(config: Config): void {
     )
 }
 
-/** Makes the directory and takes the lock: one server on a file; on PostgreSQL there is nothing to take. */
-export async function reserve({ database }: Config, files: Ports['files']): Promise<Disposable> {
-  const file = databaseFileOf(database)
+/** Makes the directory and takes the lock: one server on a file; on PostgreSQL there is nothing to take. A start that the store refuses leaves nothing. */
+export async function reserve(config: Config, ports: Ports): Promise<Disposable> {
+  const file = databaseFileOf(config.database)
   if (file === undefined) return { [Symbol.dispose]: () => undefined }
+  await meetStore(config, ports)
+  const { files } = ports
   await makeDirectory(files, dirname(file))
   await refuseNetworkFileSystem(file, files)
   return lockDatabase(file)

@@ -3,12 +3,13 @@
  *
  * I1 every blob that a manifest needs is there with matching digest · I3 every tag resolves, and its history ends at what it points at ·
  * I4 every blob and manifest hashes to its digest · I5 the store holds the keys of the rows, those that wait for deletion, and uploads with a row,
- * nothing else · I6 what is counted is what there is · I7 what is there has its events.
+ * nothing else · I6 what is counted is what there is · I7 what is there has its events · I8 no former name leads away from what has the name.
  */
 import { sql } from 'kysely'
 import { readdir } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
+import type { Stores } from '#blobs/stores.ts'
 import type { Metadata, Reader } from '#metadata/metadata.ts'
 import { verifyUsage } from '#metadata/usage-verify.ts'
 import { createDigestHash, digestAlgorithm, digestFromBytes, digestOf, digestOfHash, parseDigest, type Digest } from '#oci/digest.ts'
@@ -18,6 +19,8 @@ import { readOpenBlob } from '#registry/read-open-blob.ts'
 export interface InvariantsInput {
   readonly metadata: Pick<Metadata, 'reader'>
   readonly store: BlobStore
+  /** Where blobs may be beside it. */
+  readonly stores?: Stores | undefined
   /** Of a filesystem store, to find keys that nobody knows. */
   readonly rootDirectory?: string
   /** Blobs may be in quarantine: the test damaged them itself. */
@@ -41,7 +44,25 @@ export async function checkInvariants(input: InvariantsInput): Promise<string[]>
   await checkUsage(reader, report)
   await checkEvents(reader, report)
   await checkQueue(reader, report)
+  await checkRedirects(reader, report)
   return violations
+}
+
+/** Judged by the rows alone: a repository lies at no former name, and the nearest of what stands above it is a project. */
+export async function checkRedirects(reader: Reader, report: Report): Promise<void> {
+  const redirects = await reader.selectFrom('name_redirects').selectAll().execute()
+  if (redirects.length === 0) return
+  const projects = new Set((await reader.selectFrom('projects').select('name').execute()).map(({ name }) => name))
+  const led = (kind: string) => new Map(redirects.filter((row) => row.kind === kind).map((row) => [row.old_name, row.name]))
+  const [ledProjects, ledRepositories] = [led('project'), led('repository')]
+  for (const name of projects) if (ledProjects.has(name)) report(`I8: the project ${name} leads to ${ledProjects.get(name)}`)
+  for (const { name } of await reader.selectFrom('repositories').select('name').where('name', '>=', '0').execute()) {
+    if (ledRepositories.has(name)) report(`I8: the repository ${name} leads to ${ledRepositories.get(name)}`)
+    const parts = name.split('/')
+    const above = parts.map((_, index) => parts.slice(0, index).join('/')).toReversed()
+    const nearest = above.find((prefix) => projects.has(prefix) || ledProjects.has(prefix))
+    if (nearest !== undefined && !projects.has(nearest)) report(`I8: the repository ${name} is below ${nearest}, which leads elsewhere`)
+  }
 }
 
 type Report = (violation: string) => void
@@ -52,11 +73,13 @@ async function checkUsage(reader: Reader, report: Report): Promise<void> {
     report(`I6: ${scope} ${id} counts ${counted} ${counter} where ${actual} are`)
 }
 
-async function checkBlobs({ metadata, store }: InvariantsInput, report: Report): Promise<void> {
+async function checkBlobs({ metadata, store: primary, stores }: InvariantsInput, report: Report): Promise<void> {
   const blobs = await metadata.reader.selectFrom('blobs').selectAll().where('state', '=', 'live').execute()
   for (const blob of blobs) {
     const digest = digestFromBytes(blob.digest)
-    if (blob.store !== store.name) report(`I5: blob ${digest} is in a store named ${blob.store}`)
+    const store = blob.store === primary.name ? primary : stores?.all.get(blob.store)
+    if (store === undefined) report(`I5: blob ${digest} is in a store named ${blob.store}`)
+    if (store === undefined) continue
     const found = await hashOf(store, blob.key, digest)
     if (found === undefined) report(`I1: blob ${digest} has a live row and no bytes at ${blob.key}`)
     else if (found.sizeBytes !== blob.size_bytes) report(`I4: blob ${digest} has ${found.sizeBytes} bytes, its row says ${blob.size_bytes}`)
@@ -281,11 +304,13 @@ async function keysIn(rootDirectory: string | undefined): Promise<string[]> {
     .map((entry) => relative(rootDirectory, join(entry.parentPath, entry.name)).replaceAll('\\', '/'))
 }
 
-async function checkUploads({ metadata, store, orphanUploadsAreFine }: InvariantsInput, report: Report): Promise<void> {
+async function checkUploads({ metadata, store, stores, orphanUploadsAreFine }: InvariantsInput, report: Report): Promise<void> {
   const sessions = await metadata.reader.selectFrom('upload_sessions').select('upload_id').execute()
   const known = new Set(sessions.map((session) => session.upload_id))
-  for await (const { uploadId } of store.listUploads()) {
-    if (!known.has(uploadId) && orphanUploadsAreFine !== true) report(`I5: upload ${uploadId} of the store has no row`)
+  for (const each of stores?.all.values() ?? [store]) {
+    for await (const { uploadId } of each.listUploads()) {
+      if (!known.has(uploadId) && orphanUploadsAreFine !== true) report(`I5: upload ${uploadId} of the store has no row`)
+    }
   }
 }
 
@@ -296,6 +321,7 @@ async function checkEvents(reader: Reader, report: Report): Promise<void> {
     ),
   )
   for (const id of await restoredWhole(reader)) imported.add(id)
+  for (const id of await madeBySystem(reader)) imported.add(id)
   const manifests = await reader
     .selectFrom('manifests as m')
     .innerJoin('repositories as r', 'r.id', 'm.repository_id')
@@ -329,6 +355,18 @@ async function restoredWhole(reader: Reader): Promise<number[]> {
   const names = restored.map(({ target }) => target.slice(target.indexOf(':') + 1))
   const repositories = await reader.selectFrom('repositories').select(['id', 'name']).execute()
   return repositories.filter(({ name }) => names.some((each) => name === each || name.startsWith(`${each}/`))).map(({ id }) => id)
+}
+
+/** Repositories that an import or a recovery made, with what was in them. */
+async function madeBySystem(reader: Reader): Promise<number[]> {
+  const rows = await reader
+    .selectFrom('events as e')
+    .innerJoin('repositories as r', 'r.name', 'e.repository')
+    .select('r.id')
+    .where('e.action', '=', 'repository.created')
+    .where('e.actor', 'like', 'system:%')
+    .execute()
+  return rows.map(({ id }) => id)
 }
 
 /** The last event of a tag tells where it points. */

@@ -128,7 +128,7 @@ function signInOf(parts: AccessParts, rights: RightsBook): Access['authenticate'
   const signIn: SignIn = {
     accounts,
     tokens: new TokenBook({ accounts, uses, clock: ports.clock, hooks: parts, epoch }),
-    passwords: new PasswordSignIn({ accounts, backOff, uses, hooks: parts, epoch, reader, ports, log }),
+    passwords: new PasswordSignIn({ accounts, backOff, uses, hooks: parts, epoch, reader, away: metadata.away, ports, log }),
     bearer: { accounts, hooks: parts, reader, clock: ports.clock },
     hooks: parts,
   }

@@ -10,12 +10,12 @@ import { ByteLru } from '#lib/lru.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
 import { linkedIdentities, type UserFacts } from '#metadata/account-facts.ts'
-import type { Reader } from '#metadata/metadata.ts'
+import type { AwaySignal, Reader } from '#metadata/metadata.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { bareRefusal } from './bare-password.ts'
 import type { AccountBook } from './accounts.ts'
 import { askProviders } from './ask-providers.ts'
-import type { BackOff } from './back-off.ts'
+import type { Attempt, BackOff } from './back-off.ts'
 import type { BasicCredential } from './basic-credential.ts'
 import type { CredentialUses } from './credential-uses.ts'
 import type { AccessEpoch } from './epoch.ts'
@@ -26,13 +26,15 @@ import { clientNetwork } from './networks.ts'
 import { unmatchablePasswordHash, verifyPassword } from './password.ts'
 import type { Principal } from './principal.ts'
 import { RefusalPace } from './refusal-pace.ts'
-import { RememberedCredentials } from './remembered-credentials.ts'
+import { RememberedCredentials, type Door } from './remembered-credentials.ts'
 import type { Requester } from './requester.ts'
 import { WrongCredentials } from './wrong-credentials.ts'
 
 /** Questions to directories under way at once: they wait for the network, not for a core. */
 const askedAtOnce = 16
 const rememberedNames = 10_000
+/** What a client makes of one typing error (wrong-credentials.ts); whoever repeats it more often is a loop. */
+const repeatsMax = 10
 
 /** What passwords are judged with. */
 export interface PasswordParts {
@@ -42,6 +44,8 @@ export interface PasswordParts {
   readonly hooks: SignInHooks
   readonly epoch: AccessEpoch
   readonly reader: Reader
+  /** Of the database. */
+  readonly away: AwaySignal | undefined
   readonly ports: Pick<Ports, 'clock' | 'random' | 'timers'>
   readonly log: Logger
 }
@@ -50,6 +54,15 @@ export interface PasswordParts {
 interface SignIn {
   readonly credential: BasicCredential
   readonly requester: Requester
+}
+
+/** How a password is judged. */
+interface Judging {
+  /** What it is remembered against. */
+  readonly storedHash: string
+  readonly check: () => Promise<boolean>
+  /** What to say instead after a check that came out wrong. */
+  readonly refusal?: () => RegistryError | undefined
 }
 
 /** Judges passwords. One per process. */
@@ -67,8 +80,9 @@ export class PasswordSignIn {
 
   constructor(parts: PasswordParts) {
     this.#parts = parts
-    this.#hashed = new RememberedCredentials(parts.ports)
-    this.#asked = new RememberedCredentials(parts.ports, askedAtOnce)
+    const { away } = parts
+    this.#hashed = new RememberedCredentials(parts.ports, { away })
+    this.#asked = new RememberedCredentials(parts.ports, { away, maximumRunning: askedAtOnce })
     this.#wrong = new WrongCredentials(parts.ports)
     this.#pace = new RefusalPace(parts.ports.timers)
     this.#collisions = new NameCollisions(parts)
@@ -151,42 +165,49 @@ export class PasswordSignIn {
     const { name } = signIn.credential
     const spelled = this.#spellings.get(name)
     const expected = user ?? (spelled === undefined ? undefined : await accounts.user({ id: spelled }))
+    let full: RegistryError | undefined
     const check = async () => {
       const links = user === undefined ? undefined : await linkedIdentities(reader, user.id)
       const userId = await askProviders(hooks, { ...signIn, links }).catch(refuseTaken)
-      if (userId === undefined) await this.#spendInTurn(signIn)
+      if (userId === undefined) full = await this.#spendInTurn(signIn)
       else this.#spellings.set(name, userId)
       return userId !== undefined
     }
     // A provider that was changed or switched off since has said nothing of this password.
     const versions = ((await hooks.passwordProviders?.()) ?? []).map((provider) => `${provider.id}/${provider.version ?? 0}`).join()
-    const isFresh = await this.#judge(signIn, this.#asked, { storedHash: `provider:${expected?.id ?? 'new'}:${versions}`, check })
+    const storedHash = `provider:${expected?.id ?? 'new'}:${versions}`
+    const isFresh = await this.#judge(signIn, this.#asked, { storedHash, check, refusal: () => full })
     const id = user?.id ?? this.#spellings.get(name)
     const found = id === undefined ? undefined : await accounts.user({ id })
     if (found === undefined) throw new RegistryError('UNAUTHORIZED')
-    if (expected === undefined) this.#asked.remember(signIn.credential, `provider:${found.id}:${versions}`)
+    const network = clientNetwork(signIn.requester.address)
+    if (expected === undefined) this.#asked.remember(signIn.credential, `provider:${found.id}:${versions}`, network)
     return await this.#person(found, signIn, isFresh)
   }
 
-  /** Throws for a wrong password; whether it was checked now rather than remembered. */
+  /** Throws for a wrong password, by `refusal` where it is another one than that; whether it was checked now rather than remembered. */
   async #judge(
     { credential, requester }: SignIn,
     memory: RememberedCredentials,
-    { storedHash, check }: { readonly storedHash: string; readonly check: () => Promise<boolean> },
+    { storedHash, check, refusal }: Judging,
   ): Promise<boolean> {
     const { backOff, hooks } = this.#parts
     const { address } = requester
     const attempt = { name: credential.name, address }
     const wrong = { credential, address, storedHash }
     let isFresh = false
+    let repeats = 0
     try {
-      if (this.#wrong.has(wrong)) throw new RegistryError('UNAUTHORIZED')
-      const verify = () => {
+      repeats = this.#wrong.repeat(wrong)
+      if (repeats > 0) throw new RegistryError('UNAUTHORIZED')
+      const verify = async () => {
         isFresh = true
-        return backOff.judge(attempt, check)
+        const isRight = await backOff.judge(attempt, check)
+        const otherwise = isRight ? undefined : refusal?.()
+        if (otherwise !== undefined) throw otherwise
+        return isRight
       }
-      const admit = async () => ({ network: clientNetwork(address), isKnown: await backOff.admit(attempt) })
-      if (!(await memory.check(credential, storedHash, verify, admit))) {
+      if (!(await memory.check(credential, storedHash, verify, this.#doorOf(attempt, requester)))) {
         this.#wrong.add(wrong)
         throw new RegistryError('UNAUTHORIZED')
       }
@@ -194,19 +215,33 @@ export class PasswordSignIn {
       return isFresh
     } catch (error) {
       const code = error instanceof RegistryError ? error.code : undefined
-      hooks.noteAttempt?.('password', code === 'TOOMANYREQUESTS' ? 'blocked' : 'failure')
-      if (code === 'TOOMANYREQUESTS' || code === 'UNAUTHORIZED') await this.#pace.turn()
+      const isBlocked = code === 'TOOMANYREQUESTS'
+      hooks.noteAttempt?.('password', isBlocked ? 'blocked' : 'failure')
+      if (isBlocked || code === 'UNAUTHORIZED') await this.#pace.turn(isBlocked || repeats > repeatsMax, requester.awaited)
       throw error
     }
   }
 
-  /** A full queue must not keep a wrong password from being counted: then it costs less. */
-  async #spendInTurn({ credential, requester }: SignIn): Promise<void> {
+  #doorOf(attempt: Attempt, { address, awaited }: Requester): Door {
+    const { backOff } = this.#parts
+    const network = clientNetwork(address)
+    const isGone = () => awaited?.isGone() === true
+    return {
+      network,
+      isBesieged: () => backOff.isBesieged(attempt),
+      admit: async () => ({ network, isKnown: await backOff.admit(attempt), isGone }),
+    }
+  }
+
+  /** A full queue must not keep a wrong password from being counted. But it is answered as it is for accounts that are there: what it gives is the refusal. */
+  async #spendInTurn({ credential, requester }: SignIn): Promise<RegistryError | undefined> {
     try {
       const seeker = { network: clientNetwork(requester.address), isKnown: false }
-      await this.#hashed.inTurn(seeker, () => this.#spend(credential.password))
+      await this.#hashed.spendInTurn(seeker, () => this.#spend(credential.password))
+      return undefined
     } catch (error) {
-      if (!(error instanceof RegistryError) || error.code !== 'TOOMANYREQUESTS') throw error
+      if (error instanceof RegistryError && error.code === 'TOOMANYREQUESTS') return error
+      throw error
     }
   }
 

@@ -129,11 +129,30 @@ suite('wrong passwords', () => {
     assert.equal(await third.attempt('alice', '192.0.2.1', right), 'right', 'a known address is known to a process that begins')
   })
 
-  test('leave no row behind where nothing was wrong, and bounded names', async () => {
+  test('leave an account known where it was opened, to processes that begin later too', async () => {
+    await using directory = await makeTestDirectory()
+    const parts = makeParts()
+    await using one = await open(directory.file, parts)
+    assert.equal(await one.attempt('alice', '192.0.2.1', right), 'right')
+    await fail(one, 5, 'alice', '203.0.113.1')
+    await using other = await open(directory.file, parts)
+    assert.equal(await other.attempt('alice', '192.0.2.1', right), 'right')
+    assert.equal(await other.attempt('alice', '192.0.2.2', right), 1, 'a stranger waits')
+  })
+
+  test('leave one row behind where nothing was wrong, written once a day, and bounded names', async () => {
     await using opened = await open()
+    const { parts } = opened
+    const rows = () => opened.metadata.reader.selectFrom('login_failures').select(['subject', 'last_at', 'failures']).execute()
+    const first = { subject: 'pair:192.0.2.1 alice', last_at: parts.ports.clock.now(), failures: 0 }
     assert.equal(await opened.attempt('alice', '192.0.2.1', right), 'right')
-    const rows = () => opened.metadata.reader.selectFrom('login_failures').select('subject').execute()
-    assert.deepEqual(await rows(), [])
+    assert.deepEqual(await rows(), [first])
+    parts.advance(23 * 60 * 60_000)
+    assert.equal(await opened.attempt('alice', '192.0.2.1', right), 'right')
+    assert.deepEqual(await rows(), [first])
+    parts.advance(60 * 60_000)
+    assert.equal(await opened.attempt('alice', '192.0.2.1', right), 'right')
+    assert.deepEqual(await rows(), [{ ...first, last_at: parts.ports.clock.now() }])
     await fail(opened, 1, 'x'.repeat(5000), '192.0.2.1')
     assert.ok((await rows()).every(({ subject }) => subject.length < 200))
   })
@@ -175,6 +194,45 @@ test('a remembered password goes on while somebody floods the account from elsew
   }
   assert.deepEqual([...outcomes].toSorted(), ['TOOMANYREQUESTS', 'UNAUTHORIZED'])
   assert.equal((await access.authenticate(good)).name, 'alice')
-  const fromThere = await access.authenticate(from(basic('alice', 'secret'), { address: '192.0.2.1' }))
-  assert.equal(fromThere.name, 'alice', 'what is remembered is remembered wherever it comes from')
+  const guess = access.authenticate(from(basic('alice', 'secret'), { address: '192.0.2.1' }))
+  await assert.rejects(guess, { code: 'TOOMANYREQUESTS' }, 'who has to wait is not told by memory which guess is right')
+})
+
+test('a remembered password shows nobody which guess is right who goes on guessing at its own address', async () => {
+  await using opened = await openTestAccess()
+  const { access, rows, parts } = opened
+  await rows.user('alice', { password_hash: await hashPassword('secret', parts.ports.random) })
+  const awaited = { hurry: () => AbortSignal.abort('gone'), closeAfter: () => undefined, isGone: () => false }
+  const ask = (password: string) =>
+    access
+      .authenticate(from(basic('alice', password), { awaited }))
+      .then(() => 'in')
+      .catch(({ code }: RegistryError) => code)
+  assert.equal(await ask('secret'), 'in')
+  for (let index = 0; index < 15; index++) await ask(`wrong ${index}`)
+  assert.equal(await ask('secret'), 'in', 'a few typing errors of a neighbour keep nobody out')
+  for (let index = 15; index < 30; index++) await ask(`wrong ${index}`)
+  assert.equal(await ask('secret'), 'TOOMANYREQUESTS')
+  parts.advance(2000)
+  assert.equal(await ask('secret'), 'in')
+})
+
+test('who is to wait and goes on all the same costs no read, for a second', async () => {
+  await using opened = await openTestAccess()
+  const { access, rows, parts, reads } = opened
+  await rows.user('alice', { password_hash: await hashPassword('secret', parts.ports.random) })
+  const gone = AbortSignal.abort('gone')
+  // Nobody waits for these answers, so none is held.
+  const awaited = { hurry: () => gone, closeAfter: () => undefined, isGone: () => false }
+  const guess = (number: number) =>
+    access
+      .authenticate(from(basic('alice', `wrong ${number}`), { awaited }))
+      .then(() => 'in')
+      .catch(({ code }: RegistryError) => code)
+  for (let number = 0; number < 6; number++) await guess(number)
+  const before = reads()
+  for (let number = 6; number < 20; number++) assert.equal(await guess(number), 'TOOMANYREQUESTS')
+  assert.equal(reads(), before)
+  parts.advance(1000)
+  assert.equal(await guess(20), 'UNAUTHORIZED', 'and its time is over')
 })

@@ -5,7 +5,9 @@
  * others' passwords wait. The way: three counts, each with a limit that doubles from a second to a quarter of an hour. By account and address together
  * (5 free): a guesser stops himself. By address (50 free): somebody who tries many names. By account (5 free): many addresses that guess at one, but it
  * slows only addresses from which that account has not been opened lately. A count is read before anything is hashed and written only
- * when a password was really checked; a remembered credential never comes here. How many checks one address may have under way is bounded.
+ * when a password was really checked, and the first time in a day that an account is opened from an address: it is known there from then on, to every process
+ * and after a restart. A remembered credential comes here only from an address that it was not remembered at, or that was told to wait many times in a row. That a pair or an address is to wait is remembered for a second, so that
+ * who goes on all the same costs no read. How many checks one address may have under way is bounded.
  * To count by something else, add a subject to {@link subjectsOf} with its limit.
  */
 import { createHash } from 'node:crypto'
@@ -32,6 +34,13 @@ const purgedAtOnce = 1_000
 const runningByAddress = 32
 const runningByPair = 4
 const knownMax = 10_000
+/** Another process may have forgiven meanwhile. */
+const waitsRememberedMs = 1_000
+const waitsMax = 10_000
+/** So many refusals of a pair in a row, and a remembered password is no way past them: else it would show which guess is right. */
+const besiegedAfter = 20
+/** How old the note of a success may get before it is written again. */
+const knownWrittenEveryMs = 24 * 60 * 60_000
 
 /** Who tries what. */
 export interface Attempt {
@@ -44,6 +53,12 @@ interface Subjects {
   readonly pair: string
   readonly account: string
   readonly address: string | undefined
+}
+
+/** Until when a subject is to wait, by the clock of rows, and until when that is taken for true, by the one that never steps. */
+interface Wait {
+  readonly until: number
+  readonly freshUntil: number
 }
 
 interface Outcome extends Subjects {
@@ -94,6 +109,10 @@ export class BackOff {
   readonly #running = new Map<string, number>()
   /** Pairs that were right lately; oldest first. */
   readonly #known = new Set<string>()
+  /** Of pairs and addresses; oldest first. */
+  readonly #waits = new Map<string, Wait>()
+  /** How often pairs were told to wait since they were right; oldest first. */
+  readonly #refusals = new Map<string, number>()
   #notes = 0
 
   constructor(metadata: Metadata, clock: Ports['clock']) {
@@ -108,6 +127,8 @@ export class BackOff {
   async admit(attempt: Attempt): Promise<boolean> {
     const subjects = subjectsOf(attempt)
     const now = this.#clock.now()
+    const remembered = Math.max(this.#waitOf(subjects.pair), this.#waitOf(subjects.address))
+    if (remembered > now) throw this.#refuse(subjects.pair, remembered - now)
     const rows = await rowsOf(this.#metadata.reader, subjects)
     const pair = rows.get(subjects.pair)
     // A row without failures is left by a success: the account was opened from there.
@@ -118,8 +139,38 @@ export class BackOff {
       subjects.address === undefined ? undefined : rows.get(subjects.address),
     ]
     const until = Math.max(0, ...deciding.map((row) => row?.blockedUntil ?? 0))
-    if (until > now) throw tooMany(Math.ceil((until - now) / 1000))
-    return isKnown
+    if (until <= now) return isKnown
+    for (const subject of [subjects.pair, subjects.address]) this.#rememberWait(subject, rows)
+    throw this.#refuse(subjects.pair, until - now)
+  }
+
+  /** Whether that account was refused there so often, without a right password in between, that memory lets nobody past. */
+  isBesieged(attempt: Attempt): boolean {
+    return this.#refusals.size > 0 && (this.#refusals.get(subjectsOf(attempt).pair) ?? 0) >= besiegedAfter
+  }
+
+  #refuse(pair: string, waitMs: number): RegistryError {
+    const refusals = (this.#refusals.get(pair) ?? 0) + 1
+    this.#refusals.delete(pair)
+    this.#refusals.set(pair, refusals)
+    const [oldest] = this.#refusals.keys()
+    if (this.#refusals.size > waitsMax && oldest !== undefined) this.#refusals.delete(oldest)
+    return tooMany(Math.ceil(waitMs / 1000))
+  }
+
+  /** 0: not known to wait. */
+  #waitOf(subject: string | undefined): number {
+    const wait = subject === undefined ? undefined : this.#waits.get(subject)
+    return wait === undefined || wait.freshUntil <= this.#clock.monotonic() ? 0 : wait.until
+  }
+
+  #rememberWait(subject: string | undefined, rows: Rows): void {
+    const until = subject === undefined ? 0 : (rows.get(subject)?.blockedUntil ?? 0)
+    if (subject === undefined || until === 0) return
+    this.#waits.delete(subject)
+    this.#waits.set(subject, { until, freshUntil: this.#clock.monotonic() + waitsRememberedMs })
+    const [oldest] = this.#waits.keys()
+    if (this.#waits.size > waitsMax && oldest !== undefined) this.#waits.delete(oldest)
   }
 
   /** Runs the check and takes note of what came out: `false` is a wrong password. What `check` throws is no judgement and is not counted. */
@@ -138,10 +189,13 @@ export class BackOff {
     const now = this.#clock.now()
     if (isRight) {
       this.#know(subjects.pair)
+      this.#waits.delete(subjects.pair)
+      this.#refusals.delete(subjects.pair)
+      if (subjects.address !== undefined) this.#waits.delete(subjects.address)
       const rows = await rowsOf(this.#metadata.reader, subjects)
-      const [pair, account] = [rows.get(subjects.pair), rows.get(subjects.account)]
-      // Nothing was wrong before: nothing to write.
-      if (failuresOf(pair, now) === 0 && (failuresOf(account, now) === 0 || pair !== undefined)) return
+      const pair = rows.get(subjects.pair)
+      // Nothing was wrong before, and it is known here: nothing to write.
+      if (pair !== undefined && failuresOf(pair, now) === 0 && now - pair.lastAt < knownWrittenEveryMs) return
     }
     await this.#metadata.write(note, { ...subjects, isRight, now })
     this.#notes++

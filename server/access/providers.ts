@@ -119,19 +119,23 @@ const completeNew = accessTransaction(
   },
 )
 
-/** Whose keys a workload's token is checked with is told by its issuer alone: with two providers of one, nobody comes in by either. Throws CONFLICT. */
+/**
+ * Whose keys a workload's token is checked with is told by its issuer alone: with two providers of one, nobody comes in by either. And a person is their
+ * (issuer, subject): by two providers of one issuer they would be two accounts, with the rights of one or the other. Throws CONFLICT.
+ */
 async function requireOwnIssuer(
   tx: Transactor,
   { name, kind, settings }: Pick<ProviderInput, 'name' | 'kind' | 'settings'>,
 ): Promise<void> {
-  if (kind !== 'workload') return
+  if (kind !== 'workload' && kind !== 'oidc') return
   const issuer = issuerOf(settings)
   const other = (await listProviderRecords(tx)).find(
     (each) => each.kind === kind && each.name !== name && issuerOf(each.settings) === issuer,
   )
   if (other === undefined) return
   const message = `the provider ${other.name} is for this issuer already: change that one, or delete it first`
-  throw new RegistryError('CONFLICT', { provider: other.name }, { message })
+  const why = kind === 'oidc' ? ' (accounts are linked by issuer and subject: by two providers a person would have two)' : ''
+  throw new RegistryError('CONFLICT', { provider: other.name }, { message: `${message}${why}` })
 }
 
 function issuerOf(settings: unknown): string | undefined {

@@ -1,33 +1,88 @@
 /**
- * Answers to wrong passwords leave one after the other, a little apart.
+ * When answers to wrong passwords leave.
  *
- * A refusal without a hash costs a third of a millisecond, so whoever is answered at once can send thousands a second and, worse, tens at the same
- * moment: measured, 32 connections made the p99 of a pull three times what it is without a single hash. Held apart they cannot come together either, since each
- * waits for its answer. Whoever mistypes waits for nothing unless somebody else is at it.
+ * The problem: a refusal without a hash costs a third of a millisecond, so whoever is answered at once can send thousands a second and, worse, tens at the same
+ * moment: measured, 32 connections made the p99 of a pull three times what it is without a single hash. The way: answers leave one after the other, a little
+ * apart, and those to somebody who is to wait anyway (back-off, or the same wrong password again and again) only after a second. So who
+ * waits for each answer slows himself down, and whoever mistypes waits for nothing: their answers go before those that were held. What is held is bounded;
+ * beyond that an answer leaves at once and takes its connection with it. A held answer that nobody waits for any more gives its place back at once, and
+ * all do when the server ends.
  */
 import type { Timers } from '#lib/ports.ts'
 
 const apartMs = 4
-/** Answers that are held back: a few seconds and some megabytes at most. Whoever comes on top is answered at once. */
+const heldForMs = 1_000
+/** Answers that are held back: a few seconds and some megabytes at most. */
 const heldMax = 1_000
 
-/** Holds refusals apart. One per process. */
-export class RefusalPace {
-  readonly #timers: Timers
-  #held = 0
-  #last: Promise<void> = Promise.resolve()
+/** The request that an answer is held for. */
+export interface Awaited {
+  /** Aborts when nobody waits for the answer any more, or it must leave now. Asked for only when the answer is held. */
+  hurry(): AbortSignal
+  /** Lets the connection go after this answer. */
+  closeAfter(): void
+  /** The client hung up. */
+  isGone(): boolean
+}
 
-  constructor(timers: Timers) {
+/** Holds refusals back and apart. One per process. */
+export class RefusalPace {
+  readonly #timers: Pick<Timers, 'after' | 'sleep'>
+  #held = 0
+  /** An answer has just left: the next one waits. */
+  #isPaused = false
+  /** Who waits to leave: those that were not held, and those that were. In order. */
+  readonly #lines: readonly [Set<() => void>, Set<() => void>] = [new Set(), new Set()]
+
+  constructor(timers: Pick<Timers, 'after' | 'sleep'>) {
     this.#timers = timers
   }
 
-  /** Resolves when the refusal may leave. */
-  async turn(): Promise<void> {
-    if (this.#held >= heldMax) return
+  /** Resolves when the refusal may leave; `isHeld`: not before a second is over. */
+  async turn(isHeld: boolean, awaited?: Awaited): Promise<void> {
+    if (this.#held >= heldMax) {
+      awaited?.closeAfter()
+      return
+    }
+    if (!isHeld && !this.#isPaused) {
+      this.#pause()
+      return
+    }
     this.#held++
-    const before = this.#last
-    this.#last = before.then(() => this.#timers.sleep(apartMs))
-    await before
-    this.#held--
+    try {
+      await this.#wait(isHeld, awaited?.hurry())
+    } finally {
+      this.#held--
+    }
+  }
+
+  async #wait(isHeld: boolean, hurry: AbortSignal | undefined): Promise<void> {
+    if (isHeld) await this.#timers.sleep(heldForMs, hurry).catch(() => undefined)
+    if (hurry?.aborted === true) return
+    if (this.#isPaused) await this.#queue(this.#lines[isHeld ? 1 : 0], hurry)
+    else this.#pause()
+  }
+
+  async #queue(line: Set<() => void>, hurry: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const leave = () => {
+      line.delete(leave)
+      hurry?.removeEventListener('abort', leave)
+      resolve()
+    }
+    line.add(leave)
+    hurry?.addEventListener('abort', leave, { once: true })
+    await promise
+  }
+
+  #pause(): void {
+    this.#isPaused = true
+    this.#timers.after(apartMs, () => {
+      const [next] = this.#lines[0].size > 0 ? this.#lines[0] : this.#lines[1]
+      this.#isPaused = false
+      if (next === undefined) return
+      this.#pause()
+      next()
+    })
   }
 }

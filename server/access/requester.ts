@@ -1,5 +1,6 @@
 /** What of a request tells who sent it. */
 import type { PeerCertificateFacts } from './hooks.ts'
+import type { Awaited } from './refusal-pace.ts'
 
 /** Made by http for each request that must be judged. */
 export interface Requester {
@@ -17,6 +18,8 @@ export interface Requester {
   readonly uploadId?: string | undefined
   /** The password is given to a form that will ask for the second factor too; elsewhere it opens nothing where there is one. */
   readonly isSignIn?: boolean | undefined
+  /** Whom a refusal that is held back is for; absent: somebody who waits. */
+  readonly awaited?: Awaited | undefined
   /** Of /v2: there an open registry lets anyone do anything; elsewhere it lets them look. */
   readonly isRegistryRequest?: boolean | undefined
 }

@@ -32,9 +32,14 @@ const nonceBytes = 12
 const tagBytes = 16
 const headBytes = 1 + keyIdBytes + nonceBytes
 
+/** Stands in each value that the key sealed. */
+export function secretKeyId(key: Uint8Array): Buffer {
+  return createHash('sha256').update('berth key id\0').update(key).digest().subarray(0, keyIdBytes)
+}
+
 /** `keys` are 32 bytes each; the first seals. */
 export function createSecretBox(keys: readonly Uint8Array[], random: Pick<Random, 'bytes'>): SecretBox {
-  const known = keys.map((key) => ({ key, id: createHash('sha256').update('berth key id\0').update(key).digest().subarray(0, keyIdBytes) }))
+  const known = keys.map((key) => ({ key, id: secretKeyId(key) }))
   const [first] = known
   if (first === undefined || known.some(({ key }) => key.byteLength !== 32)) throw new Error('a secret box needs keys of 32 bytes')
   return {

@@ -27,8 +27,15 @@ export async function loadSecretKeys(
   }
 }
 
+/** Makes the file of that text, unless there is one; says whether it did. Throws for a text that is no file of keys. */
+export async function restoreKeyFile(keyFile: string, text: string, ports: Pick<Ports, 'files' | 'random'>): Promise<boolean> {
+  parseKeyFile(text)
+  if (await isKeyFileThere(keyFile, ports.files)) return false
+  return (await publish(keyFile, ports, text)) === text
+}
+
 /** Throws when there is no key, or a line that is none. Its text is not repeated. */
-function parseKeyFile(written: string): readonly Uint8Array[] {
+export function parseKeyFile(written: string): readonly Uint8Array[] {
   const keys = splitSecretKeys(written).map(parseSecretKey)
   const known = keys.filter((key) => key !== undefined)
   if (known.length === 0 || known.length < keys.length) throw new Error('it must hold 32 bytes in base64, one key a line')
@@ -50,13 +57,14 @@ async function readIfThere(file: string, files: Ports['files']): Promise<string 
 }
 
 /** Makes the file, unless another process was faster, and gives what is in it. */
-async function publish(file: string, { files, random }: Pick<Ports, 'files' | 'random'>): Promise<string> {
+async function publish(file: string, { files, random }: Pick<Ports, 'files' | 'random'>, wanted?: string): Promise<string> {
+  const text = wanted ?? `${comment}${random.bytes(keyBytes).toString('base64')}\n`
   const directory = dirname(file)
   await files.mkdir(directory, { recursive: true })
   const draft = `${file}.${random.uuid()}`
   try {
     await using handle = await files.open(draft, 'wx', 0o600)
-    await handle.writeFile(`${comment}${random.bytes(keyBytes).toString('base64')}\n`)
+    await handle.writeFile(text)
     await handle.sync()
     await files.link(draft, file)
   } catch (error) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import type { Timers } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { Turns, type TurnSeeker } from './turns.ts'
 
@@ -8,9 +9,30 @@ const tooMany = (error: unknown) => error instanceof RegistryError && error.code
 const stranger = (network: string): TurnSeeker => ({ network, isKnown: false })
 const known = (network: string): TurnSeeker => ({ network, isKnown: true })
 
+/** Rests that end when the test says so. */
+function manual() {
+  const resting = new Map<() => void, number>()
+  const timers: Pick<Timers, 'after'> = {
+    after(delayMs, callback) {
+      resting.set(callback, delayMs)
+      return { [Symbol.dispose]: () => void resting.delete(callback) }
+    },
+  }
+  return {
+    timers,
+    delays: () => [...resting.values()],
+    pass() {
+      const [first] = resting.keys()
+      if (first === undefined) assert.fail('nothing rests')
+      resting.delete(first)
+      first()
+    },
+  }
+}
+
 /** A turn that is taken, so that everybody waits; `order` says who got one, and who had to give way with `!`. */
 async function full() {
-  const turns = new Turns(1)
+  const turns = new Turns(1, manual().timers)
   const running = await turns.take(stranger('first'))
   const order: string[] = []
   const asked: Promise<void>[] = []
@@ -41,7 +63,7 @@ async function full() {
 
 suite('turns', () => {
   test('are as many at once as there are, and none is lost', async () => {
-    const turns = new Turns(2)
+    const turns = new Turns(2, manual().timers)
     for (let round = 0; round < 3; round++) {
       const held = [await turns.take(stranger('a')), await turns.take(stranger('a'))]
       let isThird = false
@@ -60,6 +82,15 @@ suite('turns', () => {
     const { ask, finish } = await full()
     for (const name of ['a1', 'a2', 'a3', 'b1', 'b2', 'c1']) void ask(name, stranger(name.slice(0, 1)))
     assert.deepEqual(await finish(), ['a1', 'b1', 'c1', 'a2', 'b2', 'a3'])
+  })
+
+  test('are not given to who hung up', async () => {
+    const { ask, finish } = await full()
+    void ask('a1', { ...stranger('a'), isGone: () => true })
+    void ask('a2', stranger('a'))
+    void ask('b1', { ...known('b'), isGone: () => true })
+    void ask('b2', { ...known('b'), isGone: () => false })
+    assert.deepEqual((await finish()).toSorted(), ['a1!', 'a2', 'b1!', 'b2'])
   })
 
   test('go to who is known before strangers', async () => {
@@ -101,5 +132,70 @@ suite('turns', () => {
     assert.deepEqual(order, ['stranger!', 'a100!'])
     void ask('b', known('b'))
     assert.deepEqual((await finish()).slice(2, 5), ['a99!', 'a0', 'b'])
+  })
+})
+
+suite('a turn that rests', () => {
+  const settle = () => new Promise(setImmediate)
+
+  /** One turn, given back to rest for 70 ms. */
+  async function rested() {
+    const rests = manual()
+    const turns = new Turns(1, rests.timers)
+    const first = await turns.take(stranger('first'))
+    first.restFor(70)
+    return { rests, turns, first }
+  }
+
+  test('is nobody’s among strangers until the rest is over, whether they waited before or came later', async () => {
+    const { rests, turns, first } = await rested()
+    const order: string[] = []
+    const ask = (name: string) =>
+      turns.take(stranger(name)).then((turn) => {
+        order.push(name)
+        turn[Symbol.dispose]()
+      })
+    const before = ask('before')
+    first[Symbol.dispose]()
+    const later = ask('later')
+    await settle()
+    assert.deepEqual([order, rests.delays()], [[], [70]])
+    rests.pass()
+    await Promise.all([before, later])
+    assert.deepEqual(order, ['before', 'later'])
+    assert.deepEqual(rests.delays(), [])
+  })
+
+  test('is there for whom it knows at once, and is not given twice', async () => {
+    const { rests, turns, first } = await rested()
+    first[Symbol.dispose]()
+    const friend = await turns.take(known('home'))
+    assert.deepEqual(rests.delays(), [], 'the rest is over')
+    let isNext = false
+    const next = turns.take(stranger('another')).then((turn) => {
+      isNext = true
+      turn[Symbol.dispose]()
+    })
+    await settle()
+    assert.equal(isNext, false)
+    friend[Symbol.dispose]()
+    await next
+  })
+
+  test('goes to whoever is known and waits already', async () => {
+    const { rests, turns, first } = await rested()
+    const asking = turns.take(known('home'))
+    first[Symbol.dispose]()
+    const friend = await asking
+    assert.deepEqual(rests.delays(), [])
+    friend[Symbol.dispose]()
+  })
+
+  test('is free when nobody wants it', async () => {
+    const { rests, turns, first } = await rested()
+    first[Symbol.dispose]()
+    rests.pass()
+    const turn = await turns.take(stranger('a'))
+    turn[Symbol.dispose]()
   })
 })

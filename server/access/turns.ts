@@ -3,8 +3,10 @@
  *
  * The problem: whoever floods the queue with wrong passwords would keep out those who have the right one. The way: who is known (the account was opened
  * from there before) goes before strangers; networks take turns, each in its own order; and when the queue is full, whoever has
- * most in it gives way. So a flood from one place costs others one turn each, and one from everywhere costs nothing to who is known.
+ * most in it gives way. So a flood from one place costs others one turn each, and one from everywhere costs nothing to who is known. Where a turn may
+ * rest (what was dear came to nothing), strangers wait for the end of that and who is known does not: so a flood does not decide how busy the machine is.
  */
+import type { Timers } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 
 const waitingMax = 100
@@ -16,9 +18,12 @@ export interface TurnSeeker {
   readonly network: string
   /** The account was opened from there before. */
   readonly isKnown: boolean
+  /** Nobody waits for the outcome any more: such a turn is not given. */
+  readonly isGone?: (() => boolean) | undefined
 }
 
 interface Waiter {
+  readonly isGone: (() => boolean) | undefined
   readonly go: () => void
   readonly giveWay: () => void
 }
@@ -63,29 +68,70 @@ class Line {
   }
 }
 
+/** A turn that somebody has. Disposing gives it back. */
+export interface Turn extends Disposable {
+  /** Once it is given back strangers do not get it for so long. */
+  restFor(delayMs: number): void
+}
+
 /** Gives turns. One per thing that is dear. */
 export class Turns {
+  readonly #timers: Pick<Timers, 'after'>
   #free: number
   #waiting = 0
   readonly #known = new Line()
   readonly #strangers = new Line()
+  /** Turns that only who is known may have until their timers say otherwise. */
+  readonly #resting = new Set<Disposable>()
 
-  constructor(atOnce: number) {
+  constructor(atOnce: number, timers: Pick<Timers, 'after'>) {
     this.#free = atOnce
+    this.#timers = timers
   }
 
-  /** A turn that is given back by disposing it. Throws TOOMANYREQUESTS when the queue is full of others with as good a claim. */
-  async take(seeker: TurnSeeker): Promise<Disposable> {
+  /** Throws TOOMANYREQUESTS when the queue is full of others with as good a claim. */
+  async take(seeker: TurnSeeker): Promise<Turn> {
     if (this.#free > 0) this.#free--
-    else await this.#wait(seeker)
-    return { [Symbol.dispose]: () => this.#pass() }
+    else if (!seeker.isKnown || !this.#wake()) await this.#wait(seeker)
+    let restMs = 0
+    return {
+      restFor: (delayMs) => {
+        restMs = delayMs
+      },
+      [Symbol.dispose]: () => {
+        if (restMs > 0) this.#rest(restMs)
+        else this.#pass()
+      },
+    }
   }
 
-  async #wait({ network, isKnown }: TurnSeeker): Promise<void> {
+  /** A turn that rests is somebody's again. */
+  #wake(): boolean {
+    const [resting] = this.#resting
+    if (resting === undefined) return false
+    this.#resting.delete(resting)
+    resting[Symbol.dispose]()
+    return true
+  }
+
+  #rest(delayMs: number): void {
+    const known = this.#next(this.#known)
+    if (known !== undefined) {
+      known.go()
+      return
+    }
+    const resting = this.#timers.after(delayMs, () => {
+      this.#resting.delete(resting)
+      this.#pass()
+    })
+    this.#resting.add(resting)
+  }
+
+  async #wait({ network, isKnown, isGone }: TurnSeeker): Promise<void> {
     if (this.#waiting >= waitingMax) this.#makeRoom(network, isKnown)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const line = isKnown ? this.#known : this.#strangers
-    line.push(network, { go: resolve, giveWay: () => reject(queueFull()) })
+    line.push(network, { isGone, go: resolve, giveWay: () => reject(queueFull()) })
     this.#waiting++
     await promise
   }
@@ -103,13 +149,20 @@ export class Turns {
 
   /** The turn goes to the next in the queue, so that nobody can slip in between. */
   #pass(): void {
-    const next = this.#known.shift() ?? this.#strangers.shift()
-    if (next === undefined) {
-      this.#free++
-      return
+    const next = this.#next(this.#known) ?? this.#next(this.#strangers)
+    if (next === undefined) this.#free++
+    else next.go()
+  }
+
+  /** Whoever hung up is passed over, so that a flood leaves no work behind. */
+  #next(line: Line): Waiter | undefined {
+    for (;;) {
+      const next = line.shift()
+      if (next === undefined) return undefined
+      this.#waiting--
+      if (next.isGone?.() !== true) return next
+      next.giveWay()
     }
-    this.#waiting--
-    next.go()
   }
 }
 

@@ -14,12 +14,24 @@ function withClock() {
 suite('wrong passwords', () => {
   test('are known for ten seconds', () => {
     const { wrong, wait } = withClock()
-    assert.equal(wrong.has(attempt), false)
+    assert.equal(wrong.repeat(attempt), 0)
     wrong.add(attempt)
     wait(9_999)
-    assert.equal(wrong.has(attempt), true)
+    assert.equal(wrong.repeat(attempt), 1)
     wait(1)
-    assert.equal(wrong.has(attempt), false)
+    assert.equal(wrong.repeat(attempt), 0)
+  })
+
+  test('that come again are counted, until they are forgotten', () => {
+    const { wrong, wait } = withClock()
+    wrong.add(attempt)
+    assert.deepEqual(
+      [1, 2, 3].map(() => wrong.repeat(attempt)),
+      [1, 2, 3],
+    )
+    wait(10_000)
+    wrong.add(attempt)
+    assert.equal(wrong.repeat(attempt), 1)
   })
 
   test('are known by name, password, network of the client and what they were checked against', () => {
@@ -32,15 +44,15 @@ suite('wrong passwords', () => {
       { ...attempt, address: '192.0.2.8' },
       { ...attempt, storedHash: '$2b$y' },
     ])
-      assert.equal(wrong.has(other), false, JSON.stringify(other))
+      assert.equal(wrong.repeat(other), 0, JSON.stringify(other))
   })
 
   test('are kept up to a number, the oldest forgotten first', () => {
     const { wrong } = withClock()
     wrong.add(attempt)
     for (let index = 0; index < 9_999; index++) wrong.add({ ...attempt, address: `2001:db8:${index.toString(16)}::` })
-    assert.equal(wrong.has(attempt), true)
+    assert.equal(wrong.repeat(attempt), 1)
     wrong.add({ ...attempt, storedHash: 'other' })
-    assert.equal(wrong.has(attempt), false)
+    assert.equal(wrong.repeat(attempt), 0)
   })
 })

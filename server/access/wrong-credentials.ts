@@ -20,29 +20,36 @@ export interface WrongAttempt {
   readonly storedHash: string
 }
 
+interface Known {
+  readonly until: number
+  repeats: number
+}
+
 /** Keeps only keyed hashes, in this process. */
 export class WrongCredentials {
   readonly #clock: Ports['clock']
   readonly #key: KeyObject
-  /** HMAC → until when, oldest first. */
-  readonly #known = new Map<string, number>()
+  /** By HMAC, oldest first. */
+  readonly #known = new Map<string, Known>()
 
   constructor({ clock, random }: Pick<Ports, 'clock' | 'random'>) {
     this.#clock = clock
     this.#key = createSecretKey(random.bytes(32))
   }
 
-  /** Whether the very same was wrong a moment ago. */
-  has(attempt: WrongAttempt): boolean {
-    const until = this.#known.get(this.#identify(attempt))
-    return until !== undefined && until > this.#clock.monotonic()
+  /** How often the very same came again since it was found wrong a moment ago, this time included; 0: it was not. */
+  repeat(attempt: WrongAttempt): number {
+    const known = this.#known.get(this.#identify(attempt))
+    if (known === undefined || known.until <= this.#clock.monotonic()) return 0
+    known.repeats++
+    return known.repeats
   }
 
   /** Remembers what was found wrong. */
   add(attempt: WrongAttempt): void {
     const id = this.#identify(attempt)
     this.#known.delete(id)
-    this.#known.set(id, this.#clock.monotonic() + rememberedForMs)
+    this.#known.set(id, { until: this.#clock.monotonic() + rememberedForMs, repeats: 0 })
     const [oldest] = this.#known.keys()
     if (this.#known.size > rememberedMax && oldest !== undefined) this.#known.delete(oldest)
   }

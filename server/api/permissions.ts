@@ -18,6 +18,8 @@ export const permissionTable = {
   job: { level: 'system', actions: ['list', 'read', 'stop', 'retry', 'schedule'] },
   garbage: { level: 'system', actions: ['read', 'collect'] },
   scrub: { level: 'system', actions: ['read', 'start'] },
+  backup: { level: 'system', actions: ['read', 'start', 'prune'] },
+  storage: { level: 'system', actions: ['read', 'move'] },
   quota: { level: 'system', actions: ['list', 'update'] },
   project: { level: 'project', actions: ['create', 'list', 'read', 'update', 'delete'] },
   network: { level: 'project', actions: ['read'] },

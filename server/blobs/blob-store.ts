@@ -41,7 +41,13 @@ export type OpenBlob =
   /** The whole blob in memory. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   /** An open file: read by position, then `handle.close()`. `sizeBytes` is what the file system says. */
-  | { readonly kind: 'file'; readonly handle: FileHandle; readonly sizeBytes: number }
+  | {
+      readonly kind: 'file'
+      readonly handle: FileHandle
+      readonly sizeBytes: number
+      /** Of a copy: it is not what it should be, and what the store has is to be read instead. */
+      readonly forget?: () => Promise<void>
+    }
   /** Another server: `read` streams bytes `start` to `end` inclusive. */
   | {
       readonly kind: 'stream'
@@ -95,6 +101,8 @@ export interface OpenOptions {
   readonly direct?: boolean
   /** What its row says of its size: a store far away then knows whether to ask for the bytes at once. */
   readonly expectedBytes?: number
+  /** What the bytes hash to, where whoever asks for them knows: they may then come from a copy that was proved. */
+  readonly digest?: Digest
 }
 
 /** Bytes under keys that are each used once. Safe for concurrent callers; two writers on one upload are the caller's to prevent. */

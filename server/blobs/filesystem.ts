@@ -16,6 +16,7 @@ import type { Files, Random } from '#lib/ports.ts'
 import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { newBlobKey, type BlobKey, type BlobStore, type BlobWriter, type KeyListing, type KeyPage, type OpenBlob } from './blob-store.ts'
+import { allEnded } from './all-ended.ts'
 import { Directories } from './directories.ts'
 import { FilesystemWriter } from './filesystem-writer.ts'
 import { listKeys } from './list-keys.ts'
@@ -214,7 +215,7 @@ class FilesystemStore implements BlobStore {
       const touched = new Set<string>()
       for (const [directory, top] of left) touched.add(await this.#directories.removeEmpty(directory, top))
       // The caller forgets the rows next: a name that came back after a crash would be nobody's.
-      for (const directory of touched) await this.#syncRemoval(directory)
+      await allEnded([...touched].map((directory) => this.#syncRemoval(directory)))
       if (failures.length > 0) throw failures[0]
     })
   }

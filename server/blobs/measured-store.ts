@@ -2,21 +2,25 @@
 import type { Clock } from '#lib/ports.ts'
 import type { BlobStore } from './blob-store.ts'
 
-/** Takes one measurement: the driver's name, the action (`GetContent`, `Stat`, `Move`, `Writer`, `Delete`, `List`), its duration. */
-export type StorageObserver = (driver: string, action: string, seconds: number) => void
+/** Takes one measurement: the store's name, the action (`GetContent`, `Stat`, `Move`, `Writer`, `Delete`, `List`), its duration. */
+export type StorageObserver = (store: string, action: string, seconds: number) => void
 
-/** The same store; each action is told to `observe` when it ends, well or not. */
-export function measureStore(store: BlobStore, clock: Clock, observe: StorageObserver): BlobStore {
+/** The same store under the name that it has in rows; each action is told to `observe` when it ends, well or not. */
+export function measureStore(
+  store: BlobStore,
+  name: string,
+  { clock, observe }: { readonly clock: Clock; readonly observe: StorageObserver },
+): BlobStore {
   const measured = async <T>(action: string, act: () => Promise<T>): Promise<T> => {
     const startedAt = clock.monotonic()
     try {
       return await act()
     } finally {
-      observe(store.name, action, (clock.monotonic() - startedAt) / 1000)
+      observe(name, action, (clock.monotonic() - startedAt) / 1000)
     }
   }
   return {
-    name: store.name,
+    name,
     keyFor: (uploadId, digest, random) => store.keyFor(uploadId, digest, random),
     openUpload: (uploadId, offsetBytes) => measured('Writer', () => store.openUpload(uploadId, offsetBytes)),
     statUpload: (uploadId) => measured('Stat', () => store.statUpload(uploadId)),

@@ -19,6 +19,9 @@ export function checkUploadId(text: string): void {
   if (!isUploadId(text)) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
 }
 
+/** Directories of a store in which there are no blobs: uploads, and the journal (features/journal.ts). */
+const others: ReadonlySet<string> = new Set(['uploads', 'journal'])
+
 function isPlain(part: string): boolean {
   return part !== '' && part !== '.' && part !== '..' && !part.includes('\0') && !part.includes('\\')
 }
@@ -26,7 +29,9 @@ function isPlain(part: string): boolean {
 /** Whether a store can have bytes under this name. */
 export function isKey(text: string): text is BlobKey {
   const parts = text.split('/')
-  return text.length <= keyCharactersMax && parts.length > 1 && parts.every(isPlain) && parts[0] !== 'uploads' && !text.startsWith(markName)
+  return (
+    text.length <= keyCharactersMax && parts.length > 1 && parts.every(isPlain) && !others.has(parts[0] ?? '') && !text.startsWith(markName)
+  )
 }
 
 /** Keys come from the database: one that leads out of the store, or among the uploads, is a broken invariant. */

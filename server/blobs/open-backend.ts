@@ -1,5 +1,5 @@
 /** Which object store a configuration names. */
-import type { Config } from '#config/config.ts'
+import type { StorageConfig } from '#config/config.ts'
 import type { Ports } from '#lib/ports.ts'
 import { openAzure } from './azure.ts'
 import { openGcs } from './gcs.ts'
@@ -14,7 +14,7 @@ export interface ObjectPlace {
 
 /** The backend of an object store and the prefix of its names; undefined where the bytes are on this machine. */
 export function openObjectBackend(
-  { storage }: Pick<Config, 'storage'>,
+  { storage }: { readonly storage: Pick<StorageConfig, 's3' | 'azure' | 'gcs'> },
   ports: Pick<Ports, 'clock' | 'random' | 'files'>,
 ): ObjectPlace | undefined {
   const { s3, azure, gcs } = storage

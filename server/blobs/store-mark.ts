@@ -3,20 +3,21 @@
  *
  * The problem: a disk that is not mounted leaves an empty directory behind, which takes bytes as gladly as the disk does; a push that is acknowledged
  * there is lost, and every blob of the disk looks as if it were gone. The way: the store asks for its mark before it acknowledges bytes, and before it
- * says that some are not there. While the file is the one that was read last, that is one `stat`; else it is read again.
+ * says that some are not there. While the file is the one that was read last, and was not written to since, that is one `stat`; else it is read again.
  */
+import type { Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Files, Random } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { makeDirectory, syncDirectory } from './directories.ts'
 import { markName } from './names.ts'
-import { isAbsence, storageError } from './storage-error.ts'
+import { isAbsence, storageError, systemCode } from './storage-error.ts'
 
 /** The mark in one directory. */
 export interface StoreMark {
   /** For people. */
   readonly path: string
-  /** The id in the directory; undefined when there is no mark, or none that was written to its end. */
+  /** The id in the directory; undefined when there is no mark, or none that was written to its end. Throws one sentence for what cannot be read. */
   read(): Promise<string | undefined>
   /** Makes or replaces the mark, durably. Several processes may write the same id at once. */
   write(id: string): Promise<void>
@@ -36,26 +37,45 @@ export function isStoreLost(error: unknown): boolean {
   return error instanceof Error && (error instanceof StoreLostError || isStoreLost(error.cause))
 }
 
+/** Two files of one name with the same facts have the same bytes. */
+type MarkFacts = Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs' | 'ctimeMs'>
+
+function isSame(one: MarkFacts, other: MarkFacts | undefined): boolean {
+  if (one.ino !== other?.ino || one.dev !== other.dev || one.size !== other.size) return false
+  return one.mtimeMs === other.mtimeMs && one.ctimeMs === other.ctimeMs
+}
+
+/** An id and the end of its line: whatever else is in the file, no more of it is read. */
+const idBytes = 37
+
+/** Why it cannot be read. */
+class NoFileError extends Error {
+  override readonly name = 'NoFileError'
+}
+
 const explanation = 'Berth knows its blobs by this file: it belongs into every copy of them.'
 
 /** The mark of the store in `rootDirectory`. Touches nothing before its first use. */
 export function createStoreMark(rootDirectory: string, { files, random }: { readonly files: Files; readonly random: Random }): StoreMark {
   const path = join(rootDirectory, markName)
   let expected: string | undefined
-  let seen: { readonly ino: number; readonly dev: number } | undefined
-  const read = async () => {
-    const text = await files.readFile(path, 'utf8').catch(absentAsUndefined)
-    return text === undefined ? undefined : /^([0-9a-f-]{36})\n/u.exec(text)?.[1]
-  }
+  let seen: MarkFacts | undefined
   const requireSame = async () => {
     const facts = await files.stat(path).catch(absentAsUndefined)
-    if (facts !== undefined && facts.ino === seen?.ino && facts.dev === seen.dev) return
-    if (facts === undefined || (await read()) !== expected) throw storeLost(path)
+    if (facts !== undefined && isSame(facts, seen)) return
+    if (facts === undefined || (await readId(files, path, facts)) !== expected) throw storeLost(path)
     seen = facts
   }
   return {
     path,
-    read,
+    async read() {
+      try {
+        const facts = await files.stat(path).catch(absentAsUndefined)
+        return facts && (await readId(files, path, facts))
+      } catch (error) {
+        throw unreadable(path, error)
+      }
+    },
     async write(id) {
       await makeDirectory(files, dirname(path))
       const temporary = `${path}.${random.uuid()}`
@@ -79,10 +99,34 @@ export function createStoreMark(rootDirectory: string, { files, random }: { read
       try {
         await requireSame()
       } catch (error) {
-        throw storageError(error)
+        throw error instanceof NoFileError || systemCode(error) === 'ELOOP' ? storeLost(path) : storageError(error)
       }
     },
   }
+}
+
+/** Opens nothing but a file, for others may wait for ever. */
+async function readId(files: Pick<Files, 'open'>, path: string, facts: Pick<Stats, 'isFile'>): Promise<string | undefined> {
+  if (!facts.isFile()) throw new NoFileError('it is no file')
+  const handle = await files.open(path, 'r').catch(absentAsUndefined)
+  if (handle === undefined) return undefined
+  await using file = handle
+  const buffer = Buffer.alloc(idBytes)
+  const { bytesRead } = await file.read(buffer, 0, idBytes, 0)
+  return /^([0-9a-f-]{36})\n$/u.exec(buffer.toString('latin1', 0, bytesRead))?.[1]
+}
+
+const unreadableReasons: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not: grant the right to read it',
+  EPERM: 'this user may not: grant the right to read it',
+  ELOOP: 'its symbolic links lead in a circle: put the file back',
+}
+
+function unreadable(path: string, error: unknown): Error {
+  if (error instanceof NoFileError)
+    return new Error(`the mark of the store cannot be read: ${path} is no file; move what is there away, and put the file back`)
+  const code = systemCode(error)
+  return new Error(`the mark of the store, ${path}, cannot be read: ${unreadableReasons[code ?? ''] ?? code ?? 'unknown'}`)
 }
 
 function storeLost(path: string): RegistryError {

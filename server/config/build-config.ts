@@ -1,6 +1,7 @@
 /** Values → {@link Config}: the defaults that depend on other keys, and the rules that span keys. */
 import { resolve } from 'node:path'
 import { buildOutsideToken, buildSecrets, buildTokens } from './build-access.ts'
+import { buildBackup } from './build-backup.ts'
 import { buildAzure, buildGcs } from './build-cloud-stores.ts'
 import { buildDatabase } from './build-database.ts'
 import { buildHttp } from './build-http.ts'
@@ -15,6 +16,7 @@ import type {
   StorageConfig,
   ValidationConfig,
 } from './config.ts'
+import { buildStores } from './build-stores.ts'
 import { buildRedirects, buildS3 } from './build-object-stores.ts'
 import type { Listener } from './environment.ts'
 import { parseTcpAddress } from './listen-address.ts'
@@ -48,6 +50,7 @@ export function buildConfig(values: Values, source: Source, listener: Listener):
     audit: buildAudit(values, source),
     outgoing: { allowedNetworks: values.get('outgoing.allowednetworks') },
     scrub: buildScrub(values),
+    backup: buildBackup(values, source.cwd, { storage, listener }),
   }
 }
 
@@ -90,9 +93,11 @@ function buildStorage(values: Values, { file, cwd }: Source, listener: Listener)
   const root = values.get('storage.filesystem.rootdirectory') ?? (file === undefined ? 'data' : '/var/lib/registry')
   if (root === '') listener.problem({ path: 'storage.filesystem.rootdirectory', expected: 'a directory', found: '""' })
   checkPurging(values, listener)
+  const rootDirectory = driver === 'filesystem' ? resolve(cwd, root) : undefined
   return {
     driver,
-    rootDirectory: driver === 'filesystem' ? resolve(cwd, root) : undefined,
+    rootDirectory,
+    ...buildStores(values, cwd, { primary: { driver, rootDirectory }, listener }),
     s3: driver === 's3' ? buildS3(values, listener) : undefined,
     azure: driver === 'azure' ? buildAzure(values, listener) : undefined,
     gcs: driver === 'gcs' ? buildGcs(values, cwd, listener) : undefined,

@@ -23,6 +23,7 @@ export interface Config {
   readonly effective: readonly EffectiveKey[]
   readonly outgoing: OutgoingConfig
   readonly scrub: ScrubConfig
+  readonly backup: BackupConfig
 }
 
 /** A key as it is in force. */
@@ -126,13 +127,54 @@ export interface RedirectConfig {
     | undefined
 }
 
+/** One of `storage.stores`: where it is, with the members of {@link StorageConfig}. */
+export interface NamedStoreConfig extends Pick<StorageConfig, 'driver' | 's3' | 'azure' | 'gcs' | 'rootDirectory'> {
+  readonly name: string
+}
+
+/** `storage.readthrough.*`: what is kept on this machine of what is pulled from object stores. */
+export interface ReadThroughConfig {
+  /** Absolute. */
+  readonly directory: string
+  readonly sizeBytes: number
+  /** Larger blobs are not kept. */
+  readonly maximumBytes: number
+  /** Whether clients are redirected all the same. */
+  readonly redirects: boolean
+}
+
+/** One of `storage.tiers.rules`. */
+export interface TierRule {
+  readonly notPulledForMs: number
+  readonly minimumBytes: number
+  /** Globs; undefined: whatever the project. */
+  readonly projects: readonly string[] | undefined
+}
+
+/** `storage.tiers.*`: what goes from the primary store to a cold one, when, and whether it comes back. */
+export interface TiersConfig {
+  readonly cold: string
+  readonly rules: readonly TierRule[]
+  /** Undefined: never by itself. */
+  readonly schedule: string | undefined
+  readonly returns: boolean
+  /** 0: as fast as it goes. */
+  readonly bytesPerSecond: number
+}
+
 /** `storage.*`: which blob store, what may be done with it, and when its janitors act. */
 export interface StorageConfig {
+  /** What stands in rows. */
+  readonly name: string
   readonly driver: 'filesystem' | 'memory' | 's3' | 'azure' | 'gcs'
   /** Present with that driver. */
   readonly s3?: S3Config | undefined
   readonly azure?: AzureConfig | undefined
   readonly gcs?: GcsConfig | undefined
+  /** Other stores that have blobs. */
+  readonly others: readonly NamedStoreConfig[]
+  readonly readThrough: ReadThroughConfig | undefined
+  readonly tiers: TiersConfig | undefined
   readonly redirects?: RedirectConfig | undefined
   /** Memory for parts of all uploads to an object store. */
   readonly bufferBytes?: number | undefined
@@ -344,4 +386,19 @@ export interface ScrubConfig {
 export interface OutgoingConfig {
   /** Addresses, CIDR ranges and names of ranges, as lib/address-guard.ts takes them. */
   readonly allowedNetworks: readonly string[]
+}
+
+/** `backup.*`: where backups go, and whether the store has a journal. */
+export interface BackupConfig {
+  /** Undefined: none are made by themselves. */
+  readonly place: NamedStoreConfig | undefined
+  /** Absolute. With neither a file nor keys backups are not encrypted. */
+  readonly keyFile: string | undefined
+  /** 32 bytes each; the first seals. */
+  readonly keys: readonly Uint8Array[]
+  readonly includesKey: boolean
+  /** Cron expression or `every 7d`; undefined: never by itself. */
+  readonly schedule: string | undefined
+  readonly keep: { readonly last: number; readonly daily: number; readonly weekly: number; readonly monthly: number }
+  readonly hasJournal: boolean
 }

@@ -10,6 +10,7 @@
 import type { Key, KeyStatus, Section } from './key.ts'
 import { accessSections, allAccessKeys } from './keys-access.ts'
 import { allAuditKeys, auditSections } from './keys-audit.ts'
+import { allBackupKeys, backupSections } from './keys-backup.ts'
 import { allCloudStoreKeys, cloudStoreSections } from './keys-cloud-stores.ts'
 import { allDatabaseKeys, databaseSections } from './keys-database.ts'
 import { allGeneralKeys, generalSections } from './keys-general.ts'
@@ -18,10 +19,12 @@ import { allOutgoingKeys, outgoingSections } from './keys-outgoing.ts'
 import { allObjectStoreKeys, objectStoreSections } from './keys-object-stores.ts'
 import { allScrubKeys, scrubSections } from './keys-scrub.ts'
 import { allStorageKeys, storageSections } from './keys-storage.ts'
+import { allStoresKeys, storesSections } from './keys-stores.ts'
 
 /** The keys by dotted path, with the type of each. */
 export const typedKeys = {
   ...allStorageKeys,
+  ...allStoresKeys,
   ...allObjectStoreKeys,
   ...allCloudStoreKeys,
   ...allDatabaseKeys,
@@ -31,6 +34,7 @@ export const typedKeys = {
   ...allAuditKeys,
   ...allOutgoingKeys,
   ...allScrubKeys,
+  ...allBackupKeys,
 }
 
 /** Dotted path of a key with a type, such as `http.tls.key`. */
@@ -47,6 +51,7 @@ export const sections: ReadonlyMap<string, Section> = new Map<string, Section>([
   ['', { doc: 'The configuration.' }],
   ...Object.entries({
     ...storageSections,
+    ...storesSections,
     ...objectStoreSections,
     ...cloudStoreSections,
     ...databaseSections,
@@ -56,6 +61,7 @@ export const sections: ReadonlyMap<string, Section> = new Map<string, Section>([
     ...auditSections,
     ...outgoingSections,
     ...scrubSections,
+    ...backupSections,
   }),
 ])
 
@@ -72,6 +78,10 @@ export const storageCompanions: ReadonlySet<string> = new Set([
   'readersdelay',
   'cdn',
   'buffer',
+  'name',
+  'stores',
+  'readthrough',
+  'tiers',
 ])
 
 /** Drivers whose bytes are outside of this machine, so that the place of the database does not follow from them. */

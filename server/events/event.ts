@@ -90,8 +90,16 @@ const administrationActions = [
   'tag.restored',
   'trash.purged',
   'scrub.found',
+  'storage.migrated',
   'certificate.issued',
   'certificate.failed',
+  'backup.created',
+  'backup.failed',
+  'backup.verified',
+  'backup.pruned',
+  'backup.restored',
+  'store.recovered',
+  'database.copied',
 ] as const
 
 /** What happens to accounts, rights and settings; logins and refusals too. */

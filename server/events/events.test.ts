@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { pino } from 'pino'
 import { systemPorts } from '#lib/ports.ts'
 import { eventsAfter, newestEventId } from '#metadata/events.ts'
@@ -199,14 +200,21 @@ test('what another process committed is seen at the next wake', async () => {
 })
 
 if (testDialect === 'postgres') {
+  /** Until the first id is drawn, committed or not. */
+  const untilDrawn = async ({ reader }: Metadata) => {
+    const isDrawn = async () =>
+      (await sql<{ drawn: number }>`select is_called as drawn from events_id_seq`.execute(reader)).rows[0]?.drawn === 1
+    while (!(await isDrawn())) await setTimeout(5)
+  }
+
   test('an event that commits after one with a larger id is told before it, once (PostgreSQL)', async () => {
     await using metadata = await openTestDatabase(':memory:')
     await using stream = openStream(metadata)
     const watched = stream.watch(metadata)
     const one = collector()
     await using _subscription = await stream.subscribe(one.handler, { name: 'one' })
-    const slow = watched.write(recordSlowly, { event: created(1), seconds: 0.4 })
-    await setTimeout(100)
+    const slow = watched.write(recordSlowly, { event: created(1), seconds: 1.5 })
+    await untilDrawn(metadata)
     const fast = await watched.write(recordAll, [created(2), created(3)])
     await setTimeout(100)
     assert.deepEqual(one.seen, [])
@@ -222,8 +230,8 @@ if (testDialect === 'postgres') {
   test('a seal takes nothing that is not decided (PostgreSQL)', async () => {
     await using metadata = await openTestDatabase(':memory:')
     const sealer = createSealer(metadata, systemPorts.clock)
-    const slow = metadata.write(recordSlowly, { event: created(1), seconds: 0.4 })
-    await setTimeout(100)
+    const slow = metadata.write(recordSlowly, { event: created(1), seconds: 1.5 })
+    await untilDrawn(metadata)
     await metadata.write(recordAll, [created(2)])
     await sealer.turn()
     assert.equal(await sealer.turn(), 0)

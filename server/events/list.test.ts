@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { listEvents, type EventFilter } from '#metadata/events.ts'
+import { CompiledQuery } from 'kysely'
+import { listEvents, selectEvents, type EventFilter } from '#metadata/events.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
+import { testDialect } from '#metadata/test-postgres.ts'
 import type { Event } from './event.ts'
 import { recordAll } from './test-transactions.ts'
 
@@ -17,7 +19,9 @@ function happened(index: number): Event {
     target: `user:${index % 7}`,
     project,
     actor: `u${index % 2}`,
-    requestId: 'r',
+    requestId: `r${Math.floor(index / 2)}`,
+    credential: index % 4 === 0 ? '' : `personal:${index % 3}`,
+    reason: outcome === 'failure' ? 'DENIED' : '',
     address: `10.0.0.${index % 4}`,
     at: index * 60_000,
     outcome,
@@ -51,6 +55,14 @@ test('pages follow each other in order whatever the filters', async () => {
     [{ projectId: 1 }, () => false],
     [{ actor: 'u1', address: '10.0.0.3' }, ({ actor, address }) => actor === 'u1' && address === '10.0.0.3'],
     [{ target: 'user:3' }, (event) => 'target' in event && event.target === 'user:3'],
+    [{ credential: 'personal:2' }, ({ credential }) => credential === 'personal:2'],
+    [{ reason: 'DENIED' }, ({ outcome }) => outcome === 'failure'],
+    [
+      { reason: 'DENIED', credential: 'personal:1', action: 'user.*' },
+      (event) => event.outcome === 'failure' && event.credential === 'personal:1' && event.action !== 'role.created',
+    ],
+    [{ requestId: 'r7' }, ({ requestId }) => requestId === 'r7'],
+    [{ requestId: '' }, () => false],
     [{ since: 40 * 60_000, until: 50 * 60_000 }, ({ at }) => at >= 40 * 60_000 && at < 50 * 60_000],
     [{ since: 1e12 }, () => false],
     [{ until: 0 }, () => false],
@@ -59,5 +71,28 @@ test('pages follow each other in order whatever the filters', async () => {
     const expected = events.flatMap((event, index) => (fits(event) ? [index + 1] : []))
     assert.deepEqual(await all(metadata, filter, false), expected, JSON.stringify(filter))
     assert.deepEqual(await all(metadata, filter, true), expected.toReversed(), JSON.stringify(filter))
+  }
+})
+
+test('a filter by credential, by reason or by request reads its index and no more', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  for (let batch = 0; batch < 10; batch++)
+    await metadata.write(
+      recordAll,
+      Array.from({ length: 500 }, (_, index) => happened(batch * 500 + index)),
+    )
+  // Of what is common PostgreSQL reads the newest records instead, and finds enough among them.
+  const filters = {
+    events_credential_id: { credential: 'personal:77' },
+    events_reason_id: { reason: 'CONFLICT' },
+    events_request: { requestId: 'r7' },
+  }
+  for (const [index, filter] of Object.entries(filters)) {
+    const query = selectEvents(metadata.reader, filter, { limit: 20, column: 'id', isDescending: true }).compile()
+    const explained = `explain ${testDialect === 'postgres' ? '(costs off)' : 'query plan'} ${query.sql}`
+    const { rows } = await metadata.reader.executeQuery(CompiledQuery.raw(explained, [...query.parameters]))
+    const plan = JSON.stringify(rows)
+    assert.match(plan, new RegExp(`${index}\\b`), plan)
+    assert.doesNotMatch(plan, /SCAN events|Seq Scan/, plan)
   }
 })

@@ -12,12 +12,16 @@ import type { Reader } from '#metadata/metadata.ts'
 import { projectsWithNetworks } from '#metadata/project-networks.ts'
 import { countQuarantined } from '#metadata/scrub-findings.ts'
 import { sealedValues } from '#metadata/sealed-values.ts'
+import { copyAdvice, copyMark } from '#metadata/schema-state.ts'
 import { lockForServing } from '#metadata/sqlite-lock.ts'
 import { readSystemSettings } from '#metadata/system-settings.ts'
 import { verifyUsage } from '#metadata/usage-verify.ts'
 import { fine, problem, runChecks, warning, type Diagnosis } from './doctor-check.ts'
 import { statOf, type DoctorParts } from './doctor-files.ts'
-import { checkMark } from './doctor-mark.ts'
+import { checkStoresOfRows } from './doctor-stores.ts'
+import { checkMark, checkMarkAlone } from './doctor-mark.ts'
+import { checkNodes } from './doctor-nodes.ts'
+import { checkReplication } from './doctor-replication.ts'
 
 const hourMs = 60 * 60 * 1_000
 const dayMs = 24 * hourMs
@@ -28,7 +32,10 @@ export async function checkDatabase(parts: DoctorParts): Promise<readonly Diagno
   if (kept.driver === 'postgres') return await checkServer(parts, kept)
   const { file } = kept
   if (file === ':memory:') return [warning('database', 'the database is in memory and ends with the process: for trials only')]
-  if ((await statOf(parts.ports, file)) === undefined) return [warning('database', `${file} is not there: the first start makes it`)]
+  if (((await statOf(parts.ports, file))?.size ?? 0) === 0) {
+    const absent = warning('database', `${file} is not there: the first start makes it`)
+    return [absent, ...(await runChecks({ store: () => checkMarkAlone(parts) }))]
+  }
   await using database = await inspectSqlite(file, parts.ports.files)
   return await runChecks({
     database: () => checkWhole(database, file),
@@ -48,17 +55,20 @@ async function checkServer(parts: DoctorParts, kept: PostgresConfig): Promise<re
   const answers = fine('database', `${place} answers (PostgreSQL ${database.version})`)
   const schema = checkSchema(database)
   const isOwn = database.missing.length + database.unknown.length === 0
-  return [answers, schema, ...(isOwn ? await checkRows(parts, database.reader) : [])]
+  const replication = await runChecks({ database: () => checkReplication(database.reader) })
+  return [answers, ...replication, schema, ...(isOwn ? await checkRows(parts, database.reader) : [])]
 }
 
 /** What can be asked of the rows of a database that is this program's, by a server of its own too. */
 export function checkRows(parts: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
   return runChecks({
     store: () => checkMark(parts, reader),
+    stores: () => checkStoresOfRows(parts, reader),
     blobs: () => checkBlobs(parts, reader),
     secrets: () => checkSecrets(parts, reader),
     leftovers: () => checkLeftovers(parts, reader),
     proxies: () => checkProxies(parts, reader),
+    nodes: () => checkNodes(reader),
   })
 }
 
@@ -73,6 +83,7 @@ async function checkWhole(database: InspectedDatabase, file: string): Promise<re
 }
 
 function checkSchema({ missing, unknown, mayServe }: Pick<InspectedDatabase, 'missing' | 'unknown' | 'mayServe'>): Diagnosis {
+  if (unknown.includes(copyMark)) return problem('schema', copyAdvice)
   if (mayServe && unknown.length > 0) return fine('schema', `a newer Berth made it (${unknown.join(', ')}), and this one may run on it`)
   if (unknown.length > 0)
     return problem('schema', `a newer Berth wrote it (${unknown.join(', ')}): run that version, or restore the backup from before`)
@@ -99,7 +110,7 @@ const sampledBlobs = 10
 async function checkBlobs({ config, ports }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
   const root = config.storage.rootDirectory
   if (root === undefined) return []
-  const sample = await sampleBlobs(reader, 'filesystem', sampledBlobs)
+  const sample = await sampleBlobs(reader, config.storage.name, sampledBlobs)
   const absent = []
   for (const blob of sample) if ((await statOf(ports, join(root, blob.key))) === undefined) absent.push(blob)
   if (absent.length === sample.length && sample.length > 0)

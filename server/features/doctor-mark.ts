@@ -6,19 +6,28 @@ import type { Reader } from '#metadata/metadata.ts'
 import { fine, problem, type Diagnosis } from './doctor-check.ts'
 import type { DoctorParts } from './doctor-files.ts'
 
+function ofAnother(path: string, how: 'is empty' | 'is not there'): Diagnosis {
+  return problem(
+    'store',
+    `${path} is the mark of another database, and the database here ${how}: was it lost, or its path changed? No start until then; berth store accept takes the blobs for this one`,
+  )
+}
+
+/** Where there is no database yet. */
+export async function checkMarkAlone({ config, ports }: DoctorParts): Promise<readonly Diagnosis[]> {
+  const root = config.storage.rootDirectory
+  const mark = root === undefined ? undefined : createStoreMark(root, ports)
+  return mark === undefined || (await mark.read()) === undefined ? [] : [ofAnother(mark.path, 'is not there')]
+}
+
 /** Nothing where the blobs are in no directory. */
 export async function checkMark({ config, ports }: DoctorParts, reader: Reader): Promise<readonly Diagnosis[]> {
   const root = config.storage.rootDirectory
   if (root === undefined) return []
   const mark = createStoreMark(root, ports)
-  const [known, found] = [await knownStore(reader), await mark.read()]
-  if (known === undefined && found !== undefined && (await sampleBlobs(reader, 'filesystem', 1)).length === 0)
-    return [
-      problem(
-        'store',
-        `${mark.path} is the mark of another database, and the database here is empty: was it lost, or its path changed? No start until then; berth store accept takes the blobs for this one`,
-      ),
-    ]
+  const [known, found] = [await knownStore(reader, config.storage.name), await mark.read()]
+  if (known === undefined && found !== undefined && (await sampleBlobs(reader, config.storage.name, 1)).length === 0)
+    return [ofAnother(mark.path, 'is empty')]
   if (known?.isMade !== true) return [fine('store', 'the blobs have no mark yet: the next start makes it')]
   if (found === known.id) return [fine('store', `${mark.path} is the mark of these blobs`)]
   const how = found === undefined ? 'is not there' : 'is that of another store'

@@ -13,6 +13,7 @@ import { codeOf, describe, fine, problem, runChecks, warning, type Diagnosis } f
 import { checkAcme, checkCertificates } from './doctor-certificates.ts'
 import { checkDatabase, checkRows } from './doctor-database.ts'
 import { checkHtpasswd, checkPrivacy, checkSpace, checkStore, type DoctorParts } from './doctor-files.ts'
+import { checkOtherStores } from './doctor-stores.ts'
 
 /** What is looked at from outside. `warnings` are those of the configuration. */
 export interface Examined {
@@ -27,6 +28,7 @@ export async function examine({ warnings, ...parts }: Examined): Promise<Diagnos
     configuration: async () => checkConfiguration(parts, warnings),
     program: async () => [checkProgram()],
     storage: () => checkStore(parts),
+    stores: () => checkOtherStores(parts),
     'free space': () => checkSpace(parts),
     permissions: () => checkPrivacy(parts),
     database: () => checkDatabase(parts),
@@ -41,6 +43,7 @@ export async function examineServer(parts: DoctorParts, reader: Reader): Promise
   return await runChecks({
     program: async () => [checkProgram()],
     storage: () => checkStore(parts),
+    stores: () => checkOtherStores(parts),
     'free space': () => checkSpace(parts),
     permissions: () => checkPrivacy(parts),
     rows: () => checkRows(parts, reader),

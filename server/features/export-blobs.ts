@@ -1,6 +1,7 @@
 /** Exporting the blobs of one repository: another name for the file where that is possible, a copy that is proved by digest where it is not. */
 import { join } from 'node:path'
 import type { BlobKey } from '#blobs/blob-store.ts'
+import { storeOf } from '#blobs/stores.ts'
 import { createDigestHash, digestAlgorithm, digestFromBytes, digestOfHash, type Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { readOpenBlob } from '#registry/read-open-blob.ts'
@@ -16,6 +17,7 @@ interface BlobOfRepository {
   readonly linkId: number
   readonly digest: Digest
   readonly sizeBytes: number
+  readonly store: string
   readonly key: BlobKey
   readonly isLive: boolean
 }
@@ -24,7 +26,7 @@ async function blobsAfter({ run, id }: ExportedRepository, afterId: number): Pro
   const rows = await run.reader
     .selectFrom('repository_blobs as rb')
     .innerJoin('blobs as b', 'b.id', 'rb.blob_id')
-    .select(['rb.id', 'b.digest', 'b.size_bytes', 'b.key', 'b.state'])
+    .select(['rb.id', 'b.digest', 'b.size_bytes', 'b.store', 'b.key', 'b.state'])
     .where('rb.repository_id', '=', id)
     .where('rb.id', '>', afterId)
     .orderBy('rb.id')
@@ -34,6 +36,7 @@ async function blobsAfter({ run, id }: ExportedRepository, afterId: number): Pro
     linkId: row.id,
     digest: digestFromBytes(row.digest),
     sizeBytes: row.size_bytes,
+    store: row.store,
     key: row.key as BlobKey,
     isLive: row.state === 'live',
   }))
@@ -41,8 +44,8 @@ async function blobsAfter({ run, id }: ExportedRepository, afterId: number): Pro
 
 class WrongBytes extends Error {}
 
-async function copyBlob(run: ExportRun, { key, digest, sizeBytes }: BlobOfRepository): Promise<boolean> {
-  const open = await run.store.open(key, { direct: true })
+async function copyBlob(run: ExportRun, { store, key, digest, sizeBytes }: BlobOfRepository): Promise<boolean> {
+  const open = await storeOf(run.stores, store).open(key, { direct: true })
   if (open === undefined) return false
   const algorithm = digestAlgorithm(digest)
   try {
@@ -70,9 +73,9 @@ async function placeBytes(run: ExportRun, blob: BlobOfRepository): Promise<boole
     run.count({ blobsKept: 1 })
     return true
   }
-  const stat = await run.store.stat(blob.key)
+  const stat = await storeOf(run.stores, blob.store).stat(blob.key)
   if (stat?.sizeBytes !== blob.sizeBytes) return false
-  if (run.rootDirectory === undefined) return await copyBlob(run, blob)
+  if (run.rootDirectory === undefined || blob.store !== run.stores.primary.name) return await copyBlob(run, blob)
   const outcome = await linkFile(run.directory, path, join(run.rootDirectory, blob.key))
   if (outcome === 'linked') run.count({ blobsLinked: 1 })
   return outcome === 'refused' ? await copyBlob(run, blob) : outcome === 'linked'

@@ -8,7 +8,7 @@
  * under that name: registry:2 serves it so, and its garbage collection deletes the bytes of the sha256 aliases that it makes itself. To export to another layout, write a sibling of this file.
  */
 import { join } from 'node:path'
-import type { BlobStore } from '#blobs/blob-store.ts'
+import type { Stores } from '#blobs/stores.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
 import type { Metadata } from '#metadata/metadata.ts'
@@ -21,11 +21,11 @@ import { exportMark, syncAll, writeBytes, type ExportDirectory } from './export-
 import { exportManifests, exportTags, newestManifest } from './export-manifests.ts'
 import { addExportTally, emptyExportTally, type ExportedRepository, type ExportRun, type ExportTally } from './export-run.ts'
 
-/** What is exported: the rows, and the store that has their bytes. */
+/** What is exported: the rows, and the stores that have their bytes. */
 export interface ExportParts {
   readonly metadata: Metadata
-  readonly store: BlobStore
-  /** Where the store keeps its files; undefined for a store without a directory. */
+  readonly stores: Stores
+  /** Where the primary store keeps its files; undefined for a store without a directory. */
   readonly rootDirectory: string | undefined
   readonly context: { readonly ports: Ports; readonly log: Logger }
 }
@@ -70,7 +70,7 @@ export async function exportRegistry2(parts: ExportParts, options: ExportOptions
   }
   const run: ExportRun = {
     reader: parts.metadata.reader,
-    store: parts.store,
+    stores: parts.stores,
     rootDirectory: parts.rootDirectory,
     directory,
     log,

@@ -1,6 +1,6 @@
 /** What the steps of an export share, and what it counts. */
 import type { Logger } from '#lib/logger.ts'
-import type { BlobStore } from '#blobs/blob-store.ts'
+import type { Stores } from '#blobs/stores.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import type { ProblemCollector } from './registry2-report.ts'
 import type { ExportDirectory } from './export-files.ts'
@@ -8,8 +8,8 @@ import type { ExportDirectory } from './export-files.ts'
 /** What every step of one export gets. `count` adds to the tally of the run. */
 export interface ExportRun {
   readonly reader: Reader
-  readonly store: BlobStore
-  /** Where the store keeps its files under their keys; undefined when it has none, and bytes must be copied. */
+  readonly stores: Stores
+  /** Where the primary store keeps its files under their keys; undefined when it has none, and bytes must be copied. */
   readonly rootDirectory: string | undefined
   readonly directory: ExportDirectory
   readonly log: Logger

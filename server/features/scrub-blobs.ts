@@ -1,5 +1,6 @@
 /** The rows of blobs against the store: is there a file of that size, and do its bytes hash to the digest. */
 import type { BlobKey } from '#blobs/blob-store.ts'
+import { storeOf } from '#blobs/stores.ts'
 import { systemCode } from '#blobs/storage-error.ts'
 import { isStoreLost } from '#blobs/store-mark.ts'
 import { FinalFailure } from '#jobs/final-failure.ts'
@@ -16,12 +17,12 @@ const failuresMax = 20
 
 const notMounted = 'the store is not there, so no blob is judged: is its disk mounted? See berth doctor'
 
-/** Goes over all blobs of the store. Throws when the store is not there at all: a disk that is not mounted is no reason to give up what is on it. */
+/** Goes over all blobs. Throws when a store is not there at all: a disk that is not mounted is no reason to give up what is on it. */
 export async function scrubBlobs(pass: Pass): Promise<void> {
-  const { metadata, store } = pass.registry
+  const { metadata } = pass.registry
   let failures = 0
   for (;;) {
-    const page = await blobsAfter(metadata.reader, store.name, { afterId: pass.cursor.afterId, limit: pageRows })
+    const page = await blobsAfter(metadata.reader, { afterId: pass.cursor.afterId, limit: pageRows })
     for (const blob of page) {
       pass.run.signal.throwIfAborted()
       const fault = await faultOf(pass, blob)
@@ -42,9 +43,9 @@ interface Failure {
 }
 
 async function faultOf(pass: Pass, blob: StoredBlob): Promise<QuarantineReason | Failure | undefined> {
-  const { store } = pass.registry
   const { signal } = pass.run
   try {
+    const store = storeOf(pass.registry.stores, blob.store)
     if (blob.isQuarantined || isWithin(pass.cursor.window, blob.blobId)) {
       const onPiece = async (piece: Uint8Array) => {
         advance(pass, {}, { bytes: piece.length })
@@ -79,7 +80,7 @@ async function judge(pass: Pass, blob: StoredBlob, fault: QuarantineReason | Fai
     const then = blob.isQuarantined ? 'it stays in quarantine' : 'it is served as before'
     return [await findingOfBlob(reader, blob, { kind: 'damaged', what: `cannot be looked at (${code}); ${then}` })]
   }
-  if (fault === 'missing') await requireStore(pass)
+  if (fault === 'missing') await requireStore(pass, blob)
   if (!blob.isQuarantined) {
     // Not ours to judge any more when it was replaced meanwhile.
     if (!(await quarantineBlob(pass.registry, blob, fault))) return []
@@ -90,13 +91,13 @@ async function judge(pass: Pass, blob: StoredBlob, fault: QuarantineReason | Fai
 
 /** A push may have healed it while its old bytes were read. */
 async function isAsItWas({ registry }: Pass, { blobId, key, isQuarantined }: StoredBlob): Promise<boolean> {
-  const [row] = await blobsAfter(registry.metadata.reader, registry.store.name, { afterId: blobId - 1, limit: 1 })
+  const [row] = await blobsAfter(registry.metadata.reader, { afterId: blobId - 1, limit: 1 })
   return row?.blobId === blobId && row.key === key && row.isQuarantined === isQuarantined
 }
 
 /** Throws when the store has no bytes at all. */
-async function requireStore({ registry }: Pass): Promise<void> {
-  const { keys, next } = await registry.store.list({ limit: 100 })
+async function requireStore({ registry }: Pass, blob: StoredBlob): Promise<void> {
+  const { keys, next } = await storeOf(registry.stores, blob.store).list({ limit: 100 })
   if (keys.length > 0 || next !== undefined) return
   throw new FinalFailure(
     'the store holds not one blob, so none is judged: is its disk mounted? If all is lost, push something, and scrub again: what is missing heals by pushes',

@@ -2,7 +2,7 @@
  * The other direction: what lies in the store and no row names. It is told and left where it is; whoever reads the list decides (scrub-orphans.ts).
  * Nothing younger than a day is told: a push of that moment, or a copy that an operator is making.
  */
-import type { BlobKey, ListedKey } from '#blobs/blob-store.ts'
+import type { BlobKey, BlobStore, ListedKey } from '#blobs/blob-store.ts'
 import type { Finding } from '#metadata/scrub-findings.ts'
 import { knownKeys } from '#metadata/scrub-reads.ts'
 import { uploadExists } from '#metadata/uploads.ts'
@@ -19,13 +19,26 @@ const pageUploads = 200
 /** `blobs/sha256/ab/<hex>/<generation>`, or registry:2's `…/sha256/ab/<hex>/data`. */
 const blobKey = /^(?:blobs|docker\/registry\/v2\/blobs)\/([a-z0-9+._-]+)\/[0-9a-f]{2}\/([0-9a-f]{32,})\/(?:[0-9a-f]{16}|data)$/
 
-/** Goes over all keys of the store. */
+/** Goes over all keys of all stores, store by store in the order of their names. */
 export async function scrubKeys(pass: Pass): Promise<void> {
-  const { store } = pass.registry
+  const begun = pass.cursor.ofStore
+  for (const store of storesByName(pass)) {
+    if (begun !== undefined && store.name < begun) continue
+    if (pass.cursor.ofStore !== store.name) advance(pass, { afterKey: null, ofStore: store.name }, {})
+    await scrubKeysOf(pass, store)
+  }
+  advance(pass, { afterKey: null, ofStore: undefined }, {})
+}
+
+function storesByName({ registry }: Pass): BlobStore[] {
+  return [...registry.stores.all.values()].toSorted((one, other) => (one.name < other.name ? -1 : 1))
+}
+
+async function scrubKeysOf(pass: Pass, store: BlobStore): Promise<void> {
   for (;;) {
     pass.run.signal.throwIfAborted()
     const { keys, next } = await store.list({ after: pass.cursor.afterKey ?? undefined, limit: pageKeys })
-    const findings = (await unknownKeys(pass.registry, keys)).map((key) => findingOf(store.name, key))
+    const findings = (await unknownKeys(pass.registry, store, keys)).map((key) => findingOf(store.name, key))
     advance(pass, { afterKey: next ?? null }, { keys: keys.length })
     await keep(pass, findings)
     if (next === undefined) return
@@ -34,7 +47,7 @@ export async function scrubKeys(pass: Pass): Promise<void> {
 }
 
 /** Those old enough that no row names, neither a blob's nor a deletion's, and that are still there after it was asked. */
-export async function unknownKeys({ metadata, store, context }: Registry, keys: readonly ListedKey[]): Promise<ListedKey[]> {
+export async function unknownKeys({ metadata, context }: Registry, store: BlobStore, keys: readonly ListedKey[]): Promise<ListedKey[]> {
   const before = context.ports.clock.now() - orphanAgeMs
   const old = keys.filter(({ modifiedAt }) => modifiedAt <= before)
   if (old.length === 0) return []
@@ -64,7 +77,11 @@ export function directoryOf(key: string): string {
 
 /** Goes over what lies among the uploads. */
 export async function scrubUploads(pass: Pass): Promise<void> {
-  const { metadata, store, context } = pass.registry
+  for (const store of storesByName(pass)) await scrubUploadsOf(pass, store)
+}
+
+async function scrubUploadsOf(pass: Pass, store: BlobStore): Promise<void> {
+  const { metadata, context } = pass.registry
   const before = context.ports.clock.now() - orphanAgeMs
   let sinceKept = 0
   for await (const { uploadId, modifiedAt } of store.listUploads()) {

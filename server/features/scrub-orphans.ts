@@ -2,9 +2,9 @@
  * Deleting orphans, when somebody says so: each is looked at once more (is it still there, is it a day old, does no row name it), and in the transaction
  * that asks the rows its key is noted among the deletions, which garbage collection carries out as all others. So nothing is deleted here either.
  */
-import type { BlobKey } from '#blobs/blob-store.ts'
+import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
 import { advanceJob } from '#jobs/advance-job.ts'
-import type { JobClaim, JobKind } from '#jobs/jobs.ts'
+import type { JobClaim, JobKind, JobRun } from '#jobs/jobs.ts'
 import { scheduleDeletion } from '#metadata/blob-deletions.ts'
 import { orphansAfter, resolveFindings, type FindingRow } from '#metadata/scrub-findings.ts'
 import { knownKeys } from '#metadata/scrub-reads.ts'
@@ -24,6 +24,8 @@ export interface OrphansReport {
 }
 
 interface Cursor extends OrphansReport {
+  /** Whose orphans are at hand; stores come in the order of their names. */
+  readonly ofStore?: string | undefined
   readonly afterId: number
 }
 
@@ -51,6 +53,7 @@ const noteDeletions = transaction(
     // Those that a row names are none (any more).
     await resolveFindings(tx, [...goneIds, ...orphans.map(({ id }) => id)], now)
     const next: Cursor = {
+      ofStore: store,
       afterId: cursor.afterId,
       keys: cursor.keys + noted.length,
       sizeBytes: cursor.sizeBytes + noted.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -66,29 +69,44 @@ export function deleteOrphansJob(registry: Registry): JobKind<null, OrphansRepor
     name: deleteOrphansKind,
     title: 'Delete bytes that no row names',
     async run(run) {
-      const { metadata, store, context } = registry
       let cursor = (run.cursor as Cursor | undefined) ?? { afterId: 0, keys: 0, sizeBytes: 0 }
-      for (;;) {
-        run.signal.throwIfAborted()
-        const page = await orphansAfter(metadata.reader, store.name, { afterId: cursor.afterId, limit: batchRows })
-        const last = page.at(-1)
-        if (last === undefined) return { keys: cursor.keys, sizeBytes: cursor.sizeBytes }
-        const { orphans, goneIds } = await lookAgain(registry, page)
-        cursor = await metadata.write(noteDeletions, {
-          job: run.job,
-          cursor: { ...cursor, afterId: last.id },
-          store: store.name,
-          orphans,
-          goneIds,
-          now: context.ports.clock.now(),
-        })
+      for (const store of [...registry.stores.all.values()].toSorted((one, other) => (one.name < other.name ? -1 : 1))) {
+        if (cursor.ofStore !== undefined && store.name < cursor.ofStore) continue
+        if (cursor.ofStore !== store.name) cursor = { ...cursor, ofStore: store.name, afterId: 0 }
+        cursor = await noteOrphansOf(registry, store, { run, cursor })
       }
+      return { keys: cursor.keys, sizeBytes: cursor.sizeBytes }
     },
   }
 }
 
+async function noteOrphansOf(
+  { metadata, context }: Registry,
+  store: BlobStore,
+  { run, cursor: begun }: { readonly run: JobRun; readonly cursor: Cursor },
+): Promise<Cursor> {
+  for (let cursor = begun; ;) {
+    run.signal.throwIfAborted()
+    const page = await orphansAfter(metadata.reader, store.name, { afterId: cursor.afterId, limit: batchRows })
+    const last = page.at(-1)
+    if (last === undefined) return cursor
+    const { orphans, goneIds } = await lookAgain({ store, context }, page)
+    cursor = await metadata.write(noteDeletions, {
+      job: run.job,
+      cursor: { ...cursor, afterId: last.id },
+      store: store.name,
+      orphans,
+      goneIds,
+      now: context.ports.clock.now(),
+    })
+  }
+}
+
 /** Of a page of findings: those that can go, and those whose bytes are gone. Who is young again (a file that somebody put there) is left alone. */
-async function lookAgain({ store, context }: Registry, page: readonly FindingRow[]): Promise<Pick<Batch, 'orphans' | 'goneIds'>> {
+async function lookAgain(
+  { store, context }: Pick<Registry, 'store' | 'context'>,
+  page: readonly FindingRow[],
+): Promise<Pick<Batch, 'orphans' | 'goneIds'>> {
   const before = context.ports.clock.now() - orphanAgeMs
   const orphans: Batch['orphans'][number][] = []
   const goneIds: number[] = []

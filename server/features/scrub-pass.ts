@@ -39,6 +39,8 @@ export interface ScrubCursor {
   readonly afterId: number
   /** The place in the store's listing; null at its beginning. */
   readonly afterKey: string | null
+  /** The store whose keys are looked at. */
+  readonly ofStore?: string | undefined
   /** How many rows this phase has to look at, counted when it begins; undefined before that, and where nobody knows. */
   readonly total?: number | undefined
   readonly counts: ScrubCounts
@@ -70,7 +72,7 @@ export function firstCursor(startedAt: number, window: ScrubWindow, afterId = 0)
 /** Adds to the counts, and moves on. */
 export function advance(
   pass: Pass,
-  place: Partial<Pick<ScrubCursor, 'afterId' | 'afterKey'>>,
+  place: Partial<Pick<ScrubCursor, 'afterId' | 'afterKey' | 'ofStore'>>,
   counted: Partial<Omit<ScrubCounts, 'found'>>,
 ): void {
   const counts = { ...pass.cursor.counts }

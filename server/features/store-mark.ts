@@ -16,10 +16,15 @@ import { insertSetting, putSetting } from '#metadata/settings.ts'
 import { transaction } from '#metadata/transaction.ts'
 
 /** The store of a configuration, and the rows about it. */
-export interface MarkedStore {
-  readonly metadata: Pick<Metadata, 'reader' | 'write'>
+interface SeenStore {
+  readonly metadata: Pick<Metadata, 'reader'>
   readonly store: Pick<BlobStore, 'name' | 'stat'>
   readonly mark: StoreMark
+}
+
+/** One that may be marked. */
+export interface MarkedStore extends SeenStore {
+  readonly metadata: Pick<Metadata, 'reader' | 'write'>
   readonly ports: Pick<Ports, 'random'>
   /** Nothing is to be written to the store: one without a mark stays so. */
   readonly readOnly: boolean
@@ -47,16 +52,23 @@ export function markOf({ storage, database }: Pick<Config, 'storage' | 'database
 /** Of the oldest and of the newest blobs, so many are looked for in a store that never had a mark, or that is to be accepted. */
 const sampled = 10
 
-const proposeStore = transaction(import.meta.url, 'store-mark/propose', async (tx, proposed: KnownStore) => {
-  await insertSetting(tx, knownStoreSetting, proposed)
+/** With the name that stands in rows. */
+interface NamedStore extends KnownStore {
+  readonly store: string
+}
+
+const proposeStore = transaction(import.meta.url, 'store-mark/propose', async (tx, { store, ...proposed }: NamedStore) => {
+  await insertSetting(tx, knownStoreSetting(store), proposed)
 })
 
-const keepStore = transaction(import.meta.url, 'store-mark/keep', (tx, known: KnownStore) => putSetting(tx, knownStoreSetting, known))
+const keepStore = transaction(import.meta.url, 'store-mark/keep', (tx, { store, ...known }: NamedStore) =>
+  putSetting(tx, knownStoreSetting(store), known),
+)
 
 /** Makes the mark where it is to be made, and has the store ask for it. Throws one sentence when the store in the directory is not that of the rows. */
 export async function settleStore(marked: MarkedStore): Promise<void> {
-  const { metadata, mark, readOnly, accept } = marked
-  const known = await knownStore(metadata.reader)
+  const { metadata, store, mark, readOnly, accept } = marked
+  const known = await knownStore(metadata.reader, store.name)
   const found = await mark.read()
   if (accept !== undefined) {
     await accept(await lookAt(marked, known, found))
@@ -67,59 +79,67 @@ export async function settleStore(marked: MarkedStore): Promise<void> {
   if (!readOnly || found !== undefined) await make(marked, known?.id ?? found)
 }
 
-async function lookAt(marked: MarkedStore, known: KnownStore | undefined, found: string | undefined): Promise<StoreLook> {
+/** Throws one sentence when the store in the directory is not that of the rows. Changes nothing. */
+export async function requireOwnStore(marked: SeenStore): Promise<void> {
+  const known = await knownStore(marked.metadata.reader, marked.store.name)
+  const found = await marked.mark.read()
+  if (known?.isMade !== true || known.id !== found) await requireOwn(marked, known, found)
+}
+
+async function lookAt(marked: SeenStore, known: KnownStore | undefined, found: string | undefined): Promise<StoreLook> {
   const state = found === undefined ? 'none' : found === known?.id ? 'own' : 'another'
   return { path: marked.mark.path, mark: state, ...(await lookFor(marked)) }
 }
 
-async function requireOwn(marked: MarkedStore, known: KnownStore | undefined, found: string | undefined): Promise<void> {
+async function requireOwn(marked: SeenStore, known: KnownStore | undefined, found: string | undefined): Promise<void> {
   if (known === undefined && found !== undefined && (await isOfNoRow(marked))) throw databaseMissing(marked)
   if (await isAnother(marked, known, found)) throw storeMissing(marked)
 }
 
 /** Whether the directory, whose mark is not the one that is known, is that of another store or no store at all. */
-async function isAnother(marked: MarkedStore, known: KnownStore | undefined, found: string | undefined): Promise<boolean> {
+async function isAnother(marked: SeenStore, known: KnownStore | undefined, found: string | undefined): Promise<boolean> {
   if (known === undefined || !known.isMade) return await isEmptied(marked)
   return found !== undefined || (await hasBlobs(marked))
 }
 
-async function make({ metadata, mark, ports }: MarkedStore, wanted: string | undefined): Promise<void> {
-  await metadata.write(proposeStore, { id: wanted ?? ports.random.uuid(), isMade: false })
-  const { id } = (await knownStore(metadata.reader)) ?? { id: wanted ?? '' }
+async function make({ metadata, store, mark, ports }: MarkedStore, wanted: string | undefined): Promise<void> {
+  await metadata.write(proposeStore, { store: store.name, id: wanted ?? ports.random.uuid(), isMade: false })
+  const { id } = (await knownStore(metadata.reader, store.name)) ?? { id: wanted ?? '' }
   if ((await mark.read()) !== id) await mark.write(id)
-  await metadata.write(keepStore, { id, isMade: true })
+  await metadata.write(keepStore, { store: store.name, id, isMade: true })
   mark.expect(id)
 }
 
-async function hasBlobs({ metadata, store }: MarkedStore): Promise<boolean> {
+async function hasBlobs({ metadata, store }: SeenStore): Promise<boolean> {
   return (await sampleBlobs(metadata.reader, store.name, 1)).length > 0
 }
 
 /** Whether the database knows neither a store nor a blob. The store is asked for anew: a process that starts at once may have made the mark. */
-async function isOfNoRow(marked: MarkedStore): Promise<boolean> {
-  return (await knownStore(marked.metadata.reader)) === undefined && !(await hasBlobs(marked))
+async function isOfNoRow(marked: SeenStore): Promise<boolean> {
+  return (await knownStore(marked.metadata.reader, marked.store.name)) === undefined && !(await hasBlobs(marked))
 }
 
 /** Whether none of the blobs that are looked for is there. */
-async function isEmptied(marked: MarkedStore): Promise<boolean> {
+async function isEmptied(marked: SeenStore): Promise<boolean> {
   const { looked, there } = await lookFor(marked)
   return looked > 0 && there === 0
 }
 
-async function lookFor({ metadata, store }: MarkedStore): Promise<Pick<StoreLook, 'looked' | 'there'>> {
+async function lookFor({ metadata, store }: SeenStore): Promise<Pick<StoreLook, 'looked' | 'there'>> {
   const blobs = (await sampleBlobs(metadata.reader, store.name, sampled)).filter(({ isQuarantined }) => !isQuarantined)
   const found = await Promise.all(blobs.map(({ key }) => store.stat(key as BlobKey)))
   return { looked: blobs.length, there: found.filter((facts) => facts !== undefined).length }
 }
 
-function databaseMissing({ mark }: MarkedStore): Error {
+/** A store with a mark, and a database that knows none. */
+export function databaseMissing({ mark }: Pick<SeenStore, 'mark'>): Error {
   return new Error(
     `this store has the mark of another database (${mark.path}), and the database here is empty: was the database lost, or its path changed? ` +
       'Where these blobs are to be its own: berth store accept',
   )
 }
 
-function storeMissing({ mark }: MarkedStore): Error {
+function storeMissing({ mark }: SeenStore): Error {
   return new Error(
     `the blobs that the database knows are not there: ${mark.path} is not, or is that of another store. Is the disk mounted? Where the blobs were restored ` +
       'without this file: berth store accept',

@@ -5,12 +5,13 @@
 import { operator } from '#access/user-passwords.ts'
 import type { Page } from '#metadata/page.ts'
 import { findProjectByName } from '#metadata/projects.ts'
-import type { ListedTrash, TrashFilter } from '#metadata/trash.ts'
+import type { TrashFilter } from '#metadata/trash.ts'
 import { parseDigest, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName, type Tag } from '#oci/reference.ts'
+import { readNameClaim } from '#projects/name-claim.ts'
 import { tagHistory, type TagHistoryEntry } from '#registry/list-tag-rows.ts'
-import { listTrash } from '#registry/list-trash.ts'
+import { listTrash, type ListedTrash } from '#registry/list-trash.ts'
 import { purgeTrash } from '#registry/purge-trash.ts'
 import type { Registry } from '#registry/registry.ts'
 import { restoreTag } from '#registry/restore-tag.ts'
@@ -59,14 +60,17 @@ export function openTrashDesk(registry: Registry): TrashDesk {
     },
     async restore(id, { name, isForced }) {
       const row = await rowOf(id)
-      if (row.kind === 'project') return await restoreTrash(registry, { row, name, isForced }, operator)
+      if (row.kind === 'project') {
+        const mayTake = name === undefined ? undefined : (await readNameClaim(registry, name)).takings
+        return await restoreTrash(registry, { row, name, mayTake, isForced }, operator)
+      }
       if (row.kind !== 'repository') {
         if (name !== undefined)
           throw new RegistryError('REQUEST_INVALID', { path: 'name' }, { message: 'only a repository or a project can get another name' })
         return await restoreTrash(registry, { row, isForced }, operator)
       }
       const { repository, project } = await placeOfRestore(registry, row, name === undefined ? undefined : repositoryOf(name))
-      return await restoreTrash(registry, { row, place: { to: repository, projectId: project.id }, isForced }, operator)
+      return await restoreTrash(registry, { row, name, place: { to: repository, projectId: project.id }, isForced }, operator)
     },
     async remove(id) {
       await purgeTrash(registry, await rowOf(id), operator)

@@ -41,6 +41,8 @@ export async function drain({ site, connections, server }: Draining, { isReplace
   if (delayMs > 0) await parts.ports.timers.sleep(delayMs)
   // Who comes to a replaced server over an open connection is still served; everybody else is told to come back.
   state.isDraining = !isReplaced
+  // Held answers to wrong passwords are nothing that a stop waits for.
+  for (const leave of site.held) leave()
   using _limit = limit({ site, connections, server }, drainTimeoutMs)
   await connections.settle()
   if (!isReplaced) stopListening()

@@ -11,6 +11,7 @@ import type { Audit } from '#features/audit.ts'
 import type { AuditStream } from '#features/audit-stream.ts'
 import type { PullStatistics } from '#features/pull-statistics.ts'
 import type { SystemRules } from '#features/system-rules.ts'
+import type { BackupParts } from '#features/backup.ts'
 import type { Jobs } from '#jobs/jobs.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Metrics } from '#lib/metrics.ts'
@@ -46,6 +47,8 @@ export interface HttpParts {
   readonly system: SystemRules
   /** Work in the background. */
   readonly jobs: Jobs
+  /** Undefined where the configuration names no place for them. */
+  readonly backups: BackupParts | undefined
   /** Certificates by ACME; absent: none are configured. */
   readonly acme?: AcmeCertificates | undefined
 }
@@ -60,6 +63,8 @@ export interface Site {
   readonly accessLog: AccessLog
   /** `isLeaving`: the end has been asked for. `isDraining`: and nothing more is taken up. */
   readonly state: { isLeaving: boolean; isDraining: boolean }
+  /** Lets each answer that is held back leave. */
+  readonly held: Set<() => void>
 }
 
 /** A project by its present name, with the repository as it was asked for. `isHidden`: the caller may not see it. */

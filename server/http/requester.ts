@@ -2,6 +2,7 @@
 import type { Principal } from '#access/principal.ts'
 import type { Requester } from '#access/requester.ts'
 import { peerCertificate } from './client-certificate.ts'
+import { AwaitedAnswer } from './awaited-answer.ts'
 import { credentialText, exchangeCaller, type Exchange } from './exchange.ts'
 
 /** Authorization, address and user agent of the request. */
@@ -13,6 +14,7 @@ export function requesterOf(exchange: Exchange): Requester {
     address: exchangeCaller(exchange).address,
     userAgent: headers['user-agent'] ?? '',
     requestId: exchange.requestId,
+    awaited: new AwaitedAnswer(exchange),
   }
 }
 

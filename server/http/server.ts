@@ -89,6 +89,7 @@ function createSite(parts: HttpParts, checks: readonly HealthCheck[]): Site {
     health: createHealth(parts, checks),
     accessLog: createAccessLog(parts),
     state: { isLeaving: false, isDraining: false },
+    held: new Set(),
   }
 }
 

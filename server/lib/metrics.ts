@@ -58,6 +58,8 @@ export interface Metrics {
   countRetention(run: { readonly isDry: boolean; readonly removed: number; readonly failed: number }): void
   /** Counts a credential that was judged: its kind (`password`, `bearer`, …) and what came out (`success`, `failure`, `blocked`). */
   countAuthAttempt(kind: string, outcome: string): void
+  /** Answers to wrong passwords that wait to leave. */
+  readonly heldAnswers: Pick<Gauge, 'inc' | 'dec'>
   /** Counts a request that was refused with 429, by what limited it. */
   limited(by: 'address' | 'credential'): void
   /** Asks for these at each scrape. */
@@ -106,6 +108,7 @@ export function createMetrics(): Metrics {
     labelNames: ['kind', 'outcome'],
     registers,
   })
+  const heldAnswers = new Gauge({ name: 'registry_auth_held_answers', help: 'Answers to wrong passwords that are held back', registers })
   const attemptSeries = new Map<string, Counter.Internal>()
   const lag = createLagGauge(registry)
   const observers = new Map<string, (seconds: number) => void>()
@@ -122,6 +125,7 @@ export function createMetrics(): Metrics {
     openUploads,
     quarantinedBlobs,
     countRetention: createRetentionCounter(registry),
+    heldAnswers,
     countAuthAttempt: (kind, outcome) => cached(attemptSeries, `${kind} ${outcome}`, () => attempts.labels(kind, outcome)).inc(),
     limited: (limit) => limited.inc({ limit }),
     watchAudit: (audit) => createAuditMetrics(registry, audit),

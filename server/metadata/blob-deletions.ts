@@ -62,16 +62,16 @@ function isInUse(eb: ExpressionBuilder<Database & { d: BlobDeletionsTable }, 'd'
   return eb.exists(eb.selectFrom('blobs as b').select('b.id').whereRef('b.store', '=', 'd.store').whereRef('b.key', '=', 'd.key'))
 }
 
-/** How many keys of this store are due, and their bytes. */
+/** How many keys of these stores are due, and their bytes. */
 export async function countDueDeletions(
   reader: Reader,
-  store: string,
+  stores: readonly string[],
   now: number,
 ): Promise<{ readonly keys: number; readonly sizeBytes: number }> {
   const row = await reader
     .selectFrom('blob_deletions as d')
     .select((eb) => [eb.fn.countAll<number>().as('keys'), eb.fn.coalesce(eb.fn.sum<number>('d.size_bytes'), eb.lit(0)).as('sizeBytes')])
-    .where('d.store', '=', store)
+    .where('d.store', 'in', stores)
     .where('d.delete_after', '<=', now)
     .where((eb) => eb.not(isInUse(eb)))
     .executeTakeFirstOrThrow()

@@ -5,7 +5,9 @@ import { inChunks } from './in-chunks.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
 import { firstRepositoryName } from './repositories.ts'
+import { later, together } from './together.ts'
 import { linkCounts, logicalBytesChanged } from './usage.ts'
+import type { CountedBlob } from './usage-blobs.ts'
 import { whereVisible, type Visibility } from './visibility.ts'
 
 /** Where a live blob is. */
@@ -102,6 +104,25 @@ export async function findLiveBlob(reader: Reader | Transactor, digest: Digest):
     .executeTakeFirst()
 }
 
+/** A blob's row as a push finds it. */
+export interface BlobRow {
+  readonly id: number
+  readonly state: string
+  readonly store: string
+  readonly key: string
+  readonly size_bytes: number
+}
+
+const rowByDigest = prepare<{ digest: Buffer }, BlobRow>((db, param) =>
+  db.selectFrom('blobs').select(['id', 'state', 'store', 'key', 'size_bytes']).where('digest', '=', param('digest')),
+)
+
+/** The row of the digest, live or in quarantine. */
+export async function findBlobRow(tx: Transactor, digest: Digest): Promise<BlobRow | undefined> {
+  const [row] = await rowByDigest(tx, { digest: digestToBytes(digest) })
+  return row
+}
+
 /** Where the bytes are if one of the repositories that the caller may see (or `from` alone, if visible) has them. */
 export async function findVisibleBlob(
   reader: Reader | Transactor,
@@ -149,6 +170,36 @@ const referenceFromEarlier = prepare<{ repositoryId: number; blobId: number; dig
     .returning('id'),
 )
 
+const waitingInRepository = prepare<{ name: string; digest: Buffer }, { id: number }>((db, param) =>
+  db
+    .selectFrom('manifest_children as mc')
+    .innerJoin('manifests as m', 'm.id', 'mc.manifest_id')
+    .innerJoin('repositories as r', 'r.id', 'm.repository_id')
+    .select('mc.id')
+    .where('mc.child_digest', '=', param('digest'))
+    .where('r.name', '=', param('name'))
+    .limit(1),
+)
+
+/** Whether a manifest of the repository waits for the digest. */
+export async function isWaitedFor(tx: Transactor, repository: RepositoryName, digest: Digest): Promise<boolean> {
+  return (await waitingInRepository(tx, { name: repository, digest: digestToBytes(digest) })).length > 0
+}
+
+const insertLink = prepare<{ repositoryId: number; blobId: number; now: number }, never>((db, param) =>
+  db
+    .insertInto('repository_blobs')
+    .values({ repository_id: param('repositoryId'), blob_id: param('blobId'), created_at: param('now'), is_counted: 1 }),
+)
+
+/** {@link linkBlob} for a blob that no repository had and no manifest of this one waits for. Counting it is the caller's. */
+export async function linkNewBlob(
+  tx: Transactor,
+  link: { readonly repositoryId: number; readonly blobId: number; readonly now: number },
+): Promise<void> {
+  await later(tx, insertLink(tx, link))
+}
+
 /** Makes the blob pullable from the repository, referenced by its manifests that came before it, and counted. Throws DENIED for a quota. */
 export async function linkBlob(
   tx: Transactor,
@@ -161,8 +212,10 @@ export async function linkBlob(
   },
 ): Promise<void> {
   const { repositoryId, blobId, digest, sizeBytes, now } = link
-  const counted = await countedLink(tx, { repositoryId, blobId, now })
-  const waiting = await referenceFromEarlier(tx, { repositoryId, blobId, digest: digestToBytes(digest) })
+  const [counted, waiting] = await together(
+    countedLink(tx, { repositoryId, blobId, now }),
+    referenceFromEarlier(tx, { repositoryId, blobId, digest: digestToBytes(digest) }),
+  )
   const logicalBytes = waiting.length * sizeBytes
   if (counted.length > 0) await linkCounts(tx, { repositoryId, blobs: [{ blobId, sizeBytes }], logicalBytes })
   else await logicalBytesChanged(tx, repositoryId, logicalBytes)
@@ -180,21 +233,42 @@ export async function insertBlob(
     readonly leaseUntil: number
   },
 ): Promise<number> {
-  const { id } = await tx
+  const { store, key, now } = blob
+  const [row] = await insertRow(tx, {
+    digest: digestToBytes(blob.digest),
+    sizeBytes: blob.sizeBytes,
+    leaseUntil: blob.leaseUntil,
+    store,
+    key,
+    now,
+  })
+  if (row === undefined) throw new Error('the blob got no id')
+  return row.id
+}
+
+interface BlobParams extends Record<string, unknown> {
+  readonly digest: Buffer
+  readonly sizeBytes: number
+  readonly leaseUntil: number
+  readonly store: string
+  readonly key: string
+  readonly now: number
+}
+
+const insertRow = prepare<BlobParams, { id: number }>((db, param) =>
+  db
     .insertInto('blobs')
     .values({
-      digest: digestToBytes(blob.digest),
-      size_bytes: blob.sizeBytes,
+      digest: param('digest'),
+      size_bytes: param('sizeBytes'),
       state: 'live',
-      lease_until: blob.leaseUntil,
-      store: blob.store,
-      key: blob.key,
-      created_at: blob.now,
+      lease_until: param('leaseUntil'),
+      store: param('store'),
+      key: param('key'),
+      created_at: param('now'),
     })
-    .returning('id')
-    .executeTakeFirstOrThrow()
-  return id
-}
+    .returning('id'),
+)
 
 /** Never shortens a lease. False when the blob is gone or quarantined. */
 export async function extendLease(tx: Transactor, blobId: number, leaseUntil: number): Promise<boolean> {
@@ -216,18 +290,30 @@ export async function extendLinkLease(
   return link !== undefined && (await extendLease(tx, blobId, leaseUntil))
 }
 
+/** A blob of a repository. */
+export interface LinkedBlob extends CountedBlob {
+  readonly isCounted: boolean
+}
+
 /** Ids of those digests that are live blobs of the repository. */
 export async function blobsOfRepository(tx: Transactor, repositoryId: number, digests: readonly Digest[]): Promise<Map<Digest, number>> {
-  const found = new Map<Digest, number>()
+  const found = await linkedBlobsOf(tx, repositoryId, digests)
+  return new Map([...found].map(([digest, { blobId }]) => [digest, blobId]))
+}
+
+/** The same with what is counted of them. */
+export async function linkedBlobsOf(tx: Transactor, repositoryId: number, digests: readonly Digest[]): Promise<Map<Digest, LinkedBlob>> {
+  const found = new Map<Digest, LinkedBlob>()
   for (const chunk of inChunks(digests)) {
     const rows = await tx
       .selectFrom('blobs as b')
       .innerJoin('repository_blobs as rb', (join) => join.onRef('rb.blob_id', '=', 'b.id').on('rb.repository_id', '=', repositoryId))
-      .select(['b.id', 'b.digest'])
+      .select(['b.id', 'b.digest', 'b.size_bytes', 'rb.is_counted'])
       .where('b.digest', 'in', chunk.map(digestToBytes))
       .where('b.state', '=', 'live')
       .execute()
-    for (const row of rows) found.set(digestFromBytes(row.digest), row.id)
+    for (const { id, digest, size_bytes: sizeBytes, is_counted } of rows)
+      found.set(digestFromBytes(digest), { blobId: id, sizeBytes, isCounted: is_counted === 1 })
   }
   return found
 }
@@ -275,17 +361,12 @@ export interface StoredBlob extends BlobPlace {
   readonly isQuarantined: boolean
 }
 
-/** All blobs of a store in order of their ids, for scrub. */
-export async function blobsAfter(
-  reader: Reader,
-  store: string,
-  page: { readonly afterId: number; readonly limit: number },
-): Promise<StoredBlob[]> {
+/** All blobs in order of their ids, for scrub. */
+export async function blobsAfter(reader: Reader, page: { readonly afterId: number; readonly limit: number }): Promise<StoredBlob[]> {
   const rows = await reader
     .selectFrom('blobs')
     .select(['id as blobId', 'digest', 'size_bytes as sizeBytes', 'store', 'key', 'state'])
     .where('id', '>', page.afterId)
-    .where('store', '=', store)
     .orderBy('id')
     .limit(page.limit)
     .execute()

@@ -1,5 +1,5 @@
 /** Queries on `events`; what a row means is in the room `events`. */
-import { sql, type Insertable, type Selectable, type SqlBool } from 'kysely'
+import { sql, type Selectable, type SqlBool } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
 import { prepare } from './prepared.ts'
@@ -8,10 +8,39 @@ import type { EventsTable } from './schema.ts'
 /** An event as it is stored: `at` in milliseconds, digests as bytes, `detail` as JSON text. `eventFromRow` of the room `events` reads it. */
 export type EventRow = Selectable<EventsTable>
 
+/** An event that is written down: all of it said. */
+export type NewEventRow = Omit<EventRow, 'id'>
+
+const columns = [
+  ...([
+    'at',
+    'action',
+    'repository',
+    'digest',
+    'tag',
+    'actor',
+    'request_id',
+    'detail',
+    'outcome',
+    'reason',
+    'project',
+    'project_id',
+  ] as const),
+  ...(['target', 'actor_key', 'credential', 'address', 'user_agent', 'count'] as const),
+] satisfies readonly (keyof NewEventRow)[]
+
+const insertOne = prepare<NewEventRow, { id: number }>((db, param) =>
+  db
+    .insertInto('events')
+    .values(Object.fromEntries(columns.map((column) => [column, param(column)])) as unknown as NewEventRow)
+    .returning('id'),
+)
+
 /** Adds the event to the caller's transaction and gives its id. */
-export async function insertEvent(tx: Transactor, row: Omit<Insertable<EventsTable>, 'id'>): Promise<number> {
-  const { id } = await tx.insertInto('events').values(row).returning('id').executeTakeFirstOrThrow()
-  return id
+export async function insertEvent(tx: Transactor, row: NewEventRow): Promise<number> {
+  const [inserted] = await insertOne(tx, row)
+  if (inserted === undefined) throw new Error('the event got no id')
+  return inserted.id
 }
 
 const after = prepare<{ id: number; limit: number }, EventRow>((db, param) =>
@@ -106,19 +135,22 @@ export interface EventFilter {
 }
 
 /**
- * A page by id. Filters have an index that ends in the id, so the page reads little more than it shows; those by credential, reason and request read what the
- * others leave. An action with `*` is asked for action
- * by action: an index that is read in the order of ids is over one value.
+ * A page by id. Filters have an index that ends in the id, so the page reads little more than it shows. An action with `*` is asked for action by action: an
+ * index that is read in the order of ids is over one value.
  */
 export async function listEvents(reader: Reader, filter: EventFilter, page: PageRequest<'id'>): Promise<Page<EventRow>> {
   const times = await boundsOf(reader, filter)
   const rows: EventRow[] = []
   for (const action of await actionsOf(reader, filter.action)) {
-    const narrowed = within(narrow(selectAllEvents(reader), { ...filter, action }), times)
-    rows.push(...(await paged(narrowed, page, { column: 'id', id: 'id' }).execute()))
+    rows.push(...(await selectEvents(reader, { ...filter, ...times, action }, page).execute()))
   }
   const inOrder = rows.toSorted((one, other) => (page.isDescending ? other.id - one.id : one.id - other.id))
   return pageFrom(inOrder, page, (row) => row.id)
+}
+
+/** What reads a page of one action, or of all. */
+export function selectEvents(reader: Reader, filter: EventFilter & Partial<Bounds>, page: PageRequest<'id'>): Listing {
+  return paged(within(narrow(selectAllEvents(reader), filter), filter), page, { column: 'id', id: 'id' })
 }
 
 /** The actions that are there and fit; a value that is none of them for a filter without. One step of the index for each, however many rows there are. */
@@ -140,12 +172,16 @@ type Listing = ReturnType<typeof selectAllEvents>
 
 function narrow(all: Listing, filter: EventFilter): Listing {
   let query = all
-  for (const column of ['action', 'actor', 'project', 'repository', 'address', 'target', 'credential', 'reason'] as const) {
+  for (const column of ['action', 'actor', 'project', 'repository', 'address', 'target'] as const) {
     const wanted = filter[column]
     if (wanted !== undefined) query = query.where(column, '=', wanted)
   }
-  const { outcome, projectId, requestId, addresses } = filter
-  if (requestId !== undefined) query = query.where('request_id', '=', requestId)
+  const { outcome, projectId, addresses, credential, reason, requestId } = filter
+  // The second condition is that of the index.
+  if (credential !== undefined) query = query.where('credential', '=', credential).where('credential', '<>', sql.lit(''))
+  if (reason !== undefined) query = query.where('reason', '=', reason).where('reason', '<>', sql.lit(''))
+  if (requestId !== undefined)
+    query = query.where('request_id', '=', requestId).where(sql<SqlBool>`substr(request_id, 1, 8) = ${requestId.slice(0, 8)}`)
   if (addresses !== undefined) query = query.where('address', 'in', [...addresses])
   if (projectId !== undefined) query = query.where('project_id', '=', projectId)
   // As a literal, by which the planner knows that the index of failures serves.
@@ -176,7 +212,7 @@ async function boundsOf(reader: Reader, { since, until }: EventFilter): Promise<
   return { since, until, firstId, lastId }
 }
 
-function within(all: Listing, { since, until, firstId, lastId }: Bounds): Listing {
+function within(all: Listing, { since, until, firstId, lastId }: Partial<Bounds>): Listing {
   let query = all
   if (since !== undefined) query = query.where('at', '>=', since)
   if (until !== undefined) query = query.where('at', '<', until)

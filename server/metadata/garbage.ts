@@ -11,6 +11,7 @@ import { numberList } from './dialect.ts'
 import { inChunks } from './in-chunks.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
+import { later } from './together.ts'
 import type { GarbageReviewsTable } from './schema.ts'
 
 /** The table that a review's `target_id` is an id of: `blobs`, `manifests` or `repository_blobs`. */
@@ -33,11 +34,11 @@ export interface Untagging {
 
 /** The same for a manifest that lost a tag or was pushed without one: what is untagged for long goes where a project says so. */
 export async function reviewManifest(tx: Transactor, manifestId: number, { since, reviewAfter }: Untagging): Promise<void> {
-  await tx
+  const queue = tx
     .insertInto('garbage_reviews')
     .values({ kind: 'manifest', target_id: manifestId, review_after: reviewAfter, since })
     .onConflict((conflict) => conflict.columns(['kind', 'target_id']).doUpdateSet({ review_after: reviewAfter, since: laterSince }))
-    .execute()
+  await later(tx, queue.execute())
 }
 
 /** Of two times at which something lost what kept it, the later one counts: in between it had another. */
@@ -62,7 +63,7 @@ export async function reviewLink(
   tx: Transactor,
   link: { readonly repositoryId: number; readonly blobId: number; readonly reviewAfter: number },
 ): Promise<void> {
-  await queueLink(tx, link)
+  await later(tx, queueLink(tx, link))
 }
 
 /** A manifest that goes, and until when what it held is safe. */

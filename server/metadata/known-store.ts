@@ -1,4 +1,4 @@
-/** The row of `settings` by which the database knows the store of its blobs; see features/store-mark.ts. */
+/** The rows of `settings` by which the database knows its stores in directories; see features/store-mark.ts. */
 import type { Reader } from './metadata.ts'
 import { findSetting } from './settings.ts'
 
@@ -9,9 +9,12 @@ export interface KnownStore {
   readonly isMade: boolean
 }
 
-export const knownStoreSetting = 'store'
+/** The setting of the store of that name, as it stands in rows of blobs. */
+export function knownStoreSetting(store: string): string {
+  return store === 'filesystem' ? 'store' : `store:${store}`
+}
 
 /** Undefined before its first use. */
-export async function knownStore(reader: Reader): Promise<KnownStore | undefined> {
-  return (await findSetting(reader, knownStoreSetting)) as KnownStore | undefined
+export async function knownStore(reader: Reader, store: string): Promise<KnownStore | undefined> {
+  return (await findSetting(reader, knownStoreSetting(store))) as KnownStore | undefined
 }

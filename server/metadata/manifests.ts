@@ -2,9 +2,11 @@
 import { sql } from 'kysely'
 import { digestFromBytes, digestToBytes, type Digest } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { dialectOf } from './dialect.ts'
 import { inChunks } from './in-chunks.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
+import { later } from './together.ts'
 
 /** A manifest without its bytes. */
 export interface ManifestFacts {
@@ -102,34 +104,60 @@ export interface NewManifest {
   readonly now: number
 }
 
+interface ManifestParams extends Record<string, unknown> {
+  readonly repository_id: number
+  readonly digest: Buffer
+  readonly media_type: string
+  readonly artifact_type: string | null
+  readonly subject_digest: Buffer | null
+  readonly annotations: string | null
+  readonly size_bytes: number
+  readonly created_at: number
+  readonly payload: Buffer
+}
+
+const insertRow = prepare<ManifestParams, { id: number }>((db, param) =>
+  db
+    .insertInto('manifests')
+    .values({
+      repository_id: param('repository_id'),
+      digest: param('digest'),
+      media_type: param('media_type'),
+      artifact_type: param('artifact_type'),
+      subject_digest: param('subject_digest'),
+      annotations: param('annotations'),
+      size_bytes: param('size_bytes'),
+      created_at: param('created_at'),
+      payload: param('payload'),
+    })
+    .onConflict((conflict) => conflict.columns(['repository_id', 'digest']).doNothing())
+    .returning('id'),
+)
+
 /** Inserts the manifest, or finds it; a stored payload that differs (bit rot) is replaced by the proven bytes, which may be longer or shorter. */
 export async function insertManifest(
   tx: Transactor,
   manifest: NewManifest,
 ): Promise<{ readonly manifestId: number; readonly isNew: boolean; readonly grownBytes: number }> {
   const payload = Buffer.from(manifest.payload.buffer, manifest.payload.byteOffset, manifest.payload.byteLength)
-  const inserted = await tx
-    .insertInto('manifests')
-    .values({
-      repository_id: manifest.repositoryId,
-      digest: digestToBytes(manifest.digest),
-      media_type: manifest.mediaType,
-      artifact_type: manifest.artifactType ?? null,
-      subject_digest: manifest.subject === undefined ? null : digestToBytes(manifest.subject),
-      annotations: manifest.annotations ?? null,
-      size_bytes: payload.length,
-      created_at: manifest.now,
-      payload,
-    })
-    .onConflict((conflict) => conflict.columns(['repository_id', 'digest']).doNothing())
-    .returning('id')
-    .executeTakeFirst()
+  const [inserted] = await insertRow(tx, {
+    repository_id: manifest.repositoryId,
+    digest: digestToBytes(manifest.digest),
+    media_type: manifest.mediaType,
+    artifact_type: manifest.artifactType ?? null,
+    subject_digest: manifest.subject === undefined ? null : digestToBytes(manifest.subject),
+    annotations: manifest.annotations ?? null,
+    size_bytes: payload.length,
+    created_at: manifest.now,
+    payload,
+  })
   if (inserted !== undefined) return { manifestId: inserted.id, isNew: true, grownBytes: payload.length }
   const { id, size_bytes: sizeBytes } = await tx
     .selectFrom('manifests')
     .select(['id', 'size_bytes'])
     .where('repository_id', '=', manifest.repositoryId)
     .where('digest', '=', digestToBytes(manifest.digest))
+    .$if(dialectOf(tx) === 'postgres', (query) => query.forNoKeyUpdate())
     .executeTakeFirstOrThrow()
   await tx
     .updateTable('manifests')
@@ -142,29 +170,29 @@ export async function insertManifest(
 
 /**
  * What a manifest needs (blobs that are here) and what it names by digest only (children, and blobs that are yet to come). Gives the ids of those blobs that
- * it had not needed before.
+ * it had not needed before; of a manifest that is new (`isNew`) those are all.
  */
 export async function insertReferences(
   tx: Transactor,
-  { repositoryId, manifestId }: { readonly repositoryId: number; readonly manifestId: number },
+  { repositoryId, manifestId, isNew = false }: { readonly repositoryId: number; readonly manifestId: number; readonly isNew?: boolean },
   references: { readonly blobIds: readonly number[]; readonly digests: readonly Digest[] },
 ): Promise<number[]> {
   const inserted: number[] = []
   for (const chunk of inChunks(references.blobIds)) {
-    const rows = await tx
+    const insert = tx
       .insertInto('manifest_blobs')
       .values(chunk.map((blobId) => ({ manifest_id: manifestId, blob_id: blobId, repository_id: repositoryId })))
       .onConflict((conflict) => conflict.columns(['manifest_id', 'blob_id']).doNothing())
-      .returning('blob_id')
-      .execute()
-    for (const row of rows) inserted.push(row.blob_id)
+    if (isNew) await later(tx, insert.execute())
+    else for (const row of await insert.returning('blob_id').execute()) inserted.push(row.blob_id)
   }
+  if (isNew) inserted.push(...references.blobIds)
   for (const chunk of inChunks(references.digests)) {
-    await tx
+    const insert = tx
       .insertInto('manifest_children')
       .values(chunk.map((digest) => ({ manifest_id: manifestId, child_digest: digestToBytes(digest) })))
       .onConflict((conflict) => conflict.columns(['manifest_id', 'child_digest']).doNothing())
-      .execute()
+    await later(tx, insert.execute())
   }
   return inserted
 }

@@ -16,12 +16,20 @@ export type Reader = Kysely<Database>
 /** Inside one transaction. */
 export type Transactor = KyselyTransaction<Database>
 
+/**
+ * What a transaction sees of others on PostgreSQL. `serializable`: as if it ran alone. `read committed`: for those of pushes, which take the locks that they
+ * need themselves (push-locks.ts) and so never lose against each other; the two kinds do not run at the same time. `snapshot`: for what only reads, takes its
+ * time, and must see one state of everything; nobody waits for it. SQLite runs one after the other anyway.
+ */
+export type Isolation = 'serializable' | 'read committed' | 'snapshot'
+
 /** A transaction by name, so that another thread can find and run it. `run` depends on nothing but `tx` and its input. */
 export interface TransactionDefinition<Input, Output> {
   /** Unique over the whole program: `<file>/<verb>`. */
   readonly name: string
   /** Where the writer thread finds it: `import.meta.url` of the module that defines it at its top level. */
   readonly moduleUrl: string
+  readonly isolation: Isolation
   readonly run: (tx: Transactor, input: Input) => Promise<Output>
 }
 

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import { allMigrations, type Migrations } from './migrations/all.ts'
 import type { Database } from './schema.ts'
-import { noteSchemaLevel, readSchemaState } from './schema-state.ts'
+import { copyAdvice, copyMark, noteSchemaLevel, readSchemaState } from './schema-state.ts'
 
 /** A schema that this program must not touch. The message is one sentence for the operator. */
 export class SchemaTooNewError extends Error {
@@ -30,6 +30,7 @@ export async function migrate(db: Kysely<Database>, migrations: Migrations = all
 }
 
 function tooNew(unknown: readonly string[]): SchemaTooNewError {
+  if (unknown.includes(copyMark)) return new SchemaTooNewError(copyAdvice)
   return new SchemaTooNewError(
     `the database has migration ${unknown[0]}, which this version of Berth does not know: start the version that wrote it, or a newer one`,
   )

@@ -3,9 +3,10 @@
  *
  * A project's redirect stands for everything below its former name; the longest prefix wins, be it a redirect or a project that is there. A
  * repository's redirect stands for that one name. Targets are kept current, so that a name leads on in two steps at most
- * however often it changed. No repository's row ever lies at a name that leads elsewhere: whoever gives a row such a name takes the redirect away.
+ * however often it changed. No repository's row ever lies at a name that leads elsewhere: whoever gives a row such a name takes the redirect away
+ * (projects/name-claim.ts says who may). And should one lie there, it comes first.
  */
-import { sql } from 'kysely'
+import { sql, type RawBuilder, type SqlBool } from 'kysely'
 import type { RepositoryName } from '#oci/reference.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { belowPrefix, prefixesOf } from './name-prefixes.ts'
@@ -34,13 +35,24 @@ export async function resolveProjectName(reader: Reader | Transactor, name: stri
 export async function resolveRepositoryName(reader: Reader | Transactor, name: RepositoryName): Promise<RepositoryName> {
   let current: string = name
   for (let step = 0; step < stepsMax; step++) {
-    const moved = await findRedirect(reader, 'repository', current)
-    const next = moved ?? (await throughProjects(reader, current, prefixesOf(current)))
+    const { id, moved } = await standingAt(reader, current)
+    const next = id === null ? (moved ?? (await throughProjects(reader, current, prefixesOf(current)))) : undefined
     // Made of a valid name and a prefix that was checked for length when it was written.
     if (next === undefined) return current as RepositoryName
     current = next
   }
   return name
+}
+
+/** What is at that very name: a repository, and where a former one of the name went. */
+async function standingAt(
+  reader: Reader | Transactor,
+  name: string,
+): Promise<{ readonly id: number | null; readonly moved: string | null }> {
+  const { rows } = await sql<{ id: number | null; moved: string | null }>`
+    select (select id from repositories where name = ${name}) as id,
+      (select name from name_redirects where kind = 'repository' and old_name = ${name}) as moved`.execute(reader)
+  return rows[0] ?? { id: null, moved: null }
 }
 
 /** The same by redirects of projects alone: where a repository of that name would lie, whatever was moved away from there. */
@@ -73,17 +85,6 @@ async function throughProjects(reader: Reader | Transactor, name: string, prefix
   return undefined
 }
 
-/** Where that very name leads; undefined where there is no such redirect. */
-export async function findRedirect(reader: Reader | Transactor, kind: RedirectKind, oldName: string): Promise<string | undefined> {
-  const row = await reader
-    .selectFrom('name_redirects')
-    .select('name')
-    .where('kind', '=', kind)
-    .where('old_name', '=', oldName)
-    .executeTakeFirst()
-  return row?.name
-}
-
 /** Former names that lead to exactly this one, oldest first. */
 export async function formerNames(reader: Reader | Transactor, kind: RedirectKind, name: string, limit: number): Promise<string[]> {
   const rows = await reader
@@ -97,18 +98,33 @@ export async function formerNames(reader: Reader | Transactor, kind: RedirectKin
   return rows.map((row) => row.old_name)
 }
 
-/** Redirects of former names strictly below a prefix. */
-export async function redirectsBelow(
-  tx: Transactor,
-  prefix: string,
-  limit: number,
-): Promise<readonly { readonly kind: RedirectKind; readonly oldName: string; readonly name: string }[]> {
-  return await tx
+/** A former name, where it leads, and since when: milliseconds. */
+export interface NameRedirect {
+  readonly kind: RedirectKind
+  readonly oldName: string
+  readonly name: string
+  readonly createdAt: number
+}
+
+/** What a project of that name would lie on or above: its own former use as a project's name, and all former names below it; in their order. */
+export async function redirectsUnder(reader: Reader | Transactor, project: string, limit: number): Promise<readonly NameRedirect[]> {
+  return await reader
     .selectFrom('name_redirects')
-    .select(['kind', 'old_name as oldName', 'name'])
-    .where(belowPrefix('old_name', prefix))
+    .select(['kind', 'old_name as oldName', 'name', 'created_at as createdAt'])
+    .where(isUnder(project))
+    .orderBy('old_name')
+    .orderBy('kind')
     .limit(limit)
     .execute()
+}
+
+function isUnder(project: string): RawBuilder<SqlBool> {
+  return sql<SqlBool>`((kind = 'project' and old_name = ${project}) or ${belowPrefix('old_name', project)})`
+}
+
+/** Ends those of {@link redirectsUnder} that were set at that time or later. */
+export async function deleteRedirectsUnder(tx: Transactor, project: string, since: number): Promise<void> {
+  await tx.deleteFrom('name_redirects').where(isUnder(project)).where('created_at', '>=', since).execute()
 }
 
 /** The old name leads to the new one from now on, wherever it led before. */

@@ -1,4 +1,4 @@
-/** One connection to PostgreSQL through pg: one statement at a time, answers in our own types and errors. */
+/** One connection to PostgreSQL through pg: statements go out as they come, without waiting for answers; answers in our own types and errors. */
 import { Client, Query, type ClientConfig, type QueryResult as Answer } from 'pg'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
 import { ConnectionLostError, isStalePlan, ownError, StatementError } from './postgres-errors.ts'
@@ -13,6 +13,8 @@ export interface ServerFacts {
   readonly isStandby: boolean
   /** Changes when a standby is promoted: the same transaction id then may be another transaction. */
   readonly timeline: string
+  /** The cluster's own number, the same on its standbys; empty where it is not told. */
+  readonly system: string
   /** 150018 for 15.18. */
   readonly version: number
   readonly processId: number
@@ -24,10 +26,11 @@ export class PostgresConnection implements DatabaseConnection, AsyncDisposable {
   readonly #names: StatementNames
   #broken: Error | undefined
   #questions = 0
-  /** Number of the statement under way; 0: none is. */
+  #underWay = 0
+  /** Number of what is waited for, another one after each answer; 0: nothing is. */
   question = 0
   /** Told by the connector after its first question. */
-  facts: ServerFacts = { place: '', isStandby: false, timeline: '', version: 0, processId: 0 }
+  facts: ServerFacts = { place: '', isStandby: false, timeline: '', system: '', version: 0, processId: 0 }
   /** Monotonic milliseconds, kept by the pool. */
   openedAt = 0
   usedAt = 0
@@ -48,7 +51,7 @@ export class PostgresConnection implements DatabaseConnection, AsyncDisposable {
 
   /** Dials and logs in. Rejects with ConnectionLostError, also where the server refuses. */
   static async open(config: ClientConfig, names: StatementNames): Promise<PostgresConnection> {
-    const client = new Client({ ...config, types: resultTypes as unknown as NonNullable<ClientConfig['types']> })
+    const client = new Client({ ...config, pipeline: true, types: resultTypes as unknown as NonNullable<ClientConfig['types']> })
     const connection = new PostgresConnection(client, names)
     try {
       await client.connect()
@@ -85,7 +88,7 @@ export class PostgresConnection implements DatabaseConnection, AsyncDisposable {
     } catch (error) {
       throw this.#translate(error)
     } finally {
-      this.question = 0
+      this.#answered()
     }
   }
 
@@ -98,14 +101,20 @@ export class PostgresConnection implements DatabaseConnection, AsyncDisposable {
     } catch (error) {
       throw this.#translate(error)
     } finally {
-      this.question = 0
+      this.#answered()
     }
     throw new StatementError('25P02', 'the transaction was rolled back by the database', undefined)
   }
 
   #begin(): void {
     if (this.#broken !== undefined) throw ownError(this.#broken)
-    this.question = ++this.#questions
+    this.#underWay++
+    this.question ||= ++this.#questions
+  }
+
+  #answered(): void {
+    this.#underWay--
+    this.question = this.#underWay === 0 ? 0 : ++this.#questions
   }
 
   async #send(sql: string, parameters: readonly unknown[]): Promise<Answer<Row>> {
@@ -124,14 +133,18 @@ export class PostgresConnection implements DatabaseConnection, AsyncDisposable {
     } catch (error) {
       throw this.#translate(error)
     } finally {
-      this.question = 0
+      this.#answered()
     }
   }
 
   #translate(error: unknown): Error {
     const own = ownError(error)
     // Prepared under the same name it fails again; on another connection it does not.
-    if (own instanceof ConnectionLostError || isStalePlan(own)) this.#break(own)
+    if (own instanceof ConnectionLostError || isStalePlan(own)) {
+      this.#break(own)
+      // What was sent behind it gets no answer, and something between here and the server may keep the socket open.
+      this.destroy()
+    }
     return own
   }
 

@@ -12,6 +12,7 @@ import type { Files, Timers } from '#lib/ports.ts'
 import { PostgresConnection, type ServerFacts } from './postgres-connection.ts'
 import { codeOf, ConnectionLostError } from './postgres-errors.ts'
 import type { StatementNames } from './postgres-statements.ts'
+import type { Timelines } from './postgres-timelines.ts'
 
 /** What a session may do. */
 export type SessionKind = 'reads' | 'writes'
@@ -23,6 +24,8 @@ export interface ConnectorOptions {
   readonly files: Pick<Files, 'readFile'>
   readonly timers: Pick<Timers, 'after'>
   readonly names: StatementNames
+  /** Of a process that opens several sessions, one after the other. */
+  readonly timelines?: Timelines
 }
 
 /** Opens sessions. */
@@ -40,7 +43,6 @@ const commonSettings = [
   `bytea_output = hex`,
   `extra_float_digits = 1`,
   `jit = off`,
-  `idle_in_transaction_session_timeout = 60000`,
   `tcp_keepalives_idle = 15`,
   `tcp_keepalives_interval = 5`,
   `tcp_keepalives_count = 3`,
@@ -48,13 +50,33 @@ const commonSettings = [
 ]
 
 const settings: Readonly<Record<SessionKind, readonly string[]>> = {
-  reads: [...commonSettings, 'default_transaction_read_only = on', 'statement_timeout = 300000'],
-  writes: [...commonSettings, 'enable_seqscan = off', 'lock_timeout = 30000'],
+  reads: [
+    ...commonSettings,
+    'idle_in_transaction_session_timeout = 60000',
+    'default_transaction_read_only = on',
+    'statement_timeout = 300000',
+  ],
+  // A transaction waits for nothing but its own statements; one whose process is gone or stands still must not have others wait for its locks.
+  writes: [...commonSettings, 'idle_in_transaction_session_timeout = 15000', 'enable_seqscan = off', 'lock_timeout = 30000'],
 }
 
 const factsQuery = `select pg_is_in_recovery() as standby, current_setting('transaction_read_only') as read_only,
   case when pg_is_in_recovery() then '' else substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) end as timeline,
   current_setting('server_version_num')::bigint as version, pg_backend_pid() as process_id`
+
+const systemQuery = 'select system_identifier::text as system from pg_control_system()'
+
+/** Empty where the server keeps it to itself. */
+async function systemOf(connection: PostgresConnection): Promise<string> {
+  try {
+    const [row] = await connection.script(systemQuery)
+    const told = row?.['system']
+    return typeof told === 'string' ? told : ''
+  } catch (error) {
+    if (error instanceof ConnectionLostError) throw error
+    return ''
+  }
+}
 
 function sessionScript(kind: SessionKind): string {
   const commits = `select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`
@@ -95,7 +117,7 @@ interface Wanted {
 
 async function prepareSession(
   connection: PostgresConnection,
-  { target }: ConnectorOptions,
+  { target, timelines }: ConnectorOptions,
   { kind, place }: Wanted,
 ): Promise<PostgresConnection> {
   // First of all, before the session makes itself one that only reads.
@@ -103,8 +125,9 @@ async function prepareSession(
   if (row === undefined) throw new ConnectionLostError('the server gave no answer')
   const readsOnly = row.standby === 1 || row.read_only === 'on'
   if (readsOnly && target.session === 'read-write') throw new ConnectionLostError('it only reads: a standby, or one that is set to')
+  connection.facts = { ...factsOf(row, place), system: await systemOf(connection) }
+  if (timelines?.meet(connection.facts) === false) throw new ConnectionLostError('another server has taken its place')
   await connection.script(sessionScript(kind))
-  connection.facts = factsOf(row, place)
   return connection
 }
 
@@ -116,7 +139,7 @@ interface FactsRow {
   readonly process_id: number
 }
 
-function factsOf({ standby, timeline, version, process_id }: FactsRow, place: string): ServerFacts {
+function factsOf({ standby, timeline, version, process_id }: FactsRow, place: string): Omit<ServerFacts, 'system'> {
   return { place, isStandby: standby === 1, timeline, version, processId: process_id }
 }
 

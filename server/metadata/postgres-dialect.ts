@@ -1,39 +1,43 @@
 /** Kysely over sessions of PostgreSQL: Kysely's own compiler, our drivers. */
 import {
+  DefaultQueryExecutor,
   Kysely,
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
+  Transaction,
   type CompiledQuery,
   type DatabaseConnection,
+  type Dialect,
   type Driver,
   type QueryResult,
 } from 'kysely'
+import type { Transactor } from './metadata.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 import type { Database } from './schema.ts'
 
 /** One for all, so that prepared.ts builds each read once however many sessions run it. */
 const adapter = new PostgresAdapter()
 
+const dialectWith = (driver: Driver): Dialect => ({
+  createAdapter: () => adapter,
+  createDriver: () => driver,
+  createIntrospector: (db) => new PostgresIntrospector(db),
+  createQueryCompiler: () => new PostgresQueryCompiler(),
+})
+
 function kyselyWith(driver: Driver): Kysely<Database> {
-  return new Kysely<Database>({
-    dialect: {
-      createAdapter: () => adapter,
-      createDriver: () => driver,
-      createIntrospector: (db) => new PostgresIntrospector(db),
-      createQueryCompiler: () => new PostgresQueryCompiler(),
-    },
-  })
+  return new Kysely<Database>({ dialect: dialectWith(driver) })
 }
 
 type Execute = <R>(query: CompiledQuery) => Promise<QueryResult<R>>
 
 /** Runs each query by itself, on whatever session is free. */
 class ReadingDriver implements Driver {
-  readonly #connection: DatabaseConnection
+  readonly connection: DatabaseConnection
 
   constructor(execute: Execute) {
-    this.#connection = {
+    this.connection = {
       executeQuery: execute,
       // oxlint-disable-next-line require-yield -- Kysely's interface asks for a generator; this one only refuses
       async *streamQuery() {
@@ -45,11 +49,11 @@ class ReadingDriver implements Driver {
   async init(): Promise<void> {}
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    return this.#connection
+    return this.connection
   }
 
   async beginTransaction(): Promise<void> {
-    throw new Error('a reader has no transactions: write one with transaction()')
+    throw new Error('transactions are not begun here: write one with transaction()')
   }
 
   async commitTransaction(): Promise<void> {}
@@ -66,14 +70,23 @@ export function readingKysely(execute: Execute): Kysely<Database> {
   return kyselyWith(new ReadingDriver(execute))
 }
 
-/** Transactions on one session, which stays its owner's. */
+const compiler = new PostgresQueryCompiler()
+
+/** Query builder of one transaction, which somebody else begins and ends. Each query is under way when the call comes back, so they keep their order. */
+export function writingKysely(execute: Execute): Transactor {
+  const driver = new ReadingDriver(execute)
+  const dialect = dialectWith(driver)
+  const connection = driver.connection
+  const executor = new DefaultQueryExecutor(compiler, adapter, { provideConnection: (consumer) => consumer(connection) })
+  return new Transaction<Database>({ config: { dialect }, driver, dialect, executor })
+}
+
+/** Transactions of migrations on one session, which stays its owner's. */
 class SessionDriver implements Driver {
   readonly #connection: PostgresConnection
-  readonly #begin: string
 
-  constructor(connection: PostgresConnection, begin: string) {
+  constructor(connection: PostgresConnection) {
     this.#connection = connection
-    this.#begin = begin
   }
 
   async init(): Promise<void> {}
@@ -83,13 +96,10 @@ class SessionDriver implements Driver {
   }
 
   async beginTransaction(): Promise<void> {
-    this.#connection.isCommitSent = false
-    const [row] = await this.#connection.script(this.#begin)
-    this.#connection.transactionId = typeof row?.['id'] === 'string' ? row['id'] : ''
+    await this.#connection.script('begin')
   }
 
   async commitTransaction(): Promise<void> {
-    this.#connection.isCommitSent = true
     await this.#connection.commit()
   }
 
@@ -104,15 +114,7 @@ class SessionDriver implements Driver {
   async destroy(): Promise<void> {}
 }
 
-/** How a write begins: its transaction's id comes with the same answer, for the case that nobody hears how the commit ended. */
-const beginWrite = 'begin isolation level serializable; select pg_current_xact_id()::text as id'
-
-/** Query builder for transactions that write. */
-export function writingKysely(connection: PostgresConnection): Kysely<Database> {
-  return kyselyWith(new SessionDriver(connection, beginWrite))
-}
-
 /** Query builder for migrations, which lock what they change and see what was committed before they had the lock. */
 export function migratingKysely(connection: PostgresConnection): Kysely<Database> {
-  return kyselyWith(new SessionDriver(connection, 'begin'))
+  return kyselyWith(new SessionDriver(connection))
 }

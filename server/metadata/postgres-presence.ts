@@ -37,6 +37,11 @@ export class Presence implements AwaySignal {
     return this.#waiting
   }
 
+  /** Since when it is away, by the monotonic clock. */
+  get awaySince(): number | undefined {
+    return this.#lostAt
+  }
+
   /** Why it is away. */
   get cause(): unknown {
     return this.#cause

@@ -1,21 +1,20 @@
 /** Runs transactions, again where another won or the session was lost, and finds out how a commit ended whose answer was lost. */
-import type { Kysely } from 'kysely'
 import type { Ports } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { TransactionDefinition } from './metadata.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
-import { writingKysely } from './postgres-dialect.ts'
 import {
   codeOf,
   ConnectionLostError,
   isConflict,
   isHotStandby,
   isStalePlan,
+  isTaken,
   translatePostgresError,
   unavailable,
 } from './postgres-errors.ts'
 import type { PostgresPool } from './postgres-pool.ts'
-import type { Database } from './schema.ts'
+import { PostgresTransaction } from './postgres-transaction.ts'
 import { decodeValue, encodeValue } from './sqlite-group.ts'
 import { findTransaction, type AnyTransaction } from './transaction.ts'
 
@@ -37,24 +36,41 @@ export interface WriterOptions {
   /** Called when a server turned out to only read. */
   readonly flush: () => void
   readonly notes: WriteNotes
-  readonly holdMs: number
   readonly ports: Pick<Ports, 'clock' | 'timers' | 'random'>
 }
 
 /** A transaction that lost so often meets a crowd that more patience does not thin out. */
 const maximumConflicts = 60
 const longestPauseMs = 250
+/** Of a statement that is a check (together.ts). */
+const refusedInHaste = '22P02'
+/** Rows that others made first are found the next time: more often it is a fault of ours. */
+const maximumTaken = 5
 
 interface Attempt {
   readonly definition: AnyTransaction
   readonly input: Uint8Array
-  readonly deadline: number
+  /** Since when it waits, by the monotonic clock. */
+  readonly since: number
+  /** Repeats come before who stands in line. */
+  isRepeat: boolean
+  /** A check that is a statement did not pass: its answer is wanted. */
+  isStrict: boolean
+}
+
+/** Why a transaction begins again: it lost against another, or its session is gone. */
+interface Again {
+  readonly error: unknown
+  readonly isConflict: boolean
+}
+
+interface Done {
+  readonly output: unknown
 }
 
 /** Owns what is under way: {@link drain} waits for it. */
 export class PostgresWriter {
   readonly #options: WriterOptions
-  readonly #kyselys = new WeakMap<PostgresConnection, Kysely<Database>>()
   readonly #underWay = new Set<Promise<unknown>>()
   #closed = false
 
@@ -64,9 +80,9 @@ export class PostgresWriter {
 
   async write<Input, Output>(definition: TransactionDefinition<Input, Output>, input: Input): Promise<Output> {
     if (this.#closed) throw unavailable(new Error('the database is closed'))
-    const deadline = this.#options.ports.clock.monotonic() + this.#options.holdMs
+    const since = this.#options.ports.clock.monotonic()
     // As bytes, as on SQLite: each attempt has an input of its own, and what cannot travel there is refused here too.
-    const attempt = { definition: definition as AnyTransaction, input: encodeValue(input), deadline }
+    const attempt = { definition: definition as AnyTransaction, input: encodeValue(input), since, isRepeat: false, isStrict: false }
     const writing = this.#repeat(attempt)
     this.#underWay.add(writing)
     try {
@@ -87,15 +103,18 @@ export class PostgresWriter {
     for (let conflicts = 0; ;) {
       const outcome = await this.#tryOnce(attempt)
       if ('output' in outcome) return outcome.output
-      if (outcome.isConflict && ++conflicts > maximumConflicts) throw this.#refused(outcome.error)
-      await this.#pause(attempt, outcome, conflicts)
+      attempt.isRepeat = true
+      if (!outcome.isConflict) continue
+      conflicts++
+      if (conflicts > (isTaken(outcome.error) ? maximumTaken : maximumConflicts)) throw this.#refused(outcome.error)
+      await this.#pause(conflicts)
     }
   }
 
   /** What came of it, or why to do it again; throws what ends it. */
-  async #tryOnce(attempt: Attempt): Promise<{ readonly output: unknown } | { readonly error: unknown; readonly isConflict: boolean }> {
+  async #tryOnce(attempt: Attempt): Promise<Done | Again> {
     const { pool, notes, flush } = this.#options
-    const connection = await pool.acquire(attempt.deadline).catch((error: unknown) => {
+    const connection = await pool.acquire({ since: attempt.since, isFirst: attempt.isRepeat }).catch((error: unknown) => {
       throw this.#refused(error)
     })
     const made: { output?: unknown } = {}
@@ -103,7 +122,11 @@ export class PostgresWriter {
       await this.#run(connection, attempt, made)
       return { output: made.output }
     } catch (error) {
-      if (isConflict(error)) return { error, isConflict: true }
+      if (this.#isHasty(attempt) && codeOf(error) === refusedInHaste) {
+        attempt.isStrict = true
+        return { error, isConflict: false }
+      }
+      if (isConflict(error) || (isTaken(error) && attempt.definition.isolation === 'read committed')) return { error, isConflict: true }
       if (readsOnly(error)) flush()
       else if (connection.isCommitSent && error instanceof ConnectionLostError)
         return await this.#findOut(connection, attempt, { error, made })
@@ -115,26 +138,26 @@ export class PostgresWriter {
     }
   }
 
-  async #run(connection: PostgresConnection, { definition, input }: Attempt, made: { output?: unknown }): Promise<void> {
-    let kysely = this.#kyselys.get(connection)
-    if (kysely === undefined) this.#kyselys.set(connection, (kysely = writingKysely(connection)))
-    connection.isCommitSent = false
-    await kysely.transaction().execute(async (tx) => {
-      const output = encodeValue(await definition.run(tx, decodeValue(input)))
-      made.output = decodeValue(output)
-    })
+  #isHasty({ definition, isStrict }: Attempt): boolean {
+    return definition.isolation === 'read committed' && !isStrict
   }
 
-  async #pause(
-    { deadline }: Attempt,
-    { error, isConflict: isLost }: { error: unknown; isConflict: boolean },
-    conflicts: number,
-  ): Promise<void> {
+  async #run(connection: PostgresConnection, attempt: Attempt, made: { output?: unknown }): Promise<void> {
+    const { definition, input } = attempt
+    const transaction = new PostgresTransaction(connection, { isolation: definition.isolation, isHasty: this.#isHasty(attempt) })
+    try {
+      const output = encodeValue(await definition.run(transaction.tx, decodeValue(input)))
+      made.output = decodeValue(output)
+      await transaction.commit()
+    } catch (error) {
+      throw await transaction.rollback(error)
+    }
+  }
+
+  /** Without a session: those who won need it. */
+  async #pause(conflicts: number): Promise<void> {
     const { ports, notes } = this.#options
-    if (isLost) notes.conflicts++
-    if (ports.clock.monotonic() > deadline) throw this.#refused(error)
-    // A lost session waits in the pool's line.
-    if (!isLost) return
+    notes.conflicts++
     const longest = Math.min(longestPauseMs, 2 ** Math.min(conflicts, 12))
     await ports.timers.sleep((longest * ports.random.bytes(1).readUInt8()) / 256)
   }
@@ -148,16 +171,16 @@ export class PostgresWriter {
   /** The answer to COMMIT is lost: asks the server how the transaction ended, where it is still the same history. */
   async #findOut(
     lost: PostgresConnection,
-    { deadline }: Attempt,
+    { since }: Attempt,
     { error, made }: { readonly error: unknown; readonly made: { readonly output?: unknown } },
-  ): Promise<{ readonly output: unknown } | { readonly error: unknown; readonly isConflict: boolean }> {
+  ): Promise<Done | Again> {
     const { pool, notes, ports } = this.#options
     const isUnknown = (cause: unknown) => {
       notes.unknown++
       return unavailable(new Error('the answer to a commit was lost: it may or may not be written', { cause }))
     }
     for (;;) {
-      const connection = await pool.acquire(deadline).catch((cause: unknown) => {
+      const connection = await pool.acquire({ since, isFirst: true }).catch((cause: unknown) => {
         throw isUnknown(cause)
       })
       try {
@@ -167,7 +190,7 @@ export class PostgresWriter {
           notes.repeats++
           return { error, isConflict: false }
         }
-        if (status !== 'in progress' || ports.clock.monotonic() > deadline) throw isUnknown(error)
+        if (status !== 'in progress' || pool.hasWaited(since)) throw isUnknown(error)
       } catch (cause) {
         if (!(cause instanceof ConnectionLostError)) throw cause
       } finally {

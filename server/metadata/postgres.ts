@@ -18,6 +18,7 @@ import { ConnectionLostError, isStalePlan, translatePostgresError } from './post
 import { PostgresPool } from './postgres-pool.ts'
 import { Presence } from './postgres-presence.ts'
 import { StatementNames } from './postgres-statements.ts'
+import { Timelines } from './postgres-timelines.ts'
 import { watchSessions } from './postgres-watch.ts'
 import { PostgresWriter, type WriteNotes } from './postgres-writer.ts'
 
@@ -42,21 +43,17 @@ export interface PostgresOptions {
 
 const defaults = { poolMaximum: 10, holdMs: 40_000, holdRequests: 1000, answerMs: 5000 } as const
 
-/** What a write or a read may still wait. */
-interface Patience {
-  readonly holdMs: number
-  readonly ports: PostgresOptions['ports']
-}
-
 /** Opens the database, bringing it to this program's schema first. Throws `SchemaTooNewError` rather than touch a newer one. */
 export async function openPostgres(options: PostgresOptions): Promise<PostgresMetadata> {
   const { target, ports, log, poolMaximum = defaults.poolMaximum, holdMs = defaults.holdMs } = options
   const names = new StatementNames()
   const password = passwordSource(target, options.passwordFile, ports.files.readFile)
-  const connector = createConnector({ target, password, files: ports.files, timers: ports.timers, names })
+  const timelines = new Timelines(ports.clock, log)
+  const connector = createConnector({ target, password, files: ports.files, timers: ports.timers, names, timelines })
   const presence = new Presence({ log, clock: ports.clock, maximumWaiting: options.holdRequests ?? defaults.holdRequests })
   const writes = Math.max(1, Math.floor(poolMaximum / 2))
-  const pool = (kind: 'reads' | 'writes', maximum: number) => new PostgresPool({ kind, connector, maximum, presence, ports, log })
+  const pool = (kind: 'reads' | 'writes', maximum: number) =>
+    new PostgresPool({ kind, connector, maximum, holdMs, presence, timelines, ports, log })
   const pools = { reads: pool('reads', Math.max(1, poolMaximum - writes)), writes: pool('writes', writes) }
   try {
     await migrateServer(() => connector.connect('reads'), options)
@@ -65,7 +62,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresMe
   }
   const sessions = () => [...pools.reads.sessions, ...pools.writes.sessions]
   const watch = watchSessions({ sessions, connector, presence, answerMs: options.answerMs ?? defaults.answerMs, ports })
-  return new PostgresMetadata(pools, { presence, watch }, { holdMs, ports })
+  return new PostgresMetadata(pools, { presence, watch }, ports)
 }
 
 /** On a session of its own, which lets slow statements take their time. */
@@ -116,17 +113,17 @@ class PostgresMetadata implements Metadata {
   readonly #pools: Pools
   readonly #watch: Disposable
   readonly #writer: PostgresWriter
-  readonly #patience: Patience
+  readonly #ports: PostgresOptions['ports']
   readonly notes: WriteNotes = { conflicts: 0, repeats: 0, refusals: 0, unknown: 0 }
   #closing: Promise<void> | undefined
 
-  constructor(pools: Pools, { presence, watch }: Watched, patience: Patience) {
+  constructor(pools: Pools, { presence, watch }: Watched, ports: PostgresOptions['ports']) {
     this.#pools = pools
     this.#watch = watch
     this.away = presence
-    this.#patience = patience
+    this.#ports = ports
     this.reader = readingKysely((query) => this.#read((connection) => connection.executeQuery(query)))
-    this.#writer = new PostgresWriter({ pool: pools.writes, flush: () => this.#flush(), notes: this.notes, ...patience })
+    this.#writer = new PostgresWriter({ pool: pools.writes, flush: () => this.#flush(), notes: this.notes, ports })
   }
 
   write<Input, Output>(definition: TransactionDefinition<Input, Output>, input: Input): Promise<Output> {
@@ -160,10 +157,9 @@ class PostgresMetadata implements Metadata {
 
   /** Reads change nothing, so one that lost its session is sent again. */
   async #read<T>(run: (connection: PostgresConnection) => Promise<T>): Promise<T> {
-    const { holdMs, ports } = this.#patience
-    const deadline = ports.clock.monotonic() + holdMs
+    const since = this.#ports.clock.monotonic()
     for (let attempt = 1; ; attempt++) {
-      const connection = await this.#pools.reads.acquire(deadline)
+      const connection = await this.#pools.reads.acquire({ since, isFirst: attempt > 1 })
       try {
         return await run(connection)
       } catch (error) {

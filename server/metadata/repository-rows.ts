@@ -9,6 +9,7 @@ import type { Reader, Transactor } from './metadata.ts'
 import { pageFrom, type Page } from './page.ts'
 import { firstRepositoryName } from './repositories.ts'
 import { nextRepositories, type RepositoryOrder } from './repository-order.ts'
+import { later } from './together.ts'
 import type { Visibility } from './visibility.ts'
 
 export type { RepositorySort } from './repository-order.ts'
@@ -116,6 +117,15 @@ export async function sumBlobBytes(
 
 /** An `updated_at` younger than this is left as it is, so that a busy repository's pushes do not each write its row. */
 const updateIntervalMs = 60_000
+
+/** {@link touchRepository} where it is known what the row says. */
+export async function touchPlace(
+  tx: Transactor,
+  place: { readonly repositoryId: number; readonly updatedAt: number },
+  now: number,
+): Promise<void> {
+  if (place.updatedAt <= now - updateIntervalMs) await later(tx, touchRepository(tx, place.repositoryId, now))
+}
 
 /** Notes that something in the repository changed. Called by every transaction that pushes, tags or deletes in it. */
 export async function touchRepository(tx: Transactor, repositoryId: number, now: number): Promise<void> {

@@ -223,6 +223,18 @@ export async function hidePolicy(tx: Transactor, id: number): Promise<void> {
     .execute()
 }
 
+/** {@link hidePolicy} for all of a project that goes at once: another one keeps the rows until what they decided is gone, step by step. */
+export async function hidePoliciesOf(
+  tx: Transactor,
+  { fromProject, toProject }: { readonly fromProject: number; readonly toProject: number },
+): Promise<void> {
+  await tx
+    .updateTable('retention_policies')
+    .set({ name: sql<string>`'!' || id`, is_enabled: 0, next_at: null, project_id: toProject })
+    .where('project_id', '=', fromProject)
+    .execute()
+}
+
 /** Ids of policies that are being deleted. */
 export async function hiddenPolicies(reader: Reader, limit: number): Promise<number[]> {
   const rows = await reader.selectFrom('retention_policies').select('id').where('name', '<', '0').orderBy('id').limit(limit).execute()

@@ -9,6 +9,12 @@ import { sql, type Kysely } from 'kysely'
 import { columnTypesOf, dialectOf } from './dialect.ts'
 import type { Migrations } from './migrations/all.ts'
 
+/** The name of the migration that stands for a copy under way (copy-state.ts): no server runs on half of an installation. */
+export const copyMark = '9999-database-copy'
+
+/** What to do about a schema that has {@link copyMark}. */
+export const copyAdvice = 'a copy into it has not ended: run berth database copy again, and start when it has'
+
 /** Names of migrations, in their order. */
 export interface SchemaState {
   readonly applied: readonly string[]

@@ -22,6 +22,7 @@ import type {
   UsersTable,
 } from './schema-access.ts'
 import type { AcmeAccountsTable, AcmeChallengesTable, CertificatesTable } from './schema-certificates.ts'
+import type { NodesTable } from './schema-nodes.ts'
 import type {
   ImmutableRulesTable,
   JobLinesTable,
@@ -94,6 +95,8 @@ export interface BlobsTable {
   store: string
   key: string
   created_at: number
+  /** When it came from another store; null: it never did. */
+  placed_at: Generated<number | null>
 }
 
 /** Which repositories a blob may be pulled from. */
@@ -343,4 +346,5 @@ export interface Database {
   certificates: CertificatesTable
   acme_accounts: AcmeAccountsTable
   acme_challenges: AcmeChallengesTable
+  nodes: NodesTable
 }

@@ -10,8 +10,8 @@ import { isBusy, translateSqliteError } from './sqlite-errors.ts'
 const patienceMs = 2_000
 
 /** Takes the lock of the database in `file`; undefined when another process has it. Disposing gives it back. */
-export function lockForServing(file: string): Disposable | undefined {
-  const lock = new DatabaseSync(`${file}.serving`, { timeout: patienceMs })
+export function lockForServing(file: string, patience: number = patienceMs): Disposable | undefined {
+  const lock = new DatabaseSync(`${file}.serving`, { timeout: patience })
   try {
     lock.exec('begin exclusive')
   } catch (error) {

@@ -4,6 +4,7 @@ import type { Tag } from '#oci/reference.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
 import type { NamePage } from './repositories.ts'
+import { later } from './together.ts'
 
 const namesAfter = prepare<{ repositoryId: number; last: string; n: number }, { name: string }>((db, param) =>
   db
@@ -31,49 +32,65 @@ export interface TagChange {
   readonly reason?: string | undefined
 }
 
+/** What a tag points at. */
+export interface TagTarget {
+  readonly tagId: number
+  readonly manifestId: number
+  readonly digest: Digest
+}
+
 /** Points the tag at the manifest and keeps its history; an expiry that was set goes. Gives what it pointed at until now. */
 export async function pointTag(
   tx: Transactor,
   change: TagChange,
   to: { readonly manifestId: number; readonly digest: Digest },
-): Promise<'new' | 'unchanged' | { readonly manifestId: number; readonly digest: Digest }> {
+): Promise<'new' | 'unchanged' | TagTarget> {
   const current = await tagTarget(tx, change.repositoryId, change.tag)
   if (current?.manifestId === to.manifestId) return 'unchanged'
-  if (current === undefined) {
-    await tx
-      .insertInto('tags')
-      .values({
-        repository_id: change.repositoryId,
-        name: change.tag,
-        manifest_id: to.manifestId,
-        created_at: change.now,
-        updated_at: change.now,
-      })
-      .execute()
-  } else {
-    await tx
-      .updateTable('tags')
-      .set({ manifest_id: to.manifestId, updated_at: change.now, expires_at: null })
-      .where('id', '=', current.tagId)
-      .execute()
-  }
-  await insertHistory(tx, change, to.digest, current?.digest)
+  await moveTag(tx, change, { current, to })
   return current ?? 'new'
 }
 
-/** What the tag points at; undefined when there is no such tag. */
-export async function tagTarget(
-  tx: Reader | Transactor,
-  repositoryId: number,
-  tag: Tag,
-): Promise<{ readonly tagId: number; readonly manifestId: number; readonly digest: Digest } | undefined> {
-  const row = await tx
+const insertTag = prepare<{ repository_id: number; name: string; manifest_id: number; now: number }, never>((db, param) =>
+  db.insertInto('tags').values({
+    repository_id: param('repository_id'),
+    name: param('name'),
+    manifest_id: param('manifest_id'),
+    created_at: param('now'),
+    updated_at: param('now'),
+  }),
+)
+
+/** The same where it is known what the tag points at: something else, or nothing (`current` undefined). */
+export async function moveTag(
+  tx: Transactor,
+  change: TagChange,
+  { current, to }: { readonly current: TagTarget | undefined; readonly to: { readonly manifestId: number; readonly digest: Digest } },
+): Promise<void> {
+  const { repositoryId, tag, now } = change
+  if (current === undefined) await later(tx, insertTag(tx, { repository_id: repositoryId, name: tag, manifest_id: to.manifestId, now }))
+  else {
+    const moved = tx
+      .updateTable('tags')
+      .set({ manifest_id: to.manifestId, updated_at: now, expires_at: null })
+      .where('id', '=', current.tagId)
+    await later(tx, moved.execute())
+  }
+  await insertHistory(tx, change, to.digest, current?.digest)
+}
+
+const targetOf = prepare<{ repository_id: number; name: string }, { tagId: number; manifestId: number; digest: Buffer }>((db, param) =>
+  db
     .selectFrom('tags as t')
     .innerJoin('manifests as m', 'm.id', 't.manifest_id')
     .select(['t.id as tagId', 't.manifest_id as manifestId', 'm.digest'])
-    .where('t.repository_id', '=', repositoryId)
-    .where('t.name', '=', tag)
-    .executeTakeFirst()
+    .where('t.repository_id', '=', param('repository_id'))
+    .where('t.name', '=', param('name')),
+)
+
+/** What the tag points at; undefined when there is no such tag. */
+export async function tagTarget(tx: Reader | Transactor, repositoryId: number, tag: Tag): Promise<TagTarget | undefined> {
+  const [row] = await targetOf(tx, { repository_id: repositoryId, name: tag })
   return row && { tagId: row.tagId, manifestId: row.manifestId, digest: digestFromBytes(row.digest) }
 }
 
@@ -125,17 +142,33 @@ export async function removeTagsOf(
   return tags.map(({ name }) => name as Tag)
 }
 
-async function insertHistory(tx: Transactor, change: TagChange, digest: Digest | undefined, previous: Digest | undefined): Promise<void> {
-  await tx
+interface HistoryParams extends Record<string, unknown> {
+  readonly repository_id: number
+  readonly name: string
+  readonly digest: Buffer | null
+  readonly previous_digest: Buffer | null
+  readonly at: number
+  readonly actor: string
+  readonly reason: string
+}
+
+const historyColumns = ['repository_id', 'name', 'digest', 'previous_digest', 'at', 'actor', 'reason'] as const
+
+const insertHistoryRow = prepare<HistoryParams, never>((db, param) =>
+  db
     .insertInto('tag_history')
-    .values({
-      repository_id: change.repositoryId,
-      name: change.tag,
-      digest: digest === undefined ? null : digestToBytes(digest),
-      previous_digest: previous === undefined ? null : digestToBytes(previous),
-      at: change.now,
-      actor: change.actor,
-      reason: change.reason ?? '',
-    })
-    .execute()
+    .values(Object.fromEntries(historyColumns.map((column) => [column, param(column)])) as unknown as HistoryParams),
+)
+
+async function insertHistory(tx: Transactor, change: TagChange, digest: Digest | undefined, previous: Digest | undefined): Promise<void> {
+  const row = {
+    repository_id: change.repositoryId,
+    name: change.tag,
+    digest: digest === undefined ? null : digestToBytes(digest),
+    previous_digest: previous === undefined ? null : digestToBytes(previous),
+    at: change.now,
+    actor: change.actor,
+    reason: change.reason ?? '',
+  }
+  await later(tx, insertHistoryRow(tx, row))
 }

@@ -4,6 +4,7 @@ import { RegistryError } from '#oci/errors.ts'
 import type { Transactor } from './metadata.ts'
 import { insertProject } from './projects.ts'
 import { deleteSetting, insertSetting, putSetting } from './settings.ts'
+import { isHasty, later } from './together.ts'
 import { transaction } from './transaction.ts'
 import { insertFirstAdministrator, insertUser, setPasswordHash } from './users.ts'
 
@@ -126,3 +127,41 @@ export const changeSetting = transaction(
   },
 )
 export const claimSetting = transaction(import.meta.url, 'test/claim-setting', (tx, value: unknown) => insertSetting(tx, 'claimed', value))
+
+/** Sends a statement that fails and waits for none of its statements but the last, which follows from that. */
+export const failLater = transaction(import.meta.url, 'test/fail-later', async (tx, setting: Setting) => {
+  await later(tx, insert(tx, setting))
+  await later(tx, insert(tx, setting))
+  await tx.selectFrom('settings').select('id').execute()
+})
+
+/** Adds a row, unless there are as many as may be: by a statement that fails where it is hasty. Gives whether it was. */
+export const addBelow = transaction(
+  import.meta.url,
+  'test/add-below',
+  async (tx, { name, limit }: Setting & { readonly limit: number }): Promise<boolean> => {
+    await insert(tx, { name })
+    const over = tx.selectFrom('settings').select((eb) => eb.fn.countAll<number>().as('count'))
+    if (isHasty(tx))
+      await later(tx, sql`select cast(concat('over ', count) as bigint) from (${over}) as counted where count > ${limit}`.execute(tx))
+    else if (Number((await over.executeTakeFirstOrThrow()).count) > limit) throw new RegistryError('DENIED', { limit })
+    return isHasty(tx)
+  },
+  'read committed',
+)
+
+async function stay(tx: Transactor, { name, seconds }: { readonly name: string; readonly seconds: number }): Promise<void> {
+  await insert(tx, {
+    name,
+    value: String((await sql<{ at: number }>`select extract(epoch from clock_timestamp()) as at`.execute(tx)).rows[0]?.at),
+  })
+  await sql`select pg_sleep(${seconds})`.execute(tx)
+  await insert(tx, {
+    name: `${name} left`,
+    value: String((await sql<{ at: number }>`select extract(epoch from clock_timestamp()) as at`.execute(tx)).rows[0]?.at),
+  })
+}
+
+/** Are at work for so long on PostgreSQL, and write down from when to when: one of a push, one that is none. */
+export const stayAsPush = transaction(import.meta.url, 'test/stay-as-push', stay, 'read committed')
+export const stayAlone = transaction(import.meta.url, 'test/stay-alone', stay)

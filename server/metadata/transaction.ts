@@ -1,5 +1,5 @@
 /** Transactions by name, so that a thread that has only the name and the module's URL runs the same function. */
-import type { Transactor, TransactionDefinition } from './metadata.ts'
+import type { Isolation, Transactor, TransactionDefinition } from './metadata.ts'
 
 /** A definition whose types are forgotten: what the registry holds. */
 export type AnyTransaction = TransactionDefinition<unknown, unknown>
@@ -14,9 +14,10 @@ export function transaction<Input, Output>(
   moduleUrl: string,
   name: string,
   run: (tx: Transactor, input: Input) => Promise<Output>,
+  isolation: Isolation = 'serializable',
 ): TransactionDefinition<Input, Output> {
   if (definitions.has(name)) throw new Error(`transaction ${name} is defined twice`)
-  const definition: TransactionDefinition<Input, Output> = { moduleUrl, name, run }
+  const definition: TransactionDefinition<Input, Output> = { moduleUrl, name, isolation, run }
   definitions.set(name, definition as AnyTransaction)
   return definition
 }

@@ -146,6 +146,26 @@ export async function findTrash(reader: Reader | Transactor, id: number): Promis
   return row && recordOf(row)
 }
 
+/** The project that was above one of the trash; undefined for none. */
+export async function parentOfTrashed(reader: Reader | Transactor, projectId: number): Promise<TrashRecord['parent']> {
+  return await reader
+    .selectFrom('trash')
+    .innerJoin('projects as parents', 'parents.id', 'trash.parent_id')
+    .select(['parents.id', 'parents.name'])
+    .where('trash.project_id', '=', projectId)
+    .where('trash.kind', '=', 'project')
+    .executeTakeFirst()
+}
+
+/** A project goes for good: what was below it was below the one around it, if there is one. */
+export async function handTrashOn(tx: Transactor, change: { readonly from: number; readonly to: number | undefined }): Promise<void> {
+  await tx
+    .updateTable('trash')
+    .set({ parent_id: change.to ?? null })
+    .where('parent_id', '=', change.from)
+    .execute()
+}
+
 /** The row of a manifest that is in the trash itself. */
 export async function trashOfManifest(tx: Transactor, manifestId: number): Promise<TrashRecord | undefined> {
   const row = await selectTrash(tx).where('trash.manifest_id', '=', manifestId).where('trash.kind', '=', 'manifest').executeTakeFirst()

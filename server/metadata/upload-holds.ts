@@ -1,6 +1,7 @@
 /** Columns of `upload_sessions` that say which process writes to an upload. Instants are milliseconds. */
 import { sql } from 'kysely'
 import type { Transactor } from './metadata.ts'
+import { later } from './together.ts'
 
 /** Who wants it, and for how long. */
 export interface HoldTaking {
@@ -44,10 +45,10 @@ export async function releaseHold(
   tx: Transactor,
   { uploadId, fence }: { readonly uploadId: string; readonly fence: number },
 ): Promise<void> {
-  await tx
+  const release = tx
     .updateTable('upload_sessions')
     .set({ holder: '', holder_until: 0 })
     .where('upload_id', '=', uploadId)
     .where('fence', '=', fence)
-    .execute()
+  await later(tx, release.execute())
 }

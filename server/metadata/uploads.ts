@@ -1,9 +1,11 @@
 /** The table `upload_sessions`. */
 import { digestFromBytes, digestToBytes, parseDigestAlgorithm, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
-import { sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
+import { lockUploadsOf } from './push-locks.ts'
+import { later } from './together.ts'
 
 /** An upload under way, as its row says: the first `offsetBytes` bytes are durable. Instants are milliseconds. */
 export interface UploadSession {
@@ -21,6 +23,8 @@ export interface UploadSession {
   readonly updatedAt: number
   /** Counts the processes that held it; see registry/upload-holds.ts. */
   readonly fence: number
+  /** The store that has its bytes. */
+  readonly store: string
 }
 
 interface SessionRow {
@@ -34,6 +38,7 @@ interface SessionRow {
   readonly started_at: number
   readonly updated_at: number
   readonly fence: number
+  readonly store: string
 }
 
 const columns = [
@@ -47,6 +52,7 @@ const columns = [
   's.started_at',
   's.updated_at',
   's.fence',
+  's.store',
 ] as const
 
 const byId = prepare<{ uploadId: string; repository: string }, SessionRow>((db, param) =>
@@ -70,6 +76,7 @@ function sessionOf(row: SessionRow): UploadSession {
     startedAt: row.started_at,
     updatedAt: row.updated_at,
     fence: row.fence,
+    store: row.store,
   }
 }
 
@@ -109,21 +116,19 @@ export async function insertUpload(
     readonly now: number
   },
 ): Promise<void> {
-  await tx
-    .insertInto('upload_sessions')
-    .values({
-      upload_id: session.uploadId,
-      repository_id: session.repositoryId,
-      actor: session.actor,
-      actor_key: session.actorKey,
-      algorithm: session.algorithm,
-      offset_bytes: 0,
-      digest_so_far: digestToBytes(session.digestOfNothing),
-      store: session.store,
-      started_at: session.now,
-      updated_at: session.now,
-    })
-    .execute()
+  const insert = tx.insertInto('upload_sessions').values({
+    upload_id: session.uploadId,
+    repository_id: session.repositoryId,
+    actor: session.actor,
+    actor_key: session.actorKey,
+    algorithm: session.algorithm,
+    offset_bytes: 0,
+    digest_so_far: digestToBytes(session.digestOfNothing),
+    store: session.store,
+    started_at: session.now,
+    updated_at: session.now,
+  })
+  await later(tx, insert.execute())
 }
 
 /** Whether the actor has `limit` open uploads or more. */
@@ -138,6 +143,20 @@ export async function hasUploads(tx: Transactor, actor: { readonly name: string;
     .offset(limit - 1)
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** After one was inserted: has the transaction fail where there are more than `limit` now (together.ts). */
+export async function failAboveUploads(
+  tx: Transactor,
+  actor: { readonly name: string; readonly key: string },
+  limit: number,
+): Promise<void> {
+  await later(tx, lockUploadsOf(tx, actor))
+  await later(
+    tx,
+    sql`select cast(concat('over ', id) as bigint) from (select id from upload_sessions
+      where actor = ${actor.name} and actor_key = ${actor.key} limit 1 offset ${Math.max(0, limit)}) as beyond`.execute(tx),
+  )
 }
 
 /** What one request added: the offset it found, the offset it leaves, and the digest of all bytes up to there. */
@@ -194,10 +213,10 @@ export async function staleUploads(
   reader: Reader,
   before: number,
   page: { readonly afterId: number; readonly limit: number },
-): Promise<readonly { readonly id: number; readonly uploadId: string; readonly repositoryId: number }[]> {
+): Promise<readonly { readonly id: number; readonly uploadId: string; readonly repositoryId: number; readonly store: string }[]> {
   return reader
     .selectFrom('upload_sessions')
-    .select(['id', 'upload_id as uploadId', 'repository_id as repositoryId'])
+    .select(['id', 'upload_id as uploadId', 'repository_id as repositoryId', 'store'])
     .where('updated_at', '<=', before)
     .where('id', '>', page.afterId)
     .orderBy('id')
@@ -224,10 +243,20 @@ export async function uploadingBytesIn(
   return Number(row?.bytes ?? 0)
 }
 
+/** The same sum, for a larger statement. */
+export function uploadsWithin({ id, name }: { readonly id: number; readonly name: string }): RawBuilder<number> {
+  return sql<number>`select coalesce(sum(s.offset_bytes), 0) from upload_sessions s cross join repositories r cross join projects p
+    where s.offset_bytes > 0 and r.id = s.repository_id and p.id = r.project_id
+      and (p.id = ${id} or (p.name > ${`${name}/`} and p.name < ${`${name}0`}))`
+}
+
 /** Ids of the sessions of one repository. */
-export async function uploadsOfRepository(tx: Transactor, repositoryId: number): Promise<string[]> {
-  const rows = await tx.selectFrom('upload_sessions').select('upload_id').where('repository_id', '=', repositoryId).execute()
-  return rows.map((row) => row.upload_id)
+export async function uploadsOfRepository(tx: Transactor, repositoryId: number): Promise<Pick<UploadSession, 'uploadId' | 'store'>[]> {
+  return await tx
+    .selectFrom('upload_sessions')
+    .select(['upload_id as uploadId', 'store'])
+    .where('repository_id', '=', repositoryId)
+    .execute()
 }
 
 /** Whether a row stands for this upload, in whatever repository. */

@@ -7,6 +7,7 @@
 import { sql } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
+import { later } from './together.ts'
 
 /** What is counted. Sizes in bytes. */
 export interface Usage {
@@ -71,29 +72,53 @@ export function negative(delta: UsageDelta): Usage {
   return Object.fromEntries(counters.map(([member]) => [member, -(delta[member] ?? 0)])) as unknown as Usage
 }
 
-interface ChangeParams extends Record<string, unknown>, CounterColumns {
+interface ChangeParams extends CounterColumns {
   readonly scope: UsageScope['scope']
   readonly scope_id: number
 }
 
-const insertChange = prepare<ChangeParams, never>((db, param) =>
-  db.insertInto('usage_changes').values({
-    scope: param('scope'),
-    scope_id: param('scope_id'),
-    bytes: param('bytes'),
-    manifest_bytes: param('manifest_bytes'),
-    logical_bytes: param('logical_bytes'),
-    blobs: param('blobs'),
-    manifests: param('manifests'),
-    tags: param('tags'),
-    repositories: param('repositories'),
-  }),
+const columns = ['scope', 'scope_id', ...counters.map(([, column]) => column)] as const
+
+/** So many rows in one statement: of a repository, its project, one above that, and all there is. */
+const rowsMax = 4
+
+const insertChanges = Array.from({ length: rowsMax }, (_, last) =>
+  prepare<Record<string, unknown>, never>((db, param) =>
+    db
+      .insertInto('usage_changes')
+      .values(
+        Array.from(
+          { length: last + 1 },
+          (__, row) => Object.fromEntries(columns.map((column) => [column, param(`${column}${row}`)])) as unknown as ChangeParams,
+        ),
+      ),
+  ),
 )
 
+/** A difference of one scope. */
+export interface UsageChange {
+  readonly scope: UsageScope
+  readonly delta: UsageDelta
+}
+
 /** Adds a difference to a scope; nothing when there is none. */
-export async function addChange(tx: Transactor, { scope, id }: UsageScope, delta: UsageDelta): Promise<void> {
-  if (counters.every(([member]) => (delta[member] ?? 0) === 0)) return
-  await insertChange(tx, { scope, scope_id: id, ...columnsOf(delta) })
+export async function addChange(tx: Transactor, scope: UsageScope, delta: UsageDelta): Promise<void> {
+  await addChanges(tx, [{ scope, delta }])
+}
+
+/** Adds differences, those that are any, as soon as the transaction commits. */
+export async function addChanges(tx: Transactor, changes: readonly UsageChange[]): Promise<void> {
+  const some = changes.filter(({ delta }) => counters.some(([member]) => (delta[member] ?? 0) !== 0))
+  for (let first = 0; first < some.length; first += rowsMax) {
+    const rows = some.slice(first, first + rowsMax)
+    const values: Record<string, unknown> = {}
+    for (const [row, { scope, delta }] of rows.entries()) {
+      const change: ChangeParams = { scope: scope.scope, scope_id: scope.id, ...columnsOf(delta) }
+      for (const column of columns) values[`${column}${row}`] = change[column]
+    }
+    const insert = insertChanges[rows.length - 1]
+    if (insert !== undefined) await later(tx, insert(tx, values))
+  }
 }
 
 const sums = sql<CounterColumns>`sum(bytes) as bytes, sum(manifest_bytes) as manifest_bytes, sum(logical_bytes) as logical_bytes,

@@ -1,8 +1,10 @@
 /** Where something counts: its repository, the project of that and those above it. Read with what limits them, so that a push asks once. */
+import type { RepositoryName } from '#oci/reference.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { prefixesOf } from './name-prefixes.ts'
 import { prepare } from './prepared.ts'
 import { firstRepositoryName } from './repositories.ts'
+import { together } from './together.ts'
 
 /** Limits; undefined: none. */
 export interface QuotaLimits {
@@ -21,6 +23,9 @@ export interface CountingProject {
 /** Where what is in a repository counts. */
 export interface UsagePlace {
   readonly repositoryId: number
+  readonly repository: string
+  /** Of the repository's row. */
+  readonly updatedAt: number
   /** False for one that is in the trash or going: then it counts for itself alone. */
   readonly isLive: boolean
   /** Its project first, then those above. */
@@ -38,14 +43,22 @@ interface ProjectColumns {
 
 const columns = ['p.id', 'p.name', 'q.id as quota_id', 'q.bytes_max', 'q.repositories_max', 'q.tags_max'] as const
 
-const byRepository = prepare<{ id: number }, ProjectColumns & { repository: string }>((db, param) =>
+interface PlaceRow extends ProjectColumns {
+  readonly repository: string
+  readonly repository_id: number
+  readonly updated_at: number
+}
+
+const places = (db: Reader) =>
   db
     .selectFrom('repositories as r')
     .innerJoin('projects as p', 'p.id', 'r.project_id')
     .leftJoin('quotas as q', 'q.project_id', 'p.id')
-    .select([...columns, 'r.name as repository'])
-    .where('r.id', '=', param('id')),
-)
+    .select([...columns, 'r.name as repository', 'r.id as repository_id', 'r.updated_at'])
+
+const byRepository = prepare<{ id: number }, PlaceRow>((db, param) => places(db).where('r.id', '=', param('id')))
+
+const byRepositoryName = prepare<{ name: string }, PlaceRow>((db, param) => places(db).where('r.name', '=', param('name')))
 
 const byName = prepare<{ name: string }, ProjectColumns>((db, param) =>
   db.selectFrom('projects as p').leftJoin('quotas as q', 'q.project_id', 'p.id').select(columns).where('p.name', '=', param('name')),
@@ -60,12 +73,8 @@ function projectOf(row: ProjectColumns): CountingProject {
 
 /** Those above a project, nearest first. */
 export async function projectsAbove(reader: Reader | Transactor, name: string): Promise<CountingProject[]> {
-  const above: CountingProject[] = []
-  for (const prefix of prefixesOf(name)) {
-    const [row] = await byName(reader, { name: prefix })
-    if (row !== undefined) above.push(projectOf(row))
-  }
-  return above
+  const rows = await together(...prefixesOf(name).map((prefix) => byName(reader, { name: prefix })))
+  return rows.flat().map(projectOf)
 }
 
 /** The project of that name and those above it, nearest first; those above alone when there is none of the name. */
@@ -78,6 +87,17 @@ export async function projectAndAbove(reader: Reader | Transactor, name: string)
 export async function placeOfRepository(reader: Reader | Transactor, repositoryId: number): Promise<UsagePlace> {
   const [row] = await byRepository(reader, { id: repositoryId })
   if (row === undefined) throw new Error(`there is no repository ${repositoryId}`)
+  return await placeOf(reader, row)
+}
+
+/** The same by the repository's name; undefined where there is none. */
+export async function placeOfName(reader: Reader | Transactor, repository: RepositoryName): Promise<UsagePlace | undefined> {
+  const [row] = await byRepositoryName(reader, { name: repository })
+  return row && (await placeOf(reader, row))
+}
+
+async function placeOf(reader: Reader | Transactor, row: PlaceRow): Promise<UsagePlace> {
   const isLive = row.repository >= firstRepositoryName
-  return { repositoryId, isLive, projects: isLive ? [projectOf(row), ...(await projectsAbove(reader, row.name))] : [] }
+  const projects = isLive ? [projectOf(row), ...(await projectsAbove(reader, row.name))] : []
+  return { repositoryId: row.repository_id, repository: row.repository, updatedAt: row.updated_at, isLive, projects }
 }

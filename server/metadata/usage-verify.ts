@@ -33,6 +33,14 @@ export const verifyUsageNow = transaction(
   async (tx, { repair }: { readonly repair: boolean }): Promise<UsageVerification> => verifyUsage(tx, repair ? tx : undefined),
 )
 
+/** Compares in one transaction that nobody waits for where writes may go on beside it. */
+export const lookAtUsage = transaction(
+  import.meta.url,
+  'usage-verify/look',
+  async (tx): Promise<UsageVerification> => verifyUsage(tx),
+  'snapshot',
+)
+
 /** {@link verifyUsageNow} on a reader, where nothing writes, or in a transaction; `repairIn`: sets right what is wrong. */
 export async function verifyUsage(reader: Reader | Transactor, repairIn?: Transactor): Promise<UsageVerification> {
   const faults: UsageFault[] = [...(await wrongLinks(reader, repairIn))]

@@ -11,8 +11,9 @@ import { numberList } from './dialect.ts'
 import type { Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
 import { requireWithinQuota, type GrownProject } from './quota-check.ts'
-import { addChange, addUsage, negative, systemScope, type UsageDelta } from './usage-counters.ts'
+import { addChange, addChanges, addUsage, negative, systemScope, type UsageChange, type UsageDelta } from './usage-counters.ts'
 import { claimBlobs, claimOneBlob, releaseBlobs, type CountedBlob } from './usage-blobs.ts'
+import { later, together } from './together.ts'
 import { moveUsage } from './usage-moves.ts'
 import { placeOfRepository, projectAndAbove, type UsagePlace } from './usage-place.ts'
 import { insertRecount } from './usage-recounts.ts'
@@ -194,22 +195,32 @@ interface Difference {
   readonly common: UsageDelta
   /** Of the repository: whether they are new in a project as well depends on what it has. */
   readonly blobs: readonly CountedBlob[]
+  /** Nobody had them before, so they are new everywhere. */
+  readonly areNew?: boolean
+  readonly system?: UsageDelta
 }
 
-/** Adds, and holds what grew against the quotas. */
-async function countIn(tx: Transactor, place: UsagePlace, { common, blobs }: Difference): Promise<void> {
-  await addChange(tx, { scope: 'repository', id: place.repositoryId }, withBlobs(common, blobs, 1))
-  if (!place.isLive) return
+/** Adds, and holds what grew against the quotas: throws DENIED. `system`: what all there is grew by beside that. */
+export async function countIn(
+  tx: Transactor,
+  place: UsagePlace,
+  { common, blobs, areNew = false, system = {} }: Difference,
+): Promise<void> {
+  const changes: UsageChange[] = [{ scope: { scope: 'repository', id: place.repositoryId }, delta: withBlobs(common, blobs, 1) }]
   const grown: GrownProject[] = []
-  for (const project of place.projects) {
+  if (place.isLive) {
     const [first] = blobs
-    const claimed =
-      blobs.length === 1 && first !== undefined ? await claimOneBlob(tx, project.id, first) : await claimBlobs(tx, project.id, blobs)
-    const delta = withBlobs(common, claimed, 1)
-    await addChange(tx, { scope: 'project', id: project.id }, delta)
-    grown.push({ project, delta })
-  }
-  await addChange(tx, systemScope, common)
+    const claim = (projectId: number) =>
+      blobs.length === 1 && first !== undefined ? claimOneBlob(tx, projectId, first) : claimBlobs(tx, projectId, blobs)
+    const claims = areNew ? [] : await together(...place.projects.map(({ id }) => claim(id)))
+    for (const [index, project] of place.projects.entries()) {
+      if (areNew) await later(tx, claim(project.id))
+      grown.push({ project, delta: withBlobs(common, areNew ? blobs : (claims[index] ?? []), 1) })
+    }
+    changes.push(...grown.map(({ project: { id }, delta }) => ({ scope: { scope: 'project', id } as const, delta })))
+    changes.push({ scope: systemScope, delta: addUsage(common, system) })
+  } else changes.push({ scope: systemScope, delta: system })
+  await addChanges(tx, changes)
   await requireWithinQuota(tx, grown)
 }
 
@@ -249,13 +260,20 @@ const uncountedLinksOf = prepare<{ manifest_id: number; repository_id: number },
 )
 
 /** Links that the manifest needs and that did not count. Nearly always none: a push brought them just now. */
-async function countLinksOf(tx: Transactor, { repositoryId, manifestId }: CountedManifest): Promise<CountedBlob[]> {
-  const blobs = await uncountedLinksOf(tx, { manifest_id: manifestId, repository_id: repositoryId })
+async function countLinksOf(tx: Transactor, { repositoryId, manifestId }: CountedManifest): Promise<readonly CountedBlob[]> {
+  return await countLinks(tx, repositoryId, await uncountedLinksOf(tx, { manifest_id: manifestId, repository_id: repositoryId }))
+}
+
+/** Links of a repository that had stopped counting count from now on; gives those that did not count until now. */
+export async function countLinks(tx: Transactor, repositoryId: number, blobs: readonly CountedBlob[]): Promise<readonly CountedBlob[]> {
   if (blobs.length === 0) return []
   const ids = numberList(
     tx,
     blobs.map(({ blobId }) => blobId),
   )
-  await sql`update repository_blobs set is_counted = 1 where repository_id = ${repositoryId} and blob_id in ${ids}`.execute(tx)
-  return blobs
+  const { rows } = await sql<{ blob_id: number }>`
+    update repository_blobs set is_counted = 1 where repository_id = ${repositoryId} and blob_id in ${ids} and is_counted = 0
+      returning blob_id`.execute(tx)
+  const counted = new Set(rows.map((row) => row.blob_id))
+  return blobs.filter(({ blobId }) => counted.has(blobId))
 }

@@ -126,8 +126,9 @@ const table = {
   },
   ELEVATION_REQUIRED: {
     status: 403,
-    message: 'this needs your second factor again',
-    remedy: 'Confirm with POST /api/v1/session/elevation, then repeat the request.',
+    message: 'this needs a fresh proof of who you are',
+    remedy:
+      'Give your second factor, or your password where the account has no factor, with POST /api/v1/session/elevation, then repeat the request.',
   },
   ADDRESS_DENIED: {
     status: 403,

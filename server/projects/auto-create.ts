@@ -1,8 +1,8 @@
 /**
  * A project made by the first push below it, where the system's settings allow that (`autoCreateProjects`).
  *
- * The project is the first part of the repository's name. It is made only where nothing answers at that name: no project, no former name of one, no
- * repository of the default project. Whoever pushes becomes its administrator.
+ * The project is the first part of the repository's name. It is made only where nothing answers at that name: no project, no former name on it
+ * or below it, no repository of the default project. Whoever pushes becomes its administrator.
  */
 import type { Who } from '#events/event.ts'
 import { isBelow } from '#metadata/name-prefixes.ts'
@@ -33,7 +33,9 @@ export async function projectToMake(
   const { reader } = parts.metadata
   const owner = await ownerOf(reader, repository)
   if (!owner.isDefault || isBelow(repository, owner.name) || parseProjectName(name) === undefined) return undefined
-  if ((await resolveRepositoryName(reader, repository)) !== repository || (await claimOf(reader, name)).isHeld) return undefined
+  if ((await resolveRepositoryName(reader, repository)) !== repository) return undefined
+  const { isTaken, takings, ending } = await claimOf(reader, name)
+  if (isTaken || takings.length + ending.length > 0) return undefined
   // One above others is made on purpose, by who administers them.
   if ((await projectsBelow(reader, name, 1)).length > 0) return undefined
   return { name, byEveryone: rules.projectCreation === 'everyone' }

@@ -5,7 +5,6 @@ import { accessTransaction } from '#metadata/access-epoch.ts'
 import { insertGrant } from '#metadata/grants.ts'
 import { deleteForeignLabels } from '#metadata/labels.ts'
 import type { Transactor } from '#metadata/metadata.ts'
-import { deleteRedirect } from '#metadata/name-redirects.ts'
 import { insertProject, projectsBelow, reassignRepositoriesBelow, type ProjectRecord } from '#metadata/projects.ts'
 import { insertQuota } from '#metadata/quotas.ts'
 import { readSystemSettings } from '#metadata/system-settings.ts'
@@ -13,7 +12,7 @@ import { moveUsage, repositoriesDirectlyIn, repositoriesWithin, without } from '
 import { projectAndAbove, projectsAbove } from '#metadata/usage-place.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { ownerOf } from './find-project.ts'
-import { claimOf, nameNotFree } from './name-claim.ts'
+import { claimOf, endedDetail, endRedirects, nameNotFree, requireTakings, type Taking } from './name-claim.ts'
 import { parseProjectName, projectNameMaxLength } from './project-name.ts'
 import { projectAfter, type ProjectParts } from './projects.ts'
 
@@ -30,8 +29,8 @@ export interface NewProject {
   readonly isPublic?: boolean | undefined
   /** Becomes its administrator; nobody does when it is left out. */
   readonly owner?: ProjectOwner | undefined
-  /** Id of the project from which repositories and redirects may be taken: that the caller may change it is checked. */
-  readonly mayTakeFrom?: number | undefined
+  /** What may be taken with the name: that the caller has the rights is checked. */
+  readonly mayTake?: readonly Taking[] | undefined
   /** Ids of projects below the name, whose administrator the owner becomes too: that the caller is it already is checked. */
   readonly mayEnclose?: readonly number[] | undefined
 }
@@ -50,15 +49,21 @@ export async function projectsEnclosed(
 /** The role that the creator gets. */
 const creatorRole = 'project-admin'
 
+/** A project, and what led on from its name or below it until now. */
+export interface CreatedProject extends ProjectRecord {
+  readonly endedNames: readonly string[]
+}
+
 interface Creation extends NewProject {
   readonly who: Who
   readonly now: number
 }
 
-const create = accessTransaction(import.meta.url, 'create-project/create', async (tx, input: Creation): Promise<ProjectRecord> => {
+const create = accessTransaction(import.meta.url, 'create-project/create', async (tx, input: Creation): Promise<CreatedProject> => {
   const { name, who, now: at } = input
   const claim = await claimOf(tx, name)
-  if (claim.isTaken || (claim.isHeld && claim.owner.id !== input.mayTakeFrom)) throw nameNotFree()
+  if (claim.isTaken) throw nameNotFree()
+  requireTakings(claim, input.mayTake)
   // Who makes a project above others would come to administer them.
   const enclosed = await projectsBelow(tx, name, enclosedMax + 1)
   if (enclosed.some((project) => input.mayEnclose?.includes(project.id) !== true)) throw nameNotFree()
@@ -66,17 +71,17 @@ const create = accessTransaction(import.meta.url, 'create-project/create', async
   const { description, isPublic } = input
   const id = await insertProject(tx, { name, at, description, isPublic, createdBy: who.actor })
   if (id === 'exists') throw nameNotFree()
-  await deleteRedirect(tx, 'project', name)
+  const endedNames = await endRedirects(tx, claim)
   const repositories = await reassignRepositoriesBelow(tx, name, { fromProject: above.id, toProject: id })
   if (repositories > 0) await deleteForeignLabels(tx, { below: name })
   await countContents(tx, { id, name }, above.name)
   // After its contents: what was there before the limit stays.
   const { defaultQuota } = (await readSystemSettings(tx)).settings
   if (defaultQuota !== null) await insertQuota(tx, id, { limits: defaultQuota, now: at })
-  const detail = { isPublic: isPublic === true, repositories }
+  const detail = { isPublic: isPublic === true, repositories, ...endedDetail(endedNames) }
   await recordEvent(tx, { action: 'project.created', target: `project:${name}`, project: name, detail, at, ...who })
   await grantToCreator(tx, id, input)
-  return await projectAfter(tx, id)
+  return { ...(await projectAfter(tx, id)), endedNames }
 })
 
 /** What lies below the name counts in the project from now on, and what it took from the one above no longer there, unless that is above it still. */
@@ -99,7 +104,7 @@ async function grantToCreator(tx: Transactor, projectId: number, { owner, name, 
  * Makes the project and gives it to its owner. Repositories whose names fall below it and that belonged to the project above are the new one's from
  * then on. Throws REQUEST_INVALID for a malformed name, CONFLICT for one that is not free.
  */
-export async function createProject({ metadata, ports }: ProjectParts, project: NewProject, who: Who): Promise<ProjectRecord> {
+export async function createProject({ metadata, ports }: ProjectParts, project: NewProject, who: Who): Promise<CreatedProject> {
   if (parseProjectName(project.name) === undefined) throw invalidProjectName()
   return await metadata.write(create, { ...project, who, now: ports.clock.now() })
 }

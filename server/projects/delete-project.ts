@@ -18,8 +18,10 @@ import {
 import type { Transactor } from '#metadata/metadata.ts'
 import { firstRepositoryName } from '#metadata/repositories.ts'
 import { hasKeepers } from '#metadata/retention-keepers.ts'
-import { outdatePolicies } from '#metadata/retention-policies.ts'
+import { hidePoliciesOf, outdatePolicies } from '#metadata/retention-policies.ts'
+import { handTrashOn } from '#metadata/trash.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { outerOf } from './former-place.ts'
 import { requireUnchanged, type ContentScan } from './immutable-content.ts'
 import { projectToChange, type ProjectParts } from './projects.ts'
 import { trashProject } from './trash-project.ts'
@@ -70,7 +72,9 @@ export async function removeProject(tx: Transactor, { id, name }: Pick<ProjectRo
   if (fallback === undefined) throw new Error('the default project is missing')
   await buryRepositoriesOf(tx, { id, name })
   await reassignBuriedRepositories(tx, { fromProject: id, toProject: fallback.id, before: firstRepositoryName })
+  await hidePoliciesOf(tx, { fromProject: id, toProject: fallback.id })
   await deleteRedirectsInto(tx, name)
+  await handTrashOn(tx, { from: id, to: (await outerOf(tx, { id, name }))?.id })
   await deleteProjectRow(tx, id)
 }
 

@@ -26,6 +26,9 @@ function rename(parts: TestProjects, projectId: number, name: string, rest: obje
 
 const resolved = (parts: TestProjects, name: string) => resolveRepositoryName(parts.metadata.reader, name as RepositoryName)
 
+const redirectsOf = (projectId: number) => [{ projectId, permission: 'project:update' } as const]
+const repositoriesOf = (projectId: number) => [{ projectId, permission: 'project:delete' } as const]
+
 test('a project is made with its owner’s grant, its events and a raised epoch, in one commit', async () => {
   await using parts = await openTestProjects()
   const before = await readAccessEpoch(parts.metadata.reader)
@@ -87,11 +90,13 @@ test('repositories that lie below a name go to its project, with the right to ta
   const inner = await make(parts, 'team/inner')
   await addRepositoriesNamed(parts, 'team', 'team/a', 'team/b/c', 'team/inner/x', 'teams/a', 'tea')
   const claim = await readNameClaim(parts, 'team')
-  assert.deepEqual([claim.isTaken, claim.isHeld, claim.owner.name], [false, true, 'library'])
+  const library = claim.takings[0]?.projectId ?? 0
+  assert.deepEqual([claim.isTaken, claim.takings], [false, [{ projectId: library, permission: 'project:delete', project: 'library' }]])
   await assert.rejects(make(parts, 'team'), code('CONFLICT'))
-  await assert.rejects(make(parts, 'team', { mayTakeFrom: claim.owner.id + 1 }), code('CONFLICT'))
-  await assert.rejects(make(parts, 'team', { mayTakeFrom: claim.owner.id }), code('CONFLICT'), 'its maker would administer team/inner')
-  await make(parts, 'team', { mayTakeFrom: claim.owner.id, mayEnclose: [inner.id] })
+  await assert.rejects(make(parts, 'team', { mayTake: repositoriesOf(library + 1) }), code('CONFLICT'))
+  await assert.rejects(make(parts, 'team', { mayTake: redirectsOf(library) }), code('CONFLICT'))
+  await assert.rejects(make(parts, 'team', { mayTake: repositoriesOf(library) }), code('CONFLICT'), 'its maker would administer team/inner')
+  await make(parts, 'team', { mayTake: repositoriesOf(library), mayEnclose: [inner.id] })
   assert.deepEqual(await placesOf(parts), {
     tea: 'library',
     team: 'library',
@@ -158,16 +163,17 @@ test('a former name is given again only by who may change the project that it le
   const { id } = await make(parts, 'team')
   await addRepositoriesNamed(parts, 'team/a')
   await rename(parts, id, 'crew')
-  assert.deepEqual((await readNameClaim(parts, 'team')).owner.id, id)
+  assert.deepEqual((await readNameClaim(parts, 'team')).takings, [{ projectId: id, permission: 'project:update', project: 'crew' }])
+  assert.deepEqual((await readNameClaim(parts, 'team', { from: 'crew' })).takings, [])
   await assert.rejects(make(parts, 'team'), code('CONFLICT'))
   await assert.rejects(make(parts, 'team/below'), code('CONFLICT'))
-  await make(parts, 'team', { mayTakeFrom: id })
+  await make(parts, 'team', { mayTake: redirectsOf(id) })
   assert.equal(await resolved(parts, 'team/a'), 'team/a')
   assert.deepEqual(await formerNames(parts.metadata.reader, 'project', 'crew', 10), [])
   const other = await make(parts, 'other')
   await rename(parts, id, 'crew2')
   await assert.rejects(rename(parts, other.id, 'crew'), code('CONFLICT'))
-  await rename(parts, other.id, 'crew', { mayTakeFrom: id })
+  await rename(parts, other.id, 'crew', { mayTake: redirectsOf(id) })
   assert.equal(await resolved(parts, 'crew/a'), 'crew/a')
 })
 
@@ -198,9 +204,10 @@ test('a rename over a name with redirects below hides nobody else’s, and drops
   await assert.rejects(rename(parts, team.id, 'crew'), code('CONFLICT'))
   await parts.metadata.write(addRedirect, { kind: 'repository', oldName: 'crew/a', name: 'team/b' })
   await parts.metadata.write(addRedirect, { kind: 'repository', oldName: 'crew/c', name: 'elsewhere/c' })
-  await rename(parts, team.id, 'crew')
+  await assert.rejects(rename(parts, team.id, 'crew'), code('CONFLICT'), 'what is pushed to crew/c would land elsewhere')
+  await rename(parts, team.id, 'crew', { mayTake: redirectsOf(1) })
   assert.equal(await resolved(parts, 'crew/a'), 'crew/a')
-  assert.equal(await resolved(parts, 'crew/c'), 'elsewhere/c')
+  assert.equal(await resolved(parts, 'crew/c'), 'crew/c')
 })
 
 test('globs of grants go along with a rename', async () => {
@@ -231,7 +238,7 @@ test('labels of a project do not go where they are not for', async () => {
   assert.deepEqual(await labels(), [ofTeam, ofSub, ofAll, library])
   await rename(parts, sub.id, 'alone')
   assert.deepEqual(await labels(), [ofSub, ofAll, library])
-  await make(parts, 'loose', { mayTakeFrom: 1 })
+  await make(parts, 'loose', { mayTake: repositoriesOf(1) })
   assert.deepEqual(await labels(), [ofSub, ofAll])
 })
 

@@ -10,16 +10,8 @@ import { accessTransaction } from '#metadata/access-epoch.ts'
 import { deleteForeignLabels } from '#metadata/labels.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { isBelow } from '#metadata/name-prefixes.ts'
+import { deleteRedirect, putRedirect, retargetRedirects, retargetRedirectsBelow, type NameChange } from '#metadata/name-redirects.ts'
 import {
-  deleteRedirect,
-  putRedirect,
-  redirectsBelow,
-  retargetRedirects,
-  retargetRedirectsBelow,
-  type NameChange,
-} from '#metadata/name-redirects.ts'
-import {
-  findProjectByName,
   hasRepositoriesBelow,
   longestNameBelow,
   projectsBelow,
@@ -30,16 +22,15 @@ import {
   updateProject,
   type ProjectRecord,
 } from '#metadata/projects.ts'
-import { repositoryIdIn } from '#metadata/repositories.ts'
 import { hasLooseGlobs } from '#metadata/retention-keepers.ts'
 import { outdatePolicies } from '#metadata/retention-policies.ts'
 import { moveUsage, repositoriesWithin, without } from '#metadata/usage-moves.ts'
 import { projectsAbove, type CountingProject } from '#metadata/usage-place.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { repositoryNameMaxLength, type RepositoryName } from '#oci/reference.ts'
+import { repositoryNameMaxLength } from '#oci/reference.ts'
 import { invalidProjectName } from './create-project.ts'
 import { ownerOf } from './find-project.ts'
-import { claimOf, nameNotFree, requireKnownAbove } from './name-claim.ts'
+import { claimOf, endedDetail, endRedirects, nameNotFree, requireKnownAbove, requireTakings, type Taking } from './name-claim.ts'
 import { parseProjectName, projectNameMaxLength } from './project-name.ts'
 import { projectAfter, projectToChange, type ProjectParts } from './projects.ts'
 
@@ -48,8 +39,8 @@ export interface ProjectRename {
   readonly projectId: number
   readonly name: string
   readonly expectedVersion: number | undefined
-  /** Id of the project whose redirect may be taken: that the caller may change it is checked. */
-  readonly mayTakeFrom?: number | undefined
+  /** What may be taken with the name: that the caller has the rights is checked. */
+  readonly mayTake?: readonly Taking[] | undefined
   /** Ids of {@link projectsLost}: that the caller may change them is checked. Undefined: whatever is above it. */
   readonly mayLeave?: readonly number[] | undefined
   /** Ids of the projects above the new name, in whose hands it may come. Undefined: whatever is above it. */
@@ -61,20 +52,21 @@ interface Rename extends ProjectRename {
   readonly now: number
 }
 
-/** More former names below one prefix than anyone has; a rename over them is refused. */
-const redirectsMax = 1_000
+/** A project by its new name, and what led on from there or below until now, and was not its own. */
+export interface RenamedProject extends ProjectRecord {
+  readonly endedNames: readonly string[]
+}
 
-const rename = accessTransaction(import.meta.url, 'rename-project/rename', async (tx, input: Rename): Promise<ProjectRecord> => {
+const rename = accessTransaction(import.meta.url, 'rename-project/rename', async (tx, input: Rename): Promise<RenamedProject> => {
   const project = await projectToChange(tx, input.projectId, input.expectedVersion)
   const change = { from: project.name, to: input.name }
-  if (change.from === change.to) return project
+  if (change.from === change.to) return { ...project, endedNames: [] }
   await requirePossible(tx, project, change)
-  await requireFree(tx, project, input)
+  const endedNames = await takeName(tx, change, input.mayTake)
   // One was made above it since the caller's right was checked.
   if ((await lostIn(tx, change)).some(({ id }) => input.mayLeave?.includes(id) === false))
     throw impossible('the projects above it have just changed: try again')
   await requireKnownAbove(tx, change.to, input.mayEnter)
-  await clearRedirectsBelow(tx, change)
   const aboveBefore = await ownerOf(tx, change.from)
   const isKeptOtherwise = await losesKeepers(tx, project, change)
   await updateProject(tx, project.id, { name: change.to, at: input.now })
@@ -88,9 +80,9 @@ const rename = accessTransaction(import.meta.url, 'rename-project/rename', async
   // Labels of the project above do not go along.
   if ((await ownerOf(tx, change.to)).id !== aboveBefore.id) await deleteForeignLabels(tx, { below: change.to })
   const target = `project:${change.to}`
-  const detail = { from: change.from, projects, repositories }
+  const detail = { from: change.from, projects, repositories, ...endedDetail(endedNames) }
   await recordEvent(tx, { action: 'project.renamed', target, project: change.to, detail, at: input.now, ...input.who })
-  return await projectAfter(tx, project.id)
+  return { ...(await projectAfter(tx, project.id)), endedNames }
 })
 
 async function lostIn(reader: Reader | Transactor, { from, to }: NameChange): Promise<CountingProject[]> {
@@ -133,32 +125,19 @@ async function requirePossible(tx: Transactor, project: ProjectRecord, { from, t
   if (isTooLong) throw impossible('names below the project would become too long: choose a shorter one')
 }
 
-/** Nothing may lie at the name or below it, and a redirect only with the right to take it. */
-async function requireFree(tx: Transactor, project: ProjectRecord, { name, mayTakeFrom }: Rename): Promise<void> {
-  const claim = await claimOf(tx, name)
-  if (claim.isTaken || (await hasRepositoriesBelow(tx, name)) || (await projectsBelow(tx, name, 1)).length > 0) throw nameNotFree()
-  if (claim.isRedirected && claim.owner.id !== project.id && claim.owner.id !== mayTakeFrom) throw nameNotFree()
-}
-
-/** A redirect below the name must not hide what comes to lie there. One of this very project goes; another's stands in the way. */
-async function clearRedirectsBelow(tx: Transactor, { from, to }: NameChange): Promise<void> {
-  const redirects = await redirectsBelow(tx, to, redirectsMax)
-  if (redirects.length === redirectsMax) throw nameNotFree()
-  for (const { kind, oldName, name } of redirects) {
-    const before = from + oldName.slice(to.length)
-    const isHidden =
-      kind === 'repository'
-        ? (await repositoryIdIn(tx, before as RepositoryName)) !== undefined
-        : (await hasRepositoriesBelow(tx, before)) || (await findProjectByName(tx, before)) !== undefined
-    if (!isHidden) continue
-    if (name !== from && !isBelow(name, from)) throw nameNotFree()
-    await deleteRedirect(tx, kind, oldName)
-  }
+/** Nothing may lie at the name or below it, and a redirect only with the right to take it. Gives what ends and was another's. */
+async function takeName(tx: Transactor, { from, to }: NameChange, mayTake: readonly Taking[] | undefined): Promise<readonly string[]> {
+  const claim = await claimOf(tx, to, { from })
+  if (claim.isTaken || (await hasRepositoriesBelow(tx, to)) || (await projectsBelow(tx, to, 1)).length > 0) throw nameNotFree()
+  requireTakings(claim, mayTake)
+  await endRedirects(tx, claim)
+  return claim.ending.filter(({ name }) => name !== from && !isBelow(name, from)).map(({ oldName }) => oldName)
 }
 
 async function moveRedirects(tx: Transactor, change: NameChange, now: number): Promise<void> {
   await retargetRedirects(tx, 'project', change)
   await retargetRedirectsBelow(tx, change)
+  // What led to the former name from elsewhere may lead to the new one from itself.
   await deleteRedirect(tx, 'project', change.to)
   await putRedirect(tx, { kind: 'project', oldName: change.from, name: change.to, now })
 }
@@ -168,7 +147,7 @@ function impossible(message: string): RegistryError {
 }
 
 /** Throws RESOURCE_UNKNOWN, PRECONDITION_FAILED, REQUEST_INVALID for a malformed name, CONFLICT for one that cannot be had. */
-export async function renameProject({ metadata, ports }: ProjectParts, change: ProjectRename, who: Who): Promise<ProjectRecord> {
+export async function renameProject({ metadata, ports }: ProjectParts, change: ProjectRename, who: Who): Promise<RenamedProject> {
   if (parseProjectName(change.name) === undefined) throw invalidProjectName()
   return await metadata.write(rename, { ...change, who, now: ports.clock.now() })
 }

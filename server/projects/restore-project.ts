@@ -3,9 +3,10 @@ import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import { deleteForeignLabels } from '#metadata/labels.ts'
-import type { Transactor } from '#metadata/metadata.ts'
-import { resolveProjectName } from '#metadata/name-redirects.ts'
+import type { Reader, Transactor } from '#metadata/metadata.ts'
+import { deleteRedirectsUnder, redirectsUnder, resolveRepositoryPlace } from '#metadata/name-redirects.ts'
 import {
+  findProjectByName,
   hasRepositoriesBelow,
   longestNameBelow,
   projectsBelow,
@@ -21,24 +22,29 @@ import { moveUsage, repositoriesWithin } from '#metadata/usage-moves.ts'
 import { projectsAbove } from '#metadata/usage-place.ts'
 import { insertRecount } from '#metadata/usage-recounts.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { repositoryNameMaxLength } from '#oci/reference.ts'
+import { repositoryNameMaxLength, type RepositoryName } from '#oci/reference.ts'
 import { invalidProjectName } from './create-project.ts'
-import { claimOf, requireKnownAbove } from './name-claim.ts'
+import { isFormerParent, requireFormerParent } from './former-place.ts'
+import { claimOf, endedDetail, endRedirects, nameNotFree, requireKnownAbove, requireTakings, type Taking } from './name-claim.ts'
 import { parseProjectName, projectNameMaxLength } from './project-name.ts'
 import { projectAfter, type ProjectParts } from './projects.ts'
 
-/** Which row of the trash, and the name it gets: its own unless said. */
+/** Which row of the trash, and the name it gets: its own unless said, and with that only below the project that it was below. */
 export interface ProjectRestore {
   readonly trashId: number
   readonly name?: string | undefined
   /** Ids of the projects above the name, in whose hands it may come. Undefined: whatever is above it. */
   readonly mayEnter?: readonly number[] | undefined
+  /** What may be taken with another name than its own: that the caller has the rights is checked. */
+  readonly mayTake?: readonly Taking[] | undefined
 }
 
 /** What came back, and the names of labels of projects above that do not reach to where it is now. */
 export interface RestoredProject {
   readonly project: ProjectRecord
   readonly lostLabels: readonly string[]
+  /** Former names, the name itself or below it, that led elsewhere and end. */
+  readonly endedNames: readonly string[]
 }
 
 interface Restoring extends ProjectRestore {
@@ -50,11 +56,13 @@ const restore = accessTransaction(import.meta.url, 'restore-project/restore', as
   const row = await findTrash(tx, input.trashId)
   if (row?.kind !== 'project') throw new RegistryError('RESOURCE_UNKNOWN')
   const { projectId, project: formerName } = row
-  // A project above it that was renamed meanwhile leads on.
-  const name = input.name ?? (await resolveProjectName(tx, formerName))
+  const own = await ownNameOf(tx, row, input.name !== undefined)
+  const name = input.name ?? own
   await requireKnownAbove(tx, name, input.mayEnter)
   const hidden = await projectAfter(tx, projectId)
   await requireRoom(tx, hidden.name, name)
+  const isOwn = name === own
+  const endedNames = await takeName(tx, { name, from: hidden.name, until: isOwn ? row.deletedAt : undefined }, input.mayTake)
   const { now } = input
   await tx.updateTable('projects').set({ name, trashed_name: '', updated_at: now }).where('id', '=', projectId).execute()
   const change = { from: hidden.name, to: name }
@@ -67,16 +75,59 @@ const restore = accessTransaction(import.meta.url, 'restore-project/restore', as
   // What is above it may keep other tags than it did, and policies there were shown nothing of it while it was away.
   await outdatePolicies(tx, { id: projectId, name })
   const lost = lostLabels.length > 0 && { lostLabels: lostLabels.slice(0, 20) }
-  const detail = { kind: 'project', from: formerName, projects, repositories, ...lost }
+  const detail = { kind: 'project', from: formerName, projects, repositories, ...lost, ...endedDetail(endedNames) }
   await recordEvent(tx, { action: 'trash.restored', target: `project:${name}`, project: name, detail, at: now, ...input.who })
-  return { project: await projectAfter(tx, projectId), lostLabels }
+  return { project: await projectAfter(tx, projectId), lostLabels, endedNames }
 })
 
-/** Nothing may lie at the name or below it, or lead on from it. */
+/**
+ * The name under which it comes back where none is said: the one that it had. A project above it that was renamed meanwhile leads on, as long as it is the
+ * one that was above it: what else got such a name since is nothing to follow, nor to come below unless the name is said.
+ */
+async function ownNameOf(reader: Reader | Transactor, row: TrashRecord, isSaid: boolean): Promise<string> {
+  // Names of projects are names that repositories may have. What its own name leads to, and not one above it, had no such name when it was deleted.
+  const led = await resolveRepositoryPlace(reader, row.project as RepositoryName)
+  const [above] = await projectsAbove(reader, led)
+  if (led !== row.project && above !== undefined && (await isFormerParent(reader, row.parent, above.id))) return led
+  if (!isSaid) await requireFormerParent(reader, row)
+  return row.project
+}
+
+interface Place {
+  readonly name: string
+  /** The name that it has in the trash. */
+  readonly from: string
+  /** Present for the name that it had: until when. */
+  readonly until: number | undefined
+}
+
+/**
+ * Its own name it gets back as it was: what others led on from there while it was away ends, and was never theirs to give. Another name is taken as by whoever makes a
+ * project of that name. Gives the names that end.
+ */
+async function takeName(tx: Transactor, { name, ...holder }: Place, mayTake: readonly Taking[] | undefined): Promise<readonly string[]> {
+  if (holder.until === undefined) {
+    const claim = await claimOf(tx, name, holder)
+    if (claim.isTaken) throw nameNotFree()
+    requireTakings(claim, mayTake)
+    return await endRedirects(tx, claim)
+  }
+  const since = holder.until
+  const set = (await redirectsUnder(tx, name, endedMax)).filter(({ createdAt }) => createdAt >= since).map(({ oldName }) => oldName)
+  // However many there are: nobody keeps a project in the trash by them.
+  await deleteRedirectsUnder(tx, name, since)
+  return [...set, ...(await endRedirects(tx, await claimOf(tx, name, holder)))]
+}
+
+/** So many names are looked at to tell which ended. */
+const endedMax = 1_000
+
+/** Nothing may lie at the name or below it. */
 async function requireRoom(tx: Transactor, hiddenName: string, name: string): Promise<void> {
-  const claim = await claimOf(tx, name)
   const isTaken =
-    claim.isTaken || claim.isRedirected || (await hasRepositoriesBelow(tx, name)) || (await projectsBelow(tx, name, 1)).length > 0
+    (await findProjectByName(tx, name)) !== undefined ||
+    (await hasRepositoriesBelow(tx, name)) ||
+    (await projectsBelow(tx, name, 1)).length > 0
   if (isTaken) throw standsInTheWay('something else is at this name by now: restore the project under another one')
   const longer = name.length - hiddenName.length
   const isTooLong =
@@ -101,9 +152,9 @@ function standsInTheWay(message: string): RegistryError {
   return new RegistryError('CONFLICT', undefined, { message })
 }
 
-/** The name under which a project of the trash comes back where none is said. */
-export async function nameOfRestore({ metadata }: Pick<ProjectParts, 'metadata'>, row: Pick<TrashRecord, 'project'>): Promise<string> {
-  return await resolveProjectName(metadata.reader, row.project)
+/** Its own name, before a transaction. Throws CONFLICT where none is said and it would come back in other hands. */
+export async function nameOfRestore({ metadata }: Pick<ProjectParts, 'metadata'>, row: TrashRecord, isSaid: boolean): Promise<string> {
+  return await ownNameOf(metadata.reader, row, isSaid)
 }
 
 /** Throws RESOURCE_UNKNOWN, REQUEST_INVALID for a malformed name, CONFLICT for one that cannot be had, DENIED for a quota of a project above. */

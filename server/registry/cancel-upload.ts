@@ -35,10 +35,11 @@ const cancel = transaction(import.meta.url, 'cancel-upload/cancel', async (tx, i
 export async function cancelUpload(registry: Registry, repository: RepositoryName, uploadId: string, who: Who): Promise<void> {
   requireWritable(registry)
   const unknown = () => new RegistryError('BLOB_UPLOAD_UNKNOWN', { uploadId })
-  if ((await findUpload(registry.metadata.reader, repository, uploadId)) === undefined) throw unknown()
+  const session = await findUpload(registry.metadata.reader, repository, uploadId)
+  if (session === undefined) throw unknown()
   using _claim = await registry.memory.uploads.takeOver(uploadId, new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the upload was cancelled'))
   const now = registry.context.ports.clock.now()
   if (!(await registry.metadata.write(cancel, { repository, uploadId, who, now }))) throw unknown()
   registry.memory.uploads.drop(uploadId)
-  await dropBytes(registry, uploadId)
+  await dropBytes(registry, uploadId, session.store)
 }

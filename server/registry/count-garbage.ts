@@ -81,7 +81,7 @@ export async function countGarbage(registry: Registry, counting: Counting): Prom
   for await (const ids of candidates('blob', sweep)) await addBlobs(registry, found, { kind: 'blob', ids, dueBefore })
   const blobs = [...found.values()]
   const keys = await keysFreedBy(registry, blobs)
-  const deletions = await countDueDeletions(registry.metadata.reader, registry.store.name, dueBefore)
+  const deletions = await countDueDeletions(registry.metadata.reader, [...registry.stores.all.keys()], dueBefore)
   const freed = [...keys.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0)
   return { manifests, links, blobs: blobs.length, keys: deletions.keys + keys.size, freedBytes: deletions.sizeBytes + freed }
 }
@@ -148,17 +148,21 @@ async function addBlobs(
 /** The keys that go with these blobs, each once, with their bytes: a blob that stays may have the key of one that goes. */
 export async function keysFreedBy(registry: Registry, blobs: readonly GarbageBlob[]): Promise<ReadonlyMap<string, number>> {
   const keys = new Map<string, number>()
-  const others = new Set<string>()
+  /** With their stores. */
+  const others = new Map<string, string>()
   for (let start = 0; start < blobs.length; start += pageRows) {
     const page = blobs.slice(start, start + pageRows)
-    for (const key of await keysOfOthers(registry.metadata.reader, page)) others.add(key)
-    for (const { key, sizeBytes } of page) keys.set(key, sizeBytes)
+    const shared = await keysOfOthers(registry.metadata.reader, page)
+    for (const { store, key, sizeBytes } of page) {
+      keys.set(key, sizeBytes)
+      if (shared.has(key)) others.set(key, store)
+    }
     await breathe(registry)
   }
   const ids = new Set(blobs.map(({ blobId }) => blobId))
   // Few keys have two rows.
-  for (const key of others) {
-    const rows = await blobsWithKey(registry.metadata.reader, registry.store.name, key)
+  for (const [key, store] of others) {
+    const rows = await blobsWithKey(registry.metadata.reader, store, key)
     if (!rows.every((id) => ids.has(id))) keys.delete(key)
   }
   return keys

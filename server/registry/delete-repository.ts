@@ -150,8 +150,8 @@ export async function emptyRepository(registry: Registry, repositoryId: number, 
     const now = registry.context.ports.clock.now()
     isEmpty = await registry.metadata.write(emptyBatch, { repositoryId, now, safeUntil: now + registry.options.garbageDelayMs })
   }
-  for (const uploadId of await registry.metadata.write(removeRow, { repositoryId })) {
+  for (const { uploadId, store } of await registry.metadata.write(removeRow, { repositoryId })) {
     registry.memory.uploads.drop(uploadId)
-    await dropBytes(registry, uploadId)
+    await dropBytes(registry, uploadId, store)
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RegistryError } from '#oci/errors.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
@@ -32,13 +33,17 @@ const contents = Array.from({ length: 6 }, (_, n) => `layer ${n}`)
 async function race(place: TestRegistry, lanes: readonly ((round: number) => Promise<void>)[]): Promise<number> {
   const until = performance.now() + raceMs
   let collected = 0
-  const collector = async () => {
-    while (performance.now() < until) collected += (await collectGarbage(place.registry, { signal })).blobs
+  // Without a rest, two of them would leave a push of several requests no time in which all that it needs is there.
+  const collector = async (restsMs: readonly number[]) => {
+    for (let turn = 0; performance.now() < until; turn++) {
+      collected += (await collectGarbage(place.registry, { signal })).blobs
+      await sleep(restsMs[turn % restsMs.length])
+    }
   }
   const lane = async (step: (round: number) => Promise<void>) => {
     for (let round = 0; performance.now() < until; round++) await step(round)
   }
-  await Promise.all([collector(), collector(), ...lanes.map(lane)])
+  await Promise.all([collector([0, 0, 20, 0, 200]), collector([0, 5, 0, 300]), ...lanes.map(lane)])
   assert.deepEqual(await checkInvariants(place.parts), [])
   return collected
 }

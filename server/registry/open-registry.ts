@@ -1,5 +1,6 @@
 /** Puts a registry together from its parts. */
 import { createManifestParser, type ManifestParser } from '#oci/manifest-parser.ts'
+import { onlyStore, type Stores } from '#blobs/stores.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
 import { ContentCache } from './content-cache.ts'
@@ -12,6 +13,8 @@ import { UploadTable } from './upload-table.ts'
 
 /** What `main.ts` hands in; the rest of a {@link Registry} is made from it. */
 export interface RegistryParts extends Pick<Registry, 'metadata' | 'store' | 'options' | 'hooks'> {
+  /** Where blobs may be beside the primary store; it alone unless said. */
+  readonly stores?: Stores | undefined
   readonly ports: Ports
   readonly log: Logger
   /** Bound of the bytes of manifests and small blobs kept in memory. */
@@ -33,7 +36,8 @@ export function openRegistry(parts: RegistryParts): Registry {
     space: new SpaceGauge(store, ports.clock),
     quotas: new QuotaBook({ metadata, ports, log }),
   }
-  return { metadata, store, options, hooks, memory, context: { ports, log, parser: parts.parser ?? createManifestParser() } }
+  const { stores = onlyStore(store) } = parts
+  return { metadata, store, stores, options, hooks, memory, context: { ports, log, parser: parts.parser ?? createManifestParser() } }
 }
 
 /** Ends the parser's threads and what waits for its time. */

@@ -21,8 +21,9 @@ const who = { actor: 'alice', requestId: 'r1' }
 const name = (text: string) => text as RepositoryName
 const partsOf = (registry: Registry) => ({ metadata: registry.metadata, ports: registry.context.ports })
 
-function make(registry: Registry, project: string, mayTakeFrom?: number) {
-  return createProject(partsOf(registry), { name: project, mayTakeFrom }, who)
+function make(registry: Registry, project: string, takenFrom?: number) {
+  const mayTake = takenFrom === undefined ? [] : [{ projectId: takenFrom, permission: 'project:delete' } as const]
+  return createProject(partsOf(registry), { name: project, mayTake }, who)
 }
 
 async function move(registry: Registry, from: string, to: string, leavesRedirect = true) {

@@ -5,26 +5,31 @@
  * send what it cannot finish. No write on a GET. A HEAD, which lets a client skip an upload, extends the lease of a blob that no manifest of the repository needs.
  */
 import type { BlobKey, OpenBlob } from '#blobs/blob-store.ts'
+import { storeOf } from '#blobs/stores.ts'
 import { isUnreadable } from '#blobs/storage-error.ts'
 import { ShortReadError } from '#lib/pooled-read.ts'
 import { extendLinkLease, findBlob, findLeasedBlob, type BlobPlace, type LeasedBlobPlace } from '#metadata/blobs.ts'
 import { transaction } from '#metadata/transaction.ts'
+import { DamagedBlobError } from '#oci/damaged-blob.ts'
 import { digestAlgorithm, digestOf, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { cachedBlobBytes } from './content-cache.ts'
-import { DamagedBlobError } from './damaged-blob.ts'
-import { isWhole, quarantineBlob, type QuarantineReason } from './quarantine-blob.ts'
+import { lookWhether, quarantineBlob, type QuarantineReason } from './quarantine-blob.ts'
 import { closeOpenBlob, openBlobSize, readOpenBlob } from './read-open-blob.ts'
 import type { Actor, BlobContent, BlobReader, Registry } from './registry.ts'
 
 type Wanted = readonly [repository: RepositoryName, digest: Digest]
 type Absence = 'NAME_UNKNOWN' | 'BLOB_UNKNOWN'
 
+/** Between reading its row and opening its bytes a blob may move to another store, or be replaced; not so often. */
+const looksMax = 3
+
 const extend = transaction(
   import.meta.url,
   'pull-blob/extend-lease',
   (tx, input: { readonly linkId: number; readonly blobId: number; readonly leaseUntil: number }) => extendLinkLease(tx, input),
+  'read committed',
 )
 
 /** end-2 (GET). Who gets the content closes it. Throws `NAME_UNKNOWN` or `BLOB_UNKNOWN`. */
@@ -59,10 +64,14 @@ async function lookTwice<Found extends object>(
 }
 
 async function lookForSize(registry: Registry, [repository, digest]: Wanted): Promise<{ readonly sizeBytes: number } | Absence> {
-  const blob = await findLeasedBlob(registry.metadata.reader, repository, digest)
-  if (blob === 'no-repository') return 'NAME_UNKNOWN'
-  if (blob === undefined || !(await isWhole(registry, { ...blob, digest }))) return 'BLOB_UNKNOWN'
-  return (await keepForClient(registry, blob)) ? { sizeBytes: blob.sizeBytes } : 'BLOB_UNKNOWN'
+  for (let looks = 1; ; looks++) {
+    const blob = await findLeasedBlob(registry.metadata.reader, repository, digest)
+    if (blob === 'no-repository') return 'NAME_UNKNOWN'
+    const state = blob && (await lookWhether(registry, { ...blob, digest }))
+    if (state === 'changed' && looks < looksMax) continue
+    if (blob === undefined || state !== 'whole') return 'BLOB_UNKNOWN'
+    return (await keepForClient(registry, blob)) ? { sizeBytes: blob.sizeBytes } : 'BLOB_UNKNOWN'
+  }
 }
 
 /** What a client was told to be here stays for the time of a lease. False: garbage collection was first. */
@@ -75,39 +84,70 @@ async function keepForClient(registry: Registry, blob: LeasedBlobPlace): Promise
 }
 
 async function lookForContent(registry: Registry, [repository, digest]: Wanted, direct: boolean): Promise<BlobContent | Absence> {
-  const { value: blob } = await registry.memory.places.read(`blob ${digest} ${repository}`, () =>
-    findBlob(registry.metadata.reader, repository, digest),
-  )
-  if (blob === 'no-repository') return 'NAME_UNKNOWN'
-  if (blob === undefined) return 'BLOB_UNKNOWN'
-  const bytes = blob.sizeBytes <= cachedBlobBytes ? registry.memory.contents.get(digest) : undefined
-  if (bytes !== undefined) return contentInMemory(digest, bytes)
-  return (await openContent(registry, { ...blob, digest }, direct)) ?? 'BLOB_UNKNOWN'
+  for (let looks = 1; ; looks++) {
+    const { value: blob } = await registry.memory.places.read(`blob ${digest} ${repository}`, () =>
+      findBlob(registry.metadata.reader, repository, digest),
+    )
+    if (blob === 'no-repository') return 'NAME_UNKNOWN'
+    if (blob === undefined) return 'BLOB_UNKNOWN'
+    const bytes = blob.sizeBytes <= cachedBlobBytes ? registry.memory.contents.get(digest) : undefined
+    if (bytes !== undefined) return contentInMemory(digest, bytes)
+    const content = await openContent(registry, { ...blob, digest }, direct)
+    if (typeof content === 'object') return content
+    if (content === 'damaged' || looks >= looksMax) return 'BLOB_UNKNOWN'
+  }
 }
 
 async function openContent(
   registry: Registry,
   blob: BlobPlace & { readonly digest: Digest },
   isDirect: boolean,
-): Promise<BlobContent | undefined> {
+): Promise<BlobContent | 'damaged' | 'changed'> {
   // What is kept in memory afterwards is read here once, and clients wait for one server and not two.
   const direct = isDirect || blob.sizeBytes <= cachedBlobBytes
-  const open = await registry.store.open(blob.key as BlobKey, { direct, expectedBytes: blob.sizeBytes })
+  const open = await storeOf(registry.stores, blob.store).open(blob.key as BlobKey, {
+    direct,
+    expectedBytes: blob.sizeBytes,
+    digest: blob.digest,
+  })
   const foundBytes = open && (openBlobSize(open) ?? blob.sizeBytes)
   if (open === undefined || foundBytes !== blob.sizeBytes) {
     if (open !== undefined) await closeOpenBlob(open)
-    await quarantineBlob(registry, blob, open === undefined ? 'missing' : 'wrong size')
-    return undefined
+    return await setAside(registry, blob, open === undefined ? 'missing' : 'wrong size')
   }
+  if (blob.store !== registry.store.name) registry.hooks.pulledElsewhere?.(registry, blob)
   if (open.kind === 'redirect' || blob.sizeBytes > cachedBlobBytes) return contentOf(registry, blob, open)
-  const bytes = await readSmall(open, blob.sizeBytes).catch((error: unknown) => reportUnreadable(registry, blob, error))
-  if (bytes === undefined) return undefined
-  if (digestOf(bytes, digestAlgorithm(blob.digest)) !== blob.digest) {
-    await quarantineBlob(registry, blob, 'wrong digest')
-    return undefined
-  }
+  return await keepInMemory(registry, blob, open)
+}
+
+async function keepInMemory(
+  registry: Registry,
+  blob: BlobPlace & { readonly digest: Digest },
+  open: OpenBlob,
+): Promise<BlobContent | 'damaged' | 'changed'> {
+  const bytes = await readSmall(open, blob.sizeBytes).catch((error: unknown) => reportUnreadable(registry, blob, { error, open }))
+  if (typeof bytes === 'string') return bytes
+  if (digestOf(bytes, digestAlgorithm(blob.digest)) !== blob.digest) return await setAside(registry, blob, 'wrong digest', open)
   registry.memory.contents.set(blob.digest, bytes)
   return contentInMemory(blob.digest, bytes)
+}
+
+/** False for what is no copy: the bytes are the blob's own. */
+async function forgetCopy(open: OpenBlob): Promise<boolean> {
+  if (open.kind !== 'file' || open.forget === undefined) return false
+  await open.forget()
+  return true
+}
+
+/** Quarantines the blob, unless its bytes were a copy, or its row is another by now. */
+async function setAside(
+  registry: Registry,
+  blob: BlobPlace & { readonly digest: Digest },
+  reason: QuarantineReason,
+  open?: OpenBlob,
+): Promise<'damaged' | 'changed'> {
+  if (open !== undefined && (await forgetCopy(open))) return 'changed'
+  return (await quarantineBlob(registry, blob, reason)) ? 'damaged' : 'changed'
 }
 
 async function readSmall(open: OpenBlob, sizeBytes: number): Promise<Uint8Array> {
@@ -137,11 +177,12 @@ function contentOf(registry: Registry, blob: BlobPlace & { readonly digest: Dige
     digest: blob.digest,
     sizeBytes: blob.sizeBytes,
     body: open,
-    key: blob.key,
+    // A proxy knows the files of the primary store alone, and no copies.
+    ...(blob.store === registry.store.name && open.kind === 'file' && open.forget === undefined && { key: blob.key }),
     close: () => closeOpenBlob(open),
     readFailed: async (error) => {
       const reason = faultBehind(error)
-      if (reason !== undefined) await quarantineBlob(registry, blob, reason)
+      if (reason !== undefined) await setAside(registry, blob, reason, open)
     },
   }
 }
@@ -152,7 +193,12 @@ function faultBehind(error: unknown): QuarantineReason | undefined {
   return isUnreadable(error) ? 'unreadable' : undefined
 }
 
-async function reportUnreadable(registry: Registry, blob: BlobPlace & { readonly digest: Digest }, error: unknown): Promise<undefined> {
-  if (!isUnreadable(error)) throw error
-  await quarantineBlob(registry, blob, 'unreadable')
+async function reportUnreadable(
+  registry: Registry,
+  blob: BlobPlace & { readonly digest: Digest },
+  { error, open }: { readonly error: unknown; readonly open: OpenBlob },
+): Promise<'damaged' | 'changed'> {
+  const reason = faultBehind(error)
+  if (reason === undefined || reason === 'wrong size') throw error
+  return await setAside(registry, blob, reason, open)
 }

@@ -70,9 +70,10 @@ async function purgeProject(tx: Transactor, row: TrashRecord, purge: Purge): Pro
   const project = await findProjectById(tx, row.projectId)
   if (project === undefined) return
   await note(tx, row, [], purge)
-  await deleteTrashRow(tx, row.id)
+  // While its row of the trash says what was above it.
   for (const each of [...(await projectsBelow(tx, project.name, projectsMax))].toReversed()) await removeProject(tx, each)
   await removeProject(tx, project)
+  await deleteTrashRow(tx, row.id)
 }
 
 interface PurgeOne extends Purge {

@@ -1,4 +1,5 @@
 /** Ends uploads that nobody goes on with, and removes bytes in the store that no upload's row stands for. */
+import type { BlobStore } from '#blobs/blob-store.ts'
 import { staleUploads, uploadExists } from '#metadata/uploads.ts'
 import type { Registry } from './registry.ts'
 import { dropBytes, removeSession } from './upload-session.ts'
@@ -46,24 +47,30 @@ async function purgeSessions(registry: Registry, { ageMs, dryRun, signal }: Uplo
 /** False when somebody writes to it, or did meanwhile. */
 async function endSession(
   registry: Registry,
-  { uploadId, repositoryId }: { readonly uploadId: string; readonly repositoryId: number },
+  { uploadId, repositoryId, store }: { readonly uploadId: string; readonly repositoryId: number; readonly store: string },
   unchangedSince: number,
 ): Promise<boolean> {
   using claim = registry.memory.uploads.claim(uploadId)
   if (claim === undefined) return false
   if (!(await registry.metadata.write(removeSession, { uploadId, repositoryId, unchangedSince }))) return false
   registry.memory.uploads.drop(uploadId)
-  await dropBytes(registry, uploadId)
+  await dropBytes(registry, uploadId, store)
   return true
 }
 
-async function purgeOrphans(registry: Registry, { dryRun, signal }: UploadPurge): Promise<number> {
+async function purgeOrphans(registry: Registry, purge: UploadPurge): Promise<number> {
+  let count = 0
+  for (const store of registry.stores.all.values()) count += await purgeOrphansOf(registry, store, purge)
+  return count
+}
+
+async function purgeOrphansOf(registry: Registry, store: BlobStore, { dryRun, signal }: UploadPurge): Promise<number> {
   const before = registry.context.ports.clock.now() - orphanAgeMs
   let count = 0
-  for await (const { uploadId, modifiedAt } of registry.store.listUploads()) {
+  for await (const { uploadId, modifiedAt } of store.listUploads()) {
     signal.throwIfAborted()
     if (modifiedAt > before || (await uploadExists(registry.metadata.reader, uploadId))) continue
-    if (dryRun !== true) await dropBytes(registry, uploadId)
+    if (dryRun !== true) await dropBytes(registry, uploadId, store.name)
     count++
   }
   return count

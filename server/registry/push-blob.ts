@@ -5,8 +5,11 @@
  * bytes that are durable, so the next one may come to another process, or after a crash. Bytes become a blob in publish-blob.ts.
  */
 import { findLiveBlob } from '#metadata/blobs.ts'
+import type { Transactor } from '#metadata/metadata.ts'
+import { lockUploadsOf } from '#metadata/push-locks.ts'
+import { isHasty } from '#metadata/together.ts'
 import { transaction } from '#metadata/transaction.ts'
-import { hasUploads, insertUpload, type UploadSession } from '#metadata/uploads.ts'
+import { failAboveUploads, hasUploads, insertUpload, type UploadSession } from '#metadata/uploads.ts'
 import { createDigestHash, digestAlgorithm, digestOfHash, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { quotaFactsOf } from '#oci/quota-exceeded.ts'
@@ -49,17 +52,27 @@ interface NewUpload {
   readonly uploadsPerActor: number
 }
 
-const insertSession = transaction(import.meta.url, 'push-blob/start', async (tx, input: NewUpload) => {
-  const owner = { name: input.actor.name, key: input.actor.key ?? '' }
-  if (await hasUploads(tx, owner, input.uploadsPerActor)) {
-    const message = 'too many open uploads: finish or cancel some'
-    throw new RegistryError('TOOMANYREQUESTS', { uploads: input.uploadsPerActor }, { message, retryAfterSeconds: 60 })
-  }
-  const { uploadId, algorithm, store, now } = input
-  const repositoryId = await ensureRepository(tx, input)
-  const digestOfNothing = digestOfHash(algorithm, createDigestHash(algorithm))
-  await insertUpload(tx, { uploadId, repositoryId, actor: owner.name, actorKey: owner.key, algorithm, digestOfNothing, store, now })
-})
+const insertSession = transaction(
+  import.meta.url,
+  'push-blob/start',
+  async (tx, input: NewUpload) => {
+    const owner = { name: input.actor.name, key: input.actor.key ?? '' }
+    if (!isHasty(tx)) await requireUploads(tx, owner, input.uploadsPerActor)
+    const { uploadId, algorithm, store, now } = input
+    const repositoryId = await ensureRepository(tx, input)
+    const digestOfNothing = digestOfHash(algorithm, createDigestHash(algorithm))
+    await insertUpload(tx, { uploadId, repositoryId, actor: owner.name, actorKey: owner.key, algorithm, digestOfNothing, store, now })
+    if (isHasty(tx)) await failAboveUploads(tx, owner, input.uploadsPerActor)
+  },
+  'read committed',
+)
+
+async function requireUploads(tx: Transactor, owner: { readonly name: string; readonly key: string }, limit: number): Promise<void> {
+  await lockUploadsOf(tx, owner)
+  if (!(await hasUploads(tx, owner, limit))) return
+  const message = 'too many open uploads: finish or cancel some'
+  throw new RegistryError('TOOMANYREQUESTS', { uploads: limit }, { message, retryAfterSeconds: 60 })
+}
 
 /** end-4a, end-4c: opens an upload session; the algorithm is the one that the closing digest will most likely have. */
 export async function startUpload(
@@ -135,13 +148,14 @@ export async function finishUpload(
   const upload = await resumeUpload(registry, session)
   checkRange(registry, upload, input)
   const { digest } = input
+  const { store } = session
   using room = await registry.memory.quotas.roomFor(target.repository, { digest, storedBytes: upload.session.offsetBytes })
   await requireRoom(registry, upload, { room, contentLength: input.contentLength })
   // Where the blob is not here yet, which is nearly always, its key is noted while the body still comes.
   const isHere = (await findLiveBlob(registry.metadata.reader, input.digest)) !== undefined
   const reserved = isHere
     ? undefined
-    : reserveKey(registry, target.uploadId, digest, upload.session.offsetBytes + (input.contentLength ?? 0))
+    : reserveKey(registry, { ...target, digest, sizeBytes: upload.session.offsetBytes + (input.contentLength ?? 0), store })
   try {
     const received = await receiveBody(registry, upload, { ...input, shared, room })
     if ((await digestOfUpload(registry, upload, { ...input, received })) !== input.digest) {
@@ -151,8 +165,8 @@ export async function finishUpload(
     shared.claim.stopped.throwIfAborted()
     const { repository, actor, uploadId } = target
     // Without a byte there was no writer, and nothing to give a key to.
-    if (received.offsetBytes === 0) await writeUpload(registry, uploadId, new Uint8Array(0))
-    const proven = { repository, digest: input.digest, sizeBytes: received.offsetBytes, uploadId, actor, fence: shared.claim.fence }
+    if (received.offsetBytes === 0) await writeUpload(registry, { uploadId, store }, new Uint8Array(0))
+    const proven = { repository, digest: input.digest, sizeBytes: received.offsetBytes, uploadId, actor, store, fence: shared.claim.fence }
     room?.settle()
     await publishBlob(registry, proven, reserved)
     shared.settled()
@@ -188,7 +202,7 @@ export async function pushWholeBlob(registry: Registry, repository: RepositoryNa
   room?.require(contentLength)
   const uploadId = registry.context.ports.random.uuid()
   const existing = await findLiveBlob(registry.metadata.reader, digest)
-  const reserved = existing === undefined ? reserveKey(registry, uploadId, digest, contentLength) : undefined
+  const reserved = existing === undefined ? reserveKey(registry, { uploadId, digest, sizeBytes: contentLength }) : undefined
   try {
     const bytes = await bufferSmall(input)
     if (bytes === undefined) {
@@ -199,7 +213,7 @@ export async function pushWholeBlob(registry: Registry, repository: RepositoryNa
     const upload = { repository, digest, sizeBytes: bytes.length, uploadId, actor }
     if (existing !== undefined && (await linkIfWhole(registry, upload, existing))) return
     await room?.take(bytes.length)
-    await writeUpload(registry, uploadId, bytes)
+    await writeUpload(registry, { uploadId }, bytes)
     room?.settle()
     await publishBlob(registry, upload, reserved)
   } catch (error) {

@@ -4,6 +4,7 @@
  * push or until its bytes are proved right.
  */
 import type { BlobKey } from '#blobs/blob-store.ts'
+import { storeOf } from '#blobs/stores.ts'
 import { recordEvent } from '#events/record.ts'
 import { quarantine, release, type BlobPlace } from '#metadata/blobs.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
@@ -90,10 +91,9 @@ export async function releaseBlob(
   return done
 }
 
-/** Whether the store still has all bytes of the blob; quarantines it when it has not. */
-export async function isWhole(registry: Registry, blob: DamagedBlob): Promise<boolean> {
-  const found = await registry.store.stat(blob.key as BlobKey)
-  if (found?.sizeBytes === blob.sizeBytes) return true
-  await quarantineBlob(registry, blob, found === undefined ? 'missing' : 'wrong size')
-  return false
+/** Whether the store still has all bytes of the blob, which is quarantined when it has not. `'changed'`: its row is another by now. */
+export async function lookWhether(registry: Registry, blob: DamagedBlob): Promise<'whole' | 'damaged' | 'changed'> {
+  const found = await storeOf(registry.stores, blob.store).stat(blob.key as BlobKey)
+  if (found?.sizeBytes === blob.sizeBytes) return 'whole'
+  return (await quarantineBlob(registry, blob, found === undefined ? 'missing' : 'wrong size')) ? 'damaged' : 'changed'
 }

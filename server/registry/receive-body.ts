@@ -4,6 +4,7 @@
  */
 import type { Hash } from 'node:crypto'
 import type { BlobWriter } from '#blobs/blob-store.ts'
+import { storeOf } from '#blobs/stores.ts'
 import { digestOfHash } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { quotaFactsOf } from '#oci/quota-exceeded.ts'
@@ -101,7 +102,7 @@ async function append(registry: Registry, upload: OpenUpload, input: UploadBody 
   let writer: BlobWriter | undefined
   try {
     for await (const chunk of untilCut(input)) {
-      writer ??= await registry.store.openUpload(session.uploadId, session.offsetBytes)
+      writer ??= await storeOf(registry.stores, session.store).openUpload(session.uploadId, session.offsetBytes)
       await input.room?.take(offsetBytes + chunk.length)
       await requireReserve(registry, chunk.length)
       hash?.update(chunk)

@@ -1,5 +1,6 @@
 /** Takes a blob that comes whole in one request: small ones in memory, hashed at once; others as an upload without a session. */
 import type { BlobWriter } from '#blobs/blob-store.ts'
+import { storeOf } from '#blobs/stores.ts'
 import { createDigestHash, digestAlgorithm, digestOf, digestOfHash, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { untilCut, type Cut, type UploadBody } from './receive-body.ts'
@@ -27,9 +28,15 @@ export async function bufferSmall(input: WholeBody): Promise<Uint8Array | undefi
   return bytes
 }
 
+/** An upload, and the store that has its bytes: the primary one unless said. */
+interface UploadPlace {
+  readonly uploadId: string
+  readonly store?: string | undefined
+}
+
 /** Stores proven bytes as an upload. */
-export async function writeUpload(registry: Registry, uploadId: string, bytes: Uint8Array): Promise<void> {
-  await withWriter(registry, uploadId, async (writer) => {
+export async function writeUpload(registry: Registry, place: UploadPlace, bytes: Uint8Array): Promise<void> {
+  await withWriter(registry, place, async (writer) => {
     if (bytes.length > 0) await writer.write(bytes)
     await writer.sync()
   })
@@ -40,7 +47,7 @@ export async function streamUpload(registry: Registry, uploadId: string, input: 
   const algorithm = digestAlgorithm(input.digest)
   const hash = createDigestHash(algorithm)
   let sizeBytes = 0
-  await withWriter(registry, uploadId, async (writer) => {
+  await withWriter(registry, { uploadId }, async (writer) => {
     const cut: Cut = {}
     for await (const chunk of untilCut({ ...input, cut })) {
       await input.room?.take(sizeBytes + chunk.length)
@@ -56,13 +63,17 @@ export async function streamUpload(registry: Registry, uploadId: string, input: 
   return sizeBytes
 }
 
-async function withWriter(registry: Registry, uploadId: string, use: (writer: BlobWriter) => Promise<void>): Promise<void> {
-  const writer = await registry.store.openUpload(uploadId, 0)
+async function withWriter(
+  registry: Registry,
+  { uploadId, store = registry.store.name }: UploadPlace,
+  use: (writer: BlobWriter) => Promise<void>,
+): Promise<void> {
+  const writer = await storeOf(registry.stores, store).openUpload(uploadId, 0)
   try {
     await use(writer)
   } catch (error) {
     await writer[Symbol.asyncDispose]()
-    await dropBytes(registry, uploadId)
+    await dropBytes(registry, uploadId, store)
     throw error
   }
   await writer[Symbol.asyncDispose]()

@@ -2,6 +2,7 @@
  * Supplies blobs that are missing only because they are in quarantine, and whose bytes are right again: a disk that was not mounted is back, an
  * operator restored a file. Without it one start with the wrong mount would cost every blob that was asked for meanwhile until the next scrub.
  */
+import { storeOf } from '#blobs/stores.ts'
 import { findQuarantinedBlob } from '#metadata/blobs.ts'
 import type { Digest } from '#oci/digest.ts'
 import { findFault } from './find-fault.ts'
@@ -14,13 +15,13 @@ const recheckedBytes = 1024 * 1024 * 1024
 const patienceMs = 60_000
 const rememberedMax = 10_000
 
-interface Parts extends Pick<Registry, 'metadata' | 'store'> {
+interface Parts extends Pick<Registry, 'metadata' | 'stores'> {
   readonly context: Pick<Registry['context'], 'ports' | 'log'>
 }
 
 /** The hook for {@link Registry.hooks}. It reads a blob of 1 GiB at most, and the same one once a minute at most. */
 export function recheckQuarantine(parts: Parts): MissingContent {
-  const { metadata, store, context } = parts
+  const { metadata, stores, context } = parts
   /** When each was read last, oldest first. */
   const triedAt = new Map<Digest, number>()
 
@@ -39,7 +40,7 @@ export function recheckQuarantine(parts: Parts): MissingContent {
     async findBlob(repository, digest) {
       const place = await findQuarantinedBlob(metadata.reader, repository, digest)
       if (place === undefined || place.sizeBytes > recheckedBytes || !mayTry(digest)) return false
-      const fault = await findFault(store, { ...place, digest }, { signal: new AbortController().signal })
+      const fault = await findFault(storeOf(stores, place.store), { ...place, digest }, { signal: new AbortController().signal })
       return fault === undefined && (await releaseBlob(parts, { ...place, digest }))
     },
   }

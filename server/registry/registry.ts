@@ -9,8 +9,10 @@
 import type { Readable } from 'node:stream'
 import type { FileHandle } from 'node:fs/promises'
 import type { BlobStore } from '#blobs/blob-store.ts'
+import type { Stores } from '#blobs/stores.ts'
 import type { Ports } from '#lib/ports.ts'
 import type { Logger } from '#lib/logger.ts'
+import type { BlobPlace } from '#metadata/blobs.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { ManifestParser } from '#oci/manifest-parser.ts'
@@ -65,6 +67,9 @@ export interface MissingContent {
   findBlob(repository: RepositoryName, digest: Digest, actor: Actor): Promise<boolean>
 }
 
+/** Told of each blob that is pulled from another store than the primary one; nobody waits for what it does. */
+export type PulledElsewhere = (registry: Registry, blob: BlobPlace & { readonly digest: Digest }) => void
+
 /** A blob ready to be sent. Who gets it closes it with {@link BlobContent.close}. */
 export interface BlobContent {
   readonly digest: Digest
@@ -102,9 +107,16 @@ export interface RegistryOptions {
 /** What every verb takes first: where things are kept, what was decided, who has a say, and what this process remembers. */
 export interface Registry {
   readonly metadata: Metadata
+  /** The primary one: pushes go there. */
   readonly store: BlobStore
+  /** Where the bytes of rows are. */
+  readonly stores: Stores
   readonly options: RegistryOptions
-  readonly hooks: { readonly admission: readonly AdmissionCheck[]; readonly missingContent: readonly MissingContent[] }
+  readonly hooks: {
+    readonly admission: readonly AdmissionCheck[]
+    readonly missingContent: readonly MissingContent[]
+    readonly pulledElsewhere?: PulledElsewhere | undefined
+  }
   /** What this process remembers: immutable bytes by digest, the uploads it is receiving, free space, limits of projects. Losing it loses nothing. */
   readonly memory: {
     readonly contents: ContentCache

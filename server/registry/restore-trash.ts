@@ -11,7 +11,7 @@ import type { Transactor } from '#metadata/metadata.ts'
 import { deleteRedirect, resolveRepositoryPlace } from '#metadata/name-redirects.ts'
 import { findProjectById, type ProjectRow } from '#metadata/projects.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
-import { deleteTrashRow, findTrash, moveTrash, tagsInTrash, type ListedTrash, type TrashRecord } from '#metadata/trash.ts'
+import { deleteTrashRow, findTrash, moveTrash, tagsInTrash, type TrashRecord } from '#metadata/trash.ts'
 import { tagTarget } from '#metadata/tags.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { needersOfTrashed } from '#metadata/trashed-manifests.ts'
@@ -19,7 +19,10 @@ import { repositoryEntered } from '#metadata/usage.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ownerOf } from '#projects/find-project.ts'
+import { requireFormerProject } from '#projects/former-place.ts'
+import { endedDetail, type Taking } from '#projects/name-claim.ts'
 import { restoreProject } from '#projects/restore-project.ts'
+import { withTagCounts, type ListedTrash } from './list-trash.ts'
 import { placeForRepository } from './move-repository.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
@@ -45,11 +48,12 @@ function nothingBack({ kind, project, repository, digest }: TrashRecord): Restor
     takenTags: [],
     missing: [],
     lostLabels: [],
+    endedNames: [],
   }
 }
 
 async function note(tx: Transactor, row: TrashRecord, restored: RestoredTrash, { who, now: at }: RestoreRequest): Promise<void> {
-  const { kind, repository, project, digest, manifests, tags, takenTags, missing, lostLabels } = restored
+  const { kind, repository, project, digest, manifests, tags, takenTags, missing, lostLabels, endedNames } = restored
   const isOfManifests = kind === 'tag' || kind === 'manifest'
   const target = trashTarget({ ...row, project, repository: repository ?? '' }, tags[0])
   const detail = {
@@ -58,6 +62,7 @@ async function note(tx: Transactor, row: TrashRecord, restored: RestoredTrash, {
     ...(isOfManifests && { manifests, tags: tags.slice(0, 20), takenTags: takenTags.slice(0, 20) }),
     ...(missing.length > 0 && { missing: missing.slice(0, 20) }),
     ...(lostLabels.length > 0 && { lostLabels: lostLabels.slice(0, 20) }),
+    ...endedDetail(endedNames),
     from: row.repository || row.project,
   }
   await recordEvent(tx, { action: 'trash.restored', target, project, ...(repository !== undefined && { repository }), detail, at, ...who })
@@ -97,26 +102,32 @@ interface RepositoryPlace {
   readonly projectId: number
 }
 
+interface RepositoryRestore extends RestoreRequest, RepositoryPlace {
+  /** Somebody said the name. */
+  readonly isSaid: boolean
+}
+
 const restoreRepository = accessTransaction(
   import.meta.url,
   'restore-trash/repository',
-  async (tx, request: RestoreRequest & RepositoryPlace): Promise<RestoredTrash> => {
+  async (tx, request: RepositoryRestore): Promise<RestoredTrash> => {
     const { to, projectId, now } = request
     const row = await trashOf(tx, request.trashId, 'repository')
     const repositoryId = row.repositoryId ?? 0
     const owner = await ownerOf(tx, to)
+    if (!request.isSaid) await requireFormerProject(tx, row, { to, projectId: owner.id })
     // A project was made, renamed or deleted since the caller's right was judged.
     if (owner.id !== projectId || (await resolveRepositoryPlace(tx, to)) !== to || (await repositoryIdIn(tx, to)) !== undefined)
       throw cannotRestore('there is a repository of this name by now: restore it under another one')
     if (!request.isForced) await requireNoPublication(tx, { from: row.projectId, to: owner })
-    await deleteRedirect(tx, 'repository', to)
+    const endedNames = (await deleteRedirect(tx, 'repository', to)) ? [to] : []
     await unhideRepository(tx, repositoryId, { name: to, projectId, at: now })
     await deleteTrashRow(tx, row.id)
     await moveTrash(tx, repositoryId, projectId)
     const lostLabels = projectId === row.projectId ? [] : await deleteForeignLabels(tx, { repositoryId })
     await repositoryEntered(tx, repositoryId)
     await outdateRetention(tx, to)
-    const restored = { ...nothingBack(row), project: owner.name, repository: to, lostLabels }
+    const restored = { ...nothingBack(row), project: owner.name, repository: to, lostLabels, endedNames }
     await note(tx, row, restored, request)
     return restored
   },
@@ -131,13 +142,18 @@ async function requireNoPublication(tx: Transactor, { from, to }: { readonly fro
   )
 }
 
-/** Where a repository of the trash would come back: under its own name or another, where that lies now. */
+/**
+ * Where a repository of the trash would come back: under its own name or another, where that lies now. Throws CONFLICT where none is said and its own lies in
+ * another project by now, or leads elsewhere: nobody said that it is to go there.
+ */
 export async function placeOfRestore(
   registry: Pick<Registry, 'metadata'>,
   row: TrashRecord,
   name: RepositoryName | undefined,
 ): ReturnType<typeof placeForRepository> {
-  return await placeForRepository(registry, name ?? (row.repository as RepositoryName))
+  const place = await placeForRepository(registry, name ?? (row.repository as RepositoryName))
+  if (name === undefined) await requireFormerProject(registry.metadata.reader, row, { to: place.repository, projectId: place.project.id })
+  return place
 }
 
 /** The row of that number; undefined for none. */
@@ -158,7 +174,9 @@ export async function describeTrash({ metadata: { reader } }: Pick<Registry, 'me
   const tags = await tagsInTrash(reader, row.id)
   const isNeedable = kind === 'manifest' && repositoryId !== undefined && digest !== undefined
   const neededBy = isNeedable ? await needersOfTrashed(reader, { repositoryId, digest }) : []
-  return { ...row, tags: tags.slice(0, shownTags), hasMoreTags: tags.length > shownTags, neededBy }
+  const [counted] = await withTagCounts(reader, [{ ...row, tags: tags.slice(0, shownTags), hasMoreTags: tags.length > shownTags }])
+  if (counted === undefined) throw new Error('a row was counted away')
+  return { ...counted, neededBy }
 }
 
 /** What comes back, and for repositories and projects where. */
@@ -166,10 +184,12 @@ export interface TrashRestore {
   readonly row: TrashRecord
   /** Of {@link placeOfRestore}; for a repository alone. */
   readonly place?: RepositoryPlace | undefined
-  /** For a project alone; its own unless said. */
+  /** That was said, for a repository or a project. Undefined: its own, and only where that is in the same hands as before. */
   readonly name?: string | undefined
   /** Ids of the projects above a project's name, in whose hands it may come. */
   readonly mayEnter?: readonly number[] | undefined
+  /** What may be taken with another name than a project's own. */
+  readonly mayTake?: readonly Taking[] | undefined
   /** Of {@link RestoreRequest}; no unless said. */
   readonly isForced?: boolean | undefined
 }
@@ -177,7 +197,7 @@ export interface TrashRestore {
 /** Throws RESOURCE_UNKNOWN for what is not in the trash any more, CONFLICT for what something stands in the way of, DENIED for a quota. */
 export async function restoreTrash(
   registry: Registry,
-  { row, place, name, mayEnter, isForced = false }: TrashRestore,
+  { row, place, name, mayEnter, mayTake, isForced = false }: TrashRestore,
   who: Who,
 ): Promise<RestoredTrash> {
   requireWritable(registry)
@@ -191,10 +211,11 @@ export async function restoreTrash(
       return await metadata.write(restoreManifest, request)
     case 'repository':
       if (place === undefined) throw new Error('a repository is restored without a place')
-      return await metadata.write(restoreRepository, { ...request, to: place.to, projectId: place.projectId })
+      return await metadata.write(restoreRepository, { ...request, to: place.to, projectId: place.projectId, isSaid: name !== undefined })
     case 'project': {
-      const { project, lostLabels } = await restoreProject({ metadata, ports: context.ports }, { trashId: row.id, name, mayEnter }, who)
-      return { ...nothingBack(row), project: project.name, lostLabels }
+      const parts = { metadata, ports: context.ports }
+      const { project, ...rest } = await restoreProject(parts, { trashId: row.id, name, mayEnter, mayTake }, who)
+      return { ...nothingBack(row), project: project.name, ...rest }
     }
   }
 }

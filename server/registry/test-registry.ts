@@ -8,7 +8,6 @@ import type { BlobStore } from '#blobs/blob-store.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
-import type { Metadata } from '#metadata/metadata.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
 import { digestOf, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import { ociEmpty, ociIndex, ociManifest } from '#oci/media-types.ts'
@@ -49,7 +48,7 @@ export interface TestRegistry extends AsyncDisposable {
   readonly clock: TestClock
   readonly directory: string
   /** For test/invariants.ts. */
-  readonly parts: { readonly metadata: Metadata; readonly store: BlobStore; readonly rootDirectory?: string }
+  readonly parts: Pick<Registry, 'metadata' | 'store' | 'stores'> & { readonly rootDirectory?: string }
   /** Forgets everything that this process knows and opens the same directory again, as after a crash. */
   restart(): Promise<TestRegistry>
 }
@@ -60,6 +59,8 @@ export interface TestRegistryOptions {
   /** `disk`: SQLite in a file with its writer thread, and the filesystem store. `files`: the store alone. `memory` (default): neither. */
   readonly on?: 'disk' | 'files' | 'memory'
   readonly wrapStore?: (store: BlobStore) => BlobStore
+  /** Stores beside the primary one; whoever made them ends them. */
+  readonly others?: readonly BlobStore[]
 }
 
 const defaults: RegistryOptions = {
@@ -92,6 +93,7 @@ async function openIn(directory: string, options: TestRegistryOptions, clock: Te
   const registry = openRegistry({
     metadata,
     store,
+    stores: { primary: store, all: new Map([store, ...(options.others ?? [])].map((each) => [each.name, each])) },
     options: { ...defaults, ...options.options },
     hooks,
     ports,
@@ -107,7 +109,7 @@ async function openIn(directory: string, options: TestRegistryOptions, clock: Te
     registry,
     clock,
     directory,
-    parts: { metadata, store: bare, ...(hasFiles && { rootDirectory }) },
+    parts: { metadata, store: bare, stores: registry.stores, ...(hasFiles && { rootDirectory }) },
     async restart() {
       await close()
       return openIn(directory, options, clock)

@@ -88,3 +88,12 @@ export const addLabelRow = transaction(import.meta.url, 'test-registry/add-label
   const row = { project_id: null, name, color: '#000000', description: '', version: 1, created_at: 0, updated_at: 0 }
   return (await tx.insertInto('labels').values(row).returning('id').executeTakeFirstOrThrow()).id
 })
+
+/** The blob is in another store, as a node with another configuration says. */
+export const rewriteStore = transaction(
+  import.meta.url,
+  'test-registry/rewrite-store',
+  async (tx, { blobId, store }: { readonly blobId: number; readonly store: string }) => {
+    await tx.updateTable('blobs').set({ store }).where('id', '=', blobId).execute()
+  },
+)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { systemScope, usageIn, type Usage } from '#metadata/usage-counters.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
+import type { Taking } from '#projects/name-claim.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { listTags } from './list-tags.ts'
 import { listTrash, type ListedTrash } from './list-trash.ts'
@@ -34,12 +35,12 @@ export async function restore(registry: Registry, kind: string, as?: string): Pr
   return await restoreId(registry, item.id, as)
 }
 
-export async function restoreId(registry: Registry, id: number, as?: string): Promise<RestoredTrash> {
+export async function restoreId(registry: Registry, id: number, as?: string, mayTake?: readonly Taking[]): Promise<RestoredTrash> {
   const row = await readTrash(registry, id)
   assert.ok(row)
   const found = row.kind === 'repository' ? await placeOfRestore(registry, row, as === undefined ? undefined : name(as)) : undefined
   const place = found && { to: found.repository, projectId: found.project.id }
-  return await restoreTrash(registry, { row, place, name: as }, who)
+  return await restoreTrash(registry, { row, place, name: as, mayTake }, who)
 }
 
 /** Deletes the latest of that kind for good. */

@@ -108,7 +108,7 @@ suite('a repository of the trash under another name', () => {
     const row = await readTrash(registry, (await trashOf(registry))[0]?.id ?? 0)
     assert.ok(row)
     const { repository, project } = await placeOfRestore(registry, row, name(to))
-    return await restoreTrash(registry, { row, place: { to: repository, projectId: project.id }, isForced }, who)
+    return await restoreTrash(registry, { row, name: to, place: { to: repository, projectId: project.id }, isForced }, who)
   }
 
   test('does not go from a private project into a public one unless it is forced, and anywhere else it does', async () => {

@@ -22,6 +22,8 @@ export interface RestoredTrash {
   readonly missing: readonly Digest[]
   /** Names of labels that do not reach to where it is now. */
   readonly lostLabels: readonly string[]
+  /** Former names that led elsewhere from where it is now, and end. */
+  readonly endedNames: readonly string[]
 }
 
 /** By whom, and when: what every restore takes. `reviewAfter`: when garbage collection may look at what comes back without a tag. */

@@ -19,14 +19,18 @@ const beatMs = 10_000
 const patienceMs = 3_000
 const retryMs = 100
 
-const take = transaction(import.meta.url, 'upload-holds/take', (tx, taking: HoldTaking) => takeHold(tx, taking))
+const take = transaction(import.meta.url, 'upload-holds/take', (tx, taking: HoldTaking) => takeHold(tx, taking), 'read committed')
 const extend = transaction(
   import.meta.url,
   'upload-holds/extend',
   (tx, input: { readonly holder: string; readonly uploadIds: readonly string[]; readonly until: number }) => extendHolds(tx, input),
+  'read committed',
 )
-const release = transaction(import.meta.url, 'upload-holds/release', (tx, input: { readonly uploadId: string; readonly fence: number }) =>
-  releaseHold(tx, input),
+const release = transaction(
+  import.meta.url,
+  'upload-holds/release',
+  (tx, input: { readonly uploadId: string; readonly fence: number }) => releaseHold(tx, input),
+  'read committed',
 )
 
 interface HoldParts {

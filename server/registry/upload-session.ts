@@ -5,6 +5,7 @@
  * and their digest is unknown until somebody reads them again. It may hold less when the store lost them: then the offset moves back.
  */
 import type { Hash } from 'node:crypto'
+import { storeOf } from '#blobs/stores.ts'
 import { requireUploadsWithinQuota } from '#metadata/quota-check.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { advanceUpload, deleteUpload, findUpload, type UploadAdvance, type UploadSession } from '#metadata/uploads.ts'
@@ -36,12 +37,17 @@ interface Move extends UploadAdvance {
   readonly limitedIn?: number
 }
 
-const advance = transaction(import.meta.url, 'upload-session/advance', async (tx, input: Move) => {
-  const { limitedIn, ...move } = input
-  if (!(await advanceUpload(tx, move))) return false
-  if (limitedIn !== undefined) await requireUploadsWithinQuota(tx, { repositoryId: limitedIn, sizeBytes: move.toBytes })
-  return true
-})
+const advance = transaction(
+  import.meta.url,
+  'upload-session/advance',
+  async (tx, input: Move) => {
+    const { limitedIn, ...move } = input
+    if (!(await advanceUpload(tx, move))) return false
+    if (limitedIn !== undefined) await requireUploadsWithinQuota(tx, { repositoryId: limitedIn, sizeBytes: move.toBytes })
+    return true
+  },
+  'read committed',
+)
 
 interface Removal {
   readonly uploadId: string
@@ -115,7 +121,7 @@ function shareClaim({ memory }: Registry, uploadId: string, claim: UploadClaim):
 export async function resumeUpload(registry: Registry, session: UploadSession): Promise<OpenUpload> {
   const hash = registry.memory.uploads.take(session.uploadId, session.offsetBytes)
   if (hash !== undefined) return { session, hash, digestSoFar: session.digestSoFar }
-  const durableBytes = (await registry.store.statUpload(session.uploadId))?.sizeBytes ?? 0
+  const durableBytes = (await storeOf(registry.stores, session.store).statUpload(session.uploadId))?.sizeBytes ?? 0
   const settled = durableBytes === session.offsetBytes ? session : await settle(registry, session, durableBytes)
   return { session: settled, hash: durableBytes === 0 ? createDigestHash(session.algorithm) : undefined, digestSoFar: settled.digestSoFar }
 }
@@ -138,16 +144,19 @@ export async function moveOffset(registry: Registry, input: Move): Promise<void>
 }
 
 /** Ends the upload: bytes first, for on a full disk their room is what lets the row go. A row without bytes is an upload at its beginning. */
-export async function discardUpload(registry: Registry, session: Pick<UploadSession, 'uploadId' | 'repositoryId'>): Promise<void> {
+export async function discardUpload(
+  registry: Registry,
+  session: Pick<UploadSession, 'uploadId' | 'repositoryId' | 'store'>,
+): Promise<void> {
   registry.memory.uploads.drop(session.uploadId)
-  await dropBytes(registry, session.uploadId)
+  await dropBytes(registry, session.uploadId, session.store)
   await registry.metadata.write(removeSession, { uploadId: session.uploadId, repositoryId: session.repositoryId })
 }
 
 /** Removes an upload's bytes; what fails is left to the janitor. */
-export async function dropBytes(registry: Registry, uploadId: string): Promise<void> {
+export async function dropBytes(registry: Registry, uploadId: string, store: string = registry.store.name): Promise<void> {
   try {
-    await registry.store.abortUpload(uploadId)
+    await storeOf(registry.stores, store).abortUpload(uploadId)
   } catch (error) {
     registry.context.log.warn({ err: error, uploadId }, 'upload could not be removed from the store')
   }
@@ -162,7 +171,7 @@ export async function rehash(
   const hash = createDigestHash(input.algorithm)
   if (input.sizeBytes === 0) return hash
   let seen = 0
-  for await (const chunk of registry.store.readUpload(session.uploadId, input.signal)) {
+  for await (const chunk of storeOf(registry.stores, session.store).readUpload(session.uploadId, input.signal)) {
     hash.update(chunk)
     seen += chunk.length
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemScope, usageIn, type Usage } from '#metadata/usage-counters.ts'
 import { nextRecount, recountStep } from '#metadata/usage-recounts.ts'
-import { verifyUsage, verifyUsageNow } from '#metadata/usage-verify.ts'
+import { lookAtUsage, verifyUsage, verifyUsageNow } from '#metadata/usage-verify.ts'
 import { digestOf } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { createProject } from '#projects/create-project.ts'
@@ -40,8 +40,10 @@ const everything = { kind: 'everything' } as const
 
 const partsOf = ({ metadata, context }: Registry) => ({ metadata, ports: context.ports })
 
-async function make(registry: Registry, name: string, mayTakeFrom?: number, mayEnclose: readonly number[] = []): Promise<number> {
-  return (await createProject(partsOf(registry), { name, mayTakeFrom, mayEnclose }, who)).id
+async function make(registry: Registry, name: string, takenFrom?: number, mayEnclose: readonly number[] = []): Promise<number> {
+  const permissions = takenFrom === undefined ? [] : (['project:update', 'project:delete'] as const)
+  const mayTake = permissions.map((permission) => ({ projectId: takenFrom ?? 0, permission }))
+  return (await createProject(partsOf(registry), { name, mayTake, mayEnclose }, who)).id
 }
 
 async function move(registry: Registry, from: RepositoryName, to: RepositoryName): Promise<void> {
@@ -237,6 +239,7 @@ test('verification finds numbers and rows that are wrong, and sets them right', 
   const { registry } = at
   await putImage(registry, repositoryA, 'i', 'v1')
   await registry.metadata.write(damageUsage, undefined)
+  assert.ok((await registry.metadata.write(lookAtUsage, undefined)).faults.length > 0)
   const found = await registry.metadata.write(verifyUsageNow, { repair: true })
   assert.deepEqual([...new Set(found.faults.map(({ counter }) => counter))].toSorted(), ['bytes', 'links', 'projectBlobs', 'tags'])
   await assertExact(registry)

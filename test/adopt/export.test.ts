@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Problem } from '#features/registry2-report.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
+import { onlyStore } from '#blobs/stores.ts'
 import { exportRegistry2, type ExportOptions } from '#features/export-registry2.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -40,9 +41,9 @@ async function pushSome(rooms: ServedRooms): Promise<Pushed> {
 
 async function exportTo(rooms: ServedRooms, directory: string, options: Partial<ExportOptions> = {}) {
   const found: Problem[] = []
-  const { metadata, store } = rooms.registry
+  const { metadata, stores } = rooms.registry
   const report = await exportRegistry2(
-    { metadata, store, rootDirectory: join(rooms.directory, 'data'), context: { ports: systemPorts, log: silent } },
+    { metadata, stores, rootDirectory: join(rooms.directory, 'data'), context: { ports: systemPorts, log: silent } },
     { directory, onProblems: (problems) => found.push(...problems), ...options },
   )
   return { ...report, found }
@@ -95,9 +96,9 @@ test('what is exported can be adopted again, with the same content', async () =>
 test('a store without files is copied, each blob proved by its digest', async () => {
   await using rooms = await serveRooms({}, { memory: true })
   const { layer } = await pushSome(rooms)
-  const { metadata, store } = rooms.registry
+  const { metadata, stores } = rooms.registry
   const directory = new Registry2Directory(join(rooms.directory, 'export'))
-  const parts = { metadata, store, rootDirectory: undefined, context: { ports: systemPorts, log: silent } }
+  const parts = { metadata, stores, rootDirectory: undefined, context: { ports: systemPorts, log: silent } }
   const { tally } = await exportRegistry2(parts, { directory: directory.root })
   assert.deepEqual([tally.blobsCopied, tally.blobsLinked], [2, 0])
   assert.equal(await readFile(directory.blobPath(layer), 'utf8'), 'a layer')
@@ -164,7 +165,7 @@ test('exporting into the adopted directory itself leaves its files as they are',
   await place.adopt()
   const before = await snapshot(directory.path())
   await using store = createFilesystemStore({ rootDirectory: root, files: systemPorts.files })
-  const parts = { metadata, store, rootDirectory: root, context: { ports: systemPorts, log: silent } }
+  const parts = { metadata, stores: onlyStore(store), rootDirectory: root, context: { ports: systemPorts, log: silent } }
   await assert.rejects(exportRegistry2(parts, { directory: root }), /--force/)
   const { tally } = await exportRegistry2(parts, { directory: root, force: true })
   assert.deepEqual([tally.blobsKept, tally.blobsLinked, tally.tags], [2, 0, 1])

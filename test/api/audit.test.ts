@@ -5,7 +5,8 @@ import { changeEvent } from '#events/test-tampering.ts'
 import { newestEventId } from '#metadata/events.ts'
 import { pushImage } from '../support/registry-client.ts'
 import { basicAuthorization } from '../support/http-client.ts'
-import { openPeople, type ApiReply, type People, type Person } from './people.ts'
+import { Browser } from './browser.ts'
+import { openPeople, password, type ApiReply, type People, type Person } from './people.ts'
 
 const actions = (reply: ApiReply) => reply.body.items?.map(({ action }) => action)
 
@@ -64,6 +65,36 @@ suite('audit over the API', () => {
       { action: 'login.failed', target: 'user:alice', actor: null, count: 3, reason: 'UNAUTHORIZED' },
       { action: 'access.refused', target: 'api:DELETE /users/1', actor: 'alice', count: 1, reason: 'DENIED' },
     ])
+  })
+
+  test('a wrong password that is typed in a browser is recorded: to sign in, and to prove again who sits there', async () => {
+    const carol = await people.add('carol')
+    const browser = new Browser(people.rooms.url)
+    const failures = async (target: string) =>
+      (await root.call('GET', `/audit?action=login.failed&target=${target}`)).body.items?.map(({ count, reason, address }) => ({
+        count,
+        reason,
+        address,
+      }))
+    const wrong = await browser.call('POST', '/session', { name: carol.name, password: 'not it' })
+    assert.equal(wrong.status, 401)
+    assert.deepEqual(await failures('user:carol'), [{ count: 1, reason: 'UNAUTHORIZED', address: '127.0.0.1' }])
+    const nobody = await browser.call('POST', '/session', { name: 'nobody-here', password: 'not it' })
+    assert.equal(nobody.status, 401)
+    assert.equal((await failures('user:nobody-here'))?.length, 1)
+    assert.equal((await browser.call('POST', '/session', { name: carol.name, password })).status, 200)
+    const again = await browser.call('POST', '/session/elevation', { kind: 'password', password: 'not it either' })
+    assert.ok([401, 429].includes(again.status), String(again.status))
+    assert.equal(
+      (await failures('user:carol'))?.reduce((sum, { count }) => sum + Number(count), 0),
+      2,
+    )
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' }
+    await browser.visit(new URL('/sign-in/elevation', people.rooms.url).href, { method: 'POST', headers, body: 'password=nor+this' })
+    assert.equal(
+      (await failures('user:carol'))?.reduce((sum, { count }) => sum + Number(count), 0),
+      3,
+    )
   })
 
   test('a password that only reads leaves one login, from its address, and none while it is remembered', async () => {

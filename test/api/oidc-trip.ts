@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createProvider } from '#access/providers.ts'
+import { startOidcProvider, type OidcServer } from '../support/oidc-provider.ts'
 import type { Browser, BrowserReply } from './browser.ts'
 import type { People } from './people.ts'
 
@@ -9,6 +10,22 @@ export const sections = { outgoing: { allowedNetworks: ['loopback'] } }
 
 export async function addProvider(people: People, name: string, settings: object): Promise<void> {
   await createProvider(people.rooms.accounts, { name, kind: 'oidc', title: name, isEnabled: true, settings }, { who })
+}
+
+/** Adds one more, at an issuer of its own where the people of the first are: of one issuer there is one provider. Closed with the stack. */
+export async function addSibling(people: People, { name, first, stack }: Sibling, settings: object): Promise<void> {
+  const { rooms } = people
+  const redirects = [`${rooms.url}api/v1/session/oidc/${name}/callback`]
+  const { issuer, clientId, clientSecret } = stack.use(
+    await startOidcProvider(redirects, { postLogout: [rooms.url], people: first.people }),
+  )
+  await addProvider(people, name, { ...settings, issuer, clientId, clientSecret })
+}
+
+interface Sibling {
+  readonly name: string
+  readonly first: OidcServer
+  readonly stack: AsyncDisposableStack
 }
 
 /** Follows a start to the provider, types the name into its forms, and stops before the way back is taken; the URL of the callback. */

@@ -3,24 +3,25 @@ import { after, before, suite, test } from 'node:test'
 import { updateProvider } from '#access/providers.ts'
 import { startOidcProvider, type OidcServer } from '../support/oidc-provider.ts'
 import { Browser } from './browser.ts'
-import { addProvider, begin, nameOf, sections, seen, signInAt, visitProvider, who } from './oidc-trip.ts'
+import { addProvider, addSibling, begin, nameOf, sections, seen, signInAt, visitProvider, who } from './oidc-trip.ts'
 import { openPeople, password, type People } from './people.ts'
 
 suite('signing in at an OpenID Connect provider', () => {
   let people: People
   let provider: OidcServer
+  const siblings = new AsyncDisposableStack()
   before(async () => {
     people = await openPeople(sections)
-    const redirects = ['corp', 'ask', 'closed', 'guarded'].map((name) => `${people.rooms.url}api/v1/session/oidc/${name}/callback`)
-    provider = await startOidcProvider(redirects, { postLogout: [people.rooms.url] })
+    provider = await startOidcProvider([`${people.rooms.url}api/v1/session/oidc/corp/callback`], { postLogout: [people.rooms.url] })
     const { issuer, clientId, clientSecret } = provider
     const common = { issuer, clientId, clientSecret, groupsClaim: 'realm_access.roles' }
     await addProvider(people, 'corp', { ...common, adminGroups: ['registry-admins'], groupPatterns: ['team-*'] })
-    await addProvider(people, 'ask', { ...common, onNewName: 'ask' })
-    await addProvider(people, 'closed', { ...common, onNewName: 'refuse' })
-    await addProvider(people, 'guarded', { ...common, requiredGroups: ['staff'] })
+    await addSibling(people, { name: 'ask', first: provider, stack: siblings }, { ...common, onNewName: 'ask' })
+    await addSibling(people, { name: 'closed', first: provider, stack: siblings }, { ...common, onNewName: 'refuse' })
+    await addSibling(people, { name: 'guarded', first: provider, stack: siblings }, { ...common, requiredGroups: ['staff'] })
   })
   after(async () => {
+    await siblings.disposeAsync()
     await provider?.[Symbol.asyncDispose]()
     await people?.[Symbol.asyncDispose]()
   })

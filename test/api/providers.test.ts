@@ -46,7 +46,7 @@ suite('identity providers over the API', () => {
     assert.equal(await warningsOf('here', 'ldap://127.0.0.1:389'), undefined)
   })
 
-  test('a second provider of workload tokens of one issuer is refused, made or changed to', async () => {
+  test('a second provider of workload tokens, or of people, of one issuer is refused, made or changed to', async () => {
     await using place = await openPeople(loopback)
     const { root } = place
     const settings = { issuer: 'https://ci.example', jwksUrl: 'https://ci.example/jwks' }
@@ -62,6 +62,12 @@ suite('identity providers over the API', () => {
     assert.equal(second.body['title'], 'what is there stands in the way of this')
     assert.match(String(second.body['detail']), /provider ci is for this issuer already/)
     assert.equal((await create('people', settings.issuer, 'oidc')).status, 201, 'one for people may share it')
+    const twice = await create('people2', settings.issuer, 'oidc')
+    assert.deepEqual([twice.status, twice.body['code']], [409, 'CONFLICT'])
+    assert.match(String(twice.body['detail']), /provider people is for this issuer already.*accounts are linked by issuer and subject/)
+    assert.equal((await create('people3', 'https://people.example', 'oidc')).status, 201)
+    assert.equal((await root.call('PATCH', '/providers/people3', { settings: { issuer: settings.issuer } })).status, 409)
+    assert.equal((await root.call('PATCH', '/providers/people', { settings: { onNewName: 'ask' } })).status, 200)
     assert.equal((await create('ci3', 'https://other.example')).status, 201)
     assert.equal((await root.call('PATCH', '/providers/ci3', { settings: { issuer: settings.issuer } })).status, 409)
     assert.equal((await root.call('PATCH', '/providers/ci', { settings: { clockToleranceSeconds: 10 } })).status, 200)

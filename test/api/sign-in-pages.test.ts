@@ -5,7 +5,7 @@ import { TOTP } from 'otpauth'
 import { sendRequest } from '../support/http-client.ts'
 import { startOidcProvider, type OidcServer } from '../support/oidc-provider.ts'
 import { Browser, type BrowserReply } from './browser.ts'
-import { addProvider, begin, form, nameOf, sections, seen, signInAt, visitProvider } from './oidc-trip.ts'
+import { addProvider, addSibling, begin, form, nameOf, sections, seen, signInAt, visitProvider } from './oidc-trip.ts'
 import { openPeople, type People } from './people.ts'
 
 const text = (reply: BrowserReply) => String(reply.body['text'])
@@ -13,16 +13,17 @@ const text = (reply: BrowserReply) => String(reply.body['text'])
 suite('pages for signing in', () => {
   let people: People
   let provider: OidcServer
+  const siblings = new AsyncDisposableStack()
   before(async () => {
     people = await openPeople(sections)
-    const redirects = ['corp', 'ask', 'closed'].map((name) => `${people.rooms.url}api/v1/session/oidc/${name}/callback`)
-    provider = await startOidcProvider(redirects, { postLogout: [people.rooms.url] })
+    provider = await startOidcProvider([`${people.rooms.url}api/v1/session/oidc/corp/callback`], { postLogout: [people.rooms.url] })
     const { issuer, clientId, clientSecret } = provider
     await addProvider(people, 'corp', { issuer, clientId, clientSecret })
-    await addProvider(people, 'ask', { issuer, clientId, clientSecret, onNewName: 'ask' })
-    await addProvider(people, 'closed', { issuer, clientId, clientSecret, onNewName: 'refuse' })
+    await addSibling(people, { name: 'ask', first: provider, stack: siblings }, { onNewName: 'ask' })
+    await addSibling(people, { name: 'closed', first: provider, stack: siblings }, { onNewName: 'refuse' })
   })
   after(async () => {
+    await siblings.disposeAsync()
     await provider?.[Symbol.asyncDispose]()
     await people?.[Symbol.asyncDispose]()
   })

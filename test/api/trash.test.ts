@@ -68,6 +68,7 @@ suite('the trash over the API', () => {
       takenTags: [],
       missing: [],
       lostLabels: [],
+      endedNames: [],
     })
     for (const reference of ['v1', digest]) assert.equal(await statusOf(`one/app/manifests/${reference}`), 200)
     assert.equal((await restore(root, item)).status, 404)

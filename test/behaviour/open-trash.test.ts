@@ -17,6 +17,14 @@ test('what is in the trash of a registry without accounts is reached on its data
   const collected = await runBerth('garbage-collect', berth.configFile)
   assert.ok(collected.stdout.includes(`berth trash list ${berth.configFile} shows them`), collected.stdout)
 
+  const status = await runBerth('garbage-collect', 'status', berth.configFile)
+  assert.match(status.stdout, /In the trash: +3 deletions of up to/u)
+  const known = JSON.parse((await runBerth('garbage-collect', 'status', '--json', berth.configFile)).stdout) as { trash: { items: number } }
+  assert.equal(known.trash.items, 3)
+  const both = await tryBerth('garbage-collect', 'status', '--server', berth.url, berth.configFile)
+  assert.equal(both.status, 1)
+  assert.match(both.output, /are about data; .* about a server/u)
+
   const list = async (...flags: string[]) =>
     (await runBerth('trash', 'list', berth.configFile, ...flags)).stdout.trim().split('\n').slice(1)
   const lines = await list()
@@ -27,7 +35,7 @@ test('what is in the trash of a registry without accounts is reached on its data
   assert.equal((await client.send('/v2/open/app/manifests/a')).status, 200)
   assert.match((await runBerth('trash', 'restore', b, a, '--data', berth.configFile)).stdout, /restored 1 item; 1 were gone/u)
   assert.equal((await client.send('/v2/open/app/manifests/b')).status, 200)
-  assert.equal((await tryBerth('trash', 'delete', c, '--data', berth.configFile)).status, 1, 'nobody confirms')
+  assert.equal((await tryBerth('trash', 'delete', c, '--data', berth.configFile)).status, 2, 'nobody confirms')
   await runBerth('trash', 'delete', c, '--yes', '--data', berth.configFile)
   assert.equal((await list()).length, 0)
 

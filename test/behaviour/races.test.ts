@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { digestOfBytes, mediaTypes, pushImage, registryClient } from '../support/registry-client.ts'
 import { runBerth } from '../support/run-berth.ts'
 import { startBerth, type RunningBerth } from '../support/start-berth.ts'
@@ -89,6 +90,51 @@ test('a layer that another process collected is missing at once: its manifest is
   await client.pushBlob('race/gone', bytes, mediaTypes.layer)
   assert.equal((await client.send('/v2/race/gone/manifests/v1', put)).status, 201)
   assert.deepEqual(await client.pullBlob('race/gone', layer.digest), bytes)
+  assert.deepEqual(await violationsOf(berth), [])
+})
+
+test('while blobs are mounted and pushed again whose lease is ending, collections in another process take none that was acknowledged', async () => {
+  const leaseMs = 4_000
+  await using berth = await startBerth({ config: { storage: { garbagedelay: `${leaseMs}ms`, readersdelay: '0s' } } })
+  const client = registryClient(berth.url)
+  const outcomes = { mounted: 0, refused: 0, pushed: 0 }
+  const lane = async (at: number) => {
+    const bytes = randomBytes(500 + at)
+    const { digest } = await client.pushBlob('race/from', bytes)
+    await sleep(leaseMs / 2 + (at * leaseMs) / 20)
+    const isMount = at % 2 === 0
+    const repository = isMount ? `race/to${at}` : 'race/from'
+    const begunAt = performance.now()
+    if (isMount) {
+      const mount = await client.send(`/v2/${repository}/blobs/uploads/?mount=${digest}&from=race/from`, { method: 'POST', body: '' })
+      assert.ok([201, 202].includes(mount.status), `${mount.status} ${mount.body.toString()}`)
+      outcomes[mount.status === 201 ? 'mounted' : 'refused']++
+      if (mount.status === 202) return
+    } else {
+      await client.pushBlob(repository, bytes)
+      outcomes.pushed++
+    }
+    for (;;) {
+      const answer = await client.send(`/v2/${repository}/blobs/${digest}`)
+      // Its lease is over, or may be.
+      if (performance.now() - begunAt > leaseMs) return
+      assert.equal(answer.status, 200, isMount ? 'a mount that is acknowledged holds' : 'a push that is acknowledged holds')
+      assert.deepEqual(answer.body, bytes)
+      await sleep(leaseMs / 20)
+    }
+  }
+  let isOver = false
+  const collections = (async () => {
+    while (!isOver) await runBerth('garbage-collect', berth.configFile)
+  })()
+  try {
+    await Promise.all(Array.from({ length: 40 }, (_, at) => lane(at)))
+  } finally {
+    isOver = true
+    await collections
+  }
+  assert.ok(outcomes.mounted > 0, JSON.stringify(outcomes))
+  assert.equal(outcomes.pushed, 20)
   assert.deepEqual(await violationsOf(berth), [])
 })
 

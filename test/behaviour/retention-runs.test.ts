@@ -5,11 +5,14 @@ import { createPolicy, deletePolicy, updatePolicy } from '#features/retention-po
 import { retentionJob } from '#features/retention-job.ts'
 import { listRuns, readRun, startRun } from '#features/retention-runs.ts'
 import type { RetentionRule } from '#features/retention-rules.ts'
-import { startDuePolicies } from '#features/retention-schedule.ts'
+import { retentionScheduleJob, startDuePolicies } from '#features/retention-schedule.ts'
 import { findPolicyByName } from '#metadata/retention-policies.ts'
 import { createImmutableRule } from '#projects/immutable-rules.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { deleteTag } from '#registry/delete-manifest.ts'
+import { deleteProjectWithContent } from '#registry/delete-project.ts'
+import { listTrash } from '#registry/list-trash.ts'
+import { purgeTrash } from '#registry/purge-trash.ts'
 import { pushImage } from '../support/registry-client.ts'
 import {
   endJob,
@@ -281,6 +284,28 @@ test('old runs forget what they decided, and then are forgotten', async () => {
   const { reader } = of.rooms.registry.metadata
   const rows = async (table: 'retention_runs' | 'retention_decisions') => (await reader.selectFrom(table).select('id').execute()).length
   assert.deepEqual([await rows('retention_runs'), await rows('retention_decisions')], [50, 10])
+})
+
+test('a project that is deleted for good leaves what its policies decided to the job that forgets it in steps', async () => {
+  await using of = await stage()
+  const { registry } = of.rooms
+  await pushTags(of, 'team/app', ['a', 'b'])
+  const policy = await shownPolicy(of, latest)
+  const { id: runId } = await startRun(registry, { ...policy, isDry: true }, who)
+  await work(of, runId)
+  await endJob(of)
+  const rows = async (table: 'retention_policies' | 'retention_runs' | 'retention_decisions') =>
+    (await registry.metadata.reader.selectFrom(table).select('id').execute()).length
+  const before = await rows('retention_decisions')
+  assert.ok(before > 0)
+  await deleteProjectWithContent(registry, { id: of.projectId, name: 'team', isDefault: false, expectedVersion: undefined }, who)
+  const page = { limit: 10, column: 'deletedAt', isDescending: true } as const
+  for (const row of (await listTrash(registry, { kind: 'everything' }, { filter: {}, page })).items) await purgeTrash(registry, row, who)
+  assert.equal(await rows('retention_decisions'), before, 'a million of them would hold every other write')
+  assert.equal(await findPolicyByName(registry.metadata.reader, of.projectId, policy.name), undefined)
+  const run = { job: { id: 0, fence: 0 }, signal: new AbortController().signal, cursor: undefined }
+  await retentionScheduleJob(registry).run({ ...run, save: () => Promise.resolve(), report() {}, log() {} }, null)
+  assert.deepEqual(await Promise.all([rows('retention_decisions'), rows('retention_runs'), rows('retention_policies')]), [0, 0, 0])
 })
 
 const sevenDays: readonly RetentionRule[] = [{ keep: { pushedWithinDays: 7 } }]

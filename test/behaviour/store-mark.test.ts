@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
@@ -61,7 +62,11 @@ test('a registry whose blobs are not there does not start, and store accept take
   const image = await pushImage(client, 'lost/app', 'v1')
   await berth.stop()
   await lose(berth)
+  await rename(join(berth.dataDir, 'blobs'), join(berth.dataDir, 'blobs.empty'))
+  const lying = await readdir(berth.dataDir)
   const refused = await tryBerth('serve', berth.configFile)
+  assert.deepEqual(await readdir(berth.dataDir), lying, 'a start that is refused makes nothing')
+  await rename(join(berth.dataDir, 'blobs.empty'), join(berth.dataDir, 'blobs'))
   assert.equal(refused.status, 1)
   assert.match(refused.output, /the blobs that the database knows are not there.*berth store accept/u)
   for (const command of ['garbage-collect', 'scrub']) assert.equal((await tryBerth(command, berth.configFile)).status, 1)
@@ -90,17 +95,19 @@ test('a store with the mark of another database is not taken by an empty one', o
   const mark = join(berth.dataDir, 'blobs', '.berth-store')
   const before = await readFile(mark, 'utf8')
   await loseDatabase(berth)
+  const lying = await readdir(berth.dataDir)
   for (let start = 0; start < 2; start++) {
     const { status, output } = await tryBerth('serve', berth.configFile)
     assert.equal(status, 1, output)
     assert.match(output, /this store has the mark of another database.*was the database lost, or its path changed\?.*berth store accept/u)
   }
   assert.match((await tryBerth('doctor', berth.configFile)).output, /PROBLEM +store +.*is the mark of another database/u)
-  assert.equal(await readFile(mark, 'utf8'), before)
+  assert.equal((await tryBerth('serve', '--workers', '2', berth.configFile)).status, 1)
   const refused = await tryBerth('store', 'accept', berth.configFile)
-  assert.equal(refused.status, 1)
+  assert.equal(refused.status, 2)
   assert.match(refused.output, /is the mark of another database's store.*add --yes/u)
   assert.equal(await readFile(mark, 'utf8'), before)
+  assert.deepEqual(await readdir(berth.dataDir), lying, 'a start that is refused makes nothing')
   await runBerth('store', 'accept', '--yes', berth.configFile)
   await berth.restart()
   await pushImage(registryClient(berth.url), 'lost/app', 'v1')
@@ -133,11 +140,112 @@ test('store accept looks for some blobs first, and asks when most of them are no
   assert.deepEqual(whole, { path, mark: 'own', looked, there: looked, accepted: true })
   await lose(berth)
   const refused = await tryBerth('store', 'accept', berth.configFile)
-  assert.equal(refused.status, 1)
+  assert.equal(refused.status, 2)
   assert.match(refused.output, /of \d blobs that were looked for none is there.*add --yes/u)
   const told = await tryBerth('store', 'accept', '--json', berth.configFile)
-  assert.equal(told.status, 1)
+  assert.equal(told.status, 2)
   assert.deepEqual(asJson(told), { path, mark: 'none', looked, there: 0, accepted: false })
   await assert.rejects(readFile(path), { code: 'ENOENT' })
   assert.equal(asJson(await runBerth('store', 'accept', '--json', '--yes', berth.configFile))['accepted'], true)
+})
+
+const foreign = `${'0'.repeat(8)}-0000-4000-8000-${'0'.repeat(12)}\n`
+
+/** A mark that cannot be read, and how the sentence about it goes. */
+const unreadable = {
+  'a directory': { make: (path: string) => mkdir(path), says: /is no file; move what is there away/u },
+  'a FIFO': { make: async (path: string) => void spawnSync('mkfifo', [path]), says: /is no file; move what is there away/u },
+  'a circle of links': { make: (path: string) => symlink(path, path), says: /its symbolic links lead in a circle/u },
+}
+
+for (const [what, { make, says }] of Object.entries(unreadable)) {
+  test(`a mark that is ${what} is told of in one sentence, and no push is taken while it is there`, async () => {
+    await using berth = await startBerth()
+    const client = registryClient(berth.url)
+    const image = await pushImage(client, 'lost/app', 'v1')
+    const path = join(berth.dataDir, 'blobs', '.berth-store')
+    const own = await readFile(path, 'utf8')
+    await rm(path)
+    await make(path)
+    assert.equal(await putAgain(berth, image), 503)
+    await berth.stop()
+    for (const verb of [['serve'], ['store', 'accept', '--yes']]) {
+      const refused = await tryBerth(...verb, berth.configFile)
+      assert.equal(refused.status, 1, refused.output)
+      assert.match(refused.output, says)
+      assert.doesNotMatch(refused.output, /EISDIR|ELOOP/u)
+    }
+    assert.match((await tryBerth('doctor', berth.configFile)).output, /store .*cannot be read/u)
+    await rm(path, { recursive: true })
+    await writeFile(path, own)
+    await berth.restart()
+    for (const { digest } of image.layers) await client.pullBlob('lost/app', digest)
+  })
+}
+
+test('of a mark that is a gigabyte of something else no more is read than an id has', async () => {
+  await using berth = await startBerth()
+  await pushImage(registryClient(berth.url), 'lost/app', 'v1')
+  await berth.stop()
+  const path = join(berth.dataDir, 'blobs', '.berth-store')
+  const file = await open(path, 'w')
+  await file.truncate(3 * 1024 ** 3)
+  await file.close()
+  const refused = await tryBerth('serve', berth.configFile)
+  assert.equal(refused.status, 1)
+  assert.match(refused.output, /the blobs that the database knows are not there/u)
+})
+
+async function putAgain({ url }: RunningBerth, image: Awaited<ReturnType<typeof pushImage>>): Promise<number> {
+  const headers = { 'content-type': image.descriptor.mediaType }
+  return (await registryClient(url).send('/v2/lost/app/manifests/again', { method: 'PUT', body: image.bytes, headers })).status
+}
+
+test('a mark that another one is written over, in the same file, is noticed by the next push, of a manifest of known blobs too', async () => {
+  await using berth = await startBerth()
+  const image = await pushImage(registryClient(berth.url), 'lost/app', 'v1')
+  const path = join(berth.dataDir, 'blobs', '.berth-store')
+  const own = await readFile(path)
+  const put = async (bytes: string | Buffer) => {
+    await using file = await open(path, 'r+')
+    await file.write(Buffer.from(bytes), 0, undefined, 0)
+  }
+  assert.equal(await putAgain(berth, image), 201)
+  await put(foreign)
+  assert.equal(await putAgain(berth, image), 503)
+  await put(own)
+  assert.equal(await putAgain(berth, image), 201)
+})
+
+test('a manifest whose blobs are known is refused while their disk is away', async () => {
+  await using berth = await startBerth()
+  const image = await pushImage(registryClient(berth.url), 'lost/app', 'v1')
+  await lose(berth)
+  assert.equal(await putAgain(berth, image), 503)
+  await mountAgain(berth)
+  assert.equal(await putAgain(berth, image), 201)
+})
+
+test('import --dry-run says what the import says of a store that is not of this database, with the same status', ofSqlite, async () => {
+  await using berth = await startBerth()
+  await pushImage(registryClient(berth.url), 'lost/app', 'v1')
+  await berth.stop()
+  await mkdir(join(berth.dataDir, 'docker/registry/v2/repositories'), { recursive: true })
+  const mark = join(berth.dataDir, 'blobs', '.berth-store')
+  const own = await readFile(mark)
+  const dry = await tryBerth('import', '--dry-run', berth.configFile)
+  assert.equal(dry.status, 0, dry.output)
+  const sameAnswers = async (says: RegExp) => {
+    const lying = await readdir(berth.dataDir)
+    const [asked, done] = [await tryBerth('import', '--dry-run', berth.configFile), await tryBerth('import', berth.configFile)]
+    assert.deepEqual([asked.status, asked.output], [done.status, done.output])
+    assert.equal(asked.status, 1)
+    assert.match(asked.output, says)
+    assert.deepEqual(await readdir(berth.dataDir), lying)
+  }
+  await writeFile(mark, foreign)
+  await sameAnswers(/the blobs that the database knows are not there/u)
+  await writeFile(mark, own)
+  await loseDatabase(berth)
+  await sameAnswers(/this store has the mark of another database/u)
 })

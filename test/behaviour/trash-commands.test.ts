@@ -48,6 +48,15 @@ suite('berth trash, berth tag restore', () => {
     assert.deepEqual(lines, ['restored repository elsewhere/app; it is in the project library, which only its members can read'])
   })
 
+  test('the list says how many tags a repository has', async () => {
+    for (const tag of ['v1', 'v2']) await pushImage(people.root.registry, 'q1/counted', tag)
+    await run('repository', 'delete', 'q1/counted', '--yes')
+    const { lines } = await run('trash', 'list', '--kind', 'repository')
+    assert.match(lines.find((line) => line.includes('q1/counted')) ?? '', /q1\/counted +2 tags /)
+    const [item] = (await people.root.call('GET', '/trash?repository=q1%2Fcounted')).body.items ?? []
+    assert.equal(item?.['tagCount'], 2)
+  })
+
   test('a tag that is put back says that it does not expire, and is found in the audit log', async () => {
     await pushImage(people.root.registry, 'q1/tags', 'v1')
     await run('tag', 'delete', 'q1/tags:v1', '--yes')

@@ -14,6 +14,7 @@ import { openWorkplace, type Workplace } from './workplace.ts'
 
 let berth: RunningBerth
 let provider: OidcServer
+let asking: OidcServer
 let browser: Browser
 let context: BrowserContext
 let work: Workplace
@@ -22,7 +23,9 @@ let token = ''
 before(async () => {
   berth = await startBerth({ config: { auth: { accounts: { realm: 'berth-test' } }, outgoing: { allowednetworks: ['loopback'] } } })
   const password = await administratorPassword(berth)
-  provider = await startOidcProvider(['corp', 'ask'].map((name) => `${berth.url}/api/v1/session/oidc/${name}/callback`))
+  const redirectTo = (name: string) => [`${berth.url}/api/v1/session/oidc/${name}/callback`]
+  provider = await startOidcProvider(redirectTo('corp'))
+  asking = await startOidcProvider(redirectTo('ask'), { people: provider.people })
   provider.people.set('mia', { name: 'Mia', email: 'mia@example.org', groups: ['devs'] })
   const root = basicAuthorization('admin', password)
   const api = async (path: string, body: unknown) => {
@@ -33,7 +36,7 @@ before(async () => {
   }
   const { issuer, clientId, clientSecret } = provider
   await api('/providers', { name: 'corp', kind: 'oidc', title: 'Corporate', settings: { issuer, clientId, clientSecret } })
-  const settings = { issuer, clientId, clientSecret, onNewName: 'ask' }
+  const settings = { issuer: asking.issuer, clientId, clientSecret, onNewName: 'ask' }
   await api('/providers', { name: 'ask', kind: 'oidc', title: 'Ask first', settings })
   await pushImage(registryClient(berth.url, { authorization: root }), 'team/app', '1')
   browser = await chromium.launch({
@@ -46,6 +49,7 @@ before(async () => {
 after(async () => {
   await work?.[Symbol.asyncDispose]()
   await browser?.close()
+  await asking?.[Symbol.asyncDispose]()
   await provider?.[Symbol.asyncDispose]()
   await berth?.[Symbol.asyncDispose]()
 })

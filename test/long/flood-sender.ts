@@ -1,63 +1,137 @@
-/** Sends wrong passwords until it is told to stop: the thread behind password-flood.test.ts. */
-import { Agent, request as httpRequest } from 'node:http'
+/** Sends wrong passwords until it is told to stop: a process behind password-flood.test.ts. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import { basicAuthorization } from '../support/http-client.ts'
+import { LeanConnection, requestText } from './lean-connection.ts'
 
-export interface Asked {
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly agent: Agent
-}
+/** Where a wrong password can be shown. */
+export type Door = 'basic' | 'token-get' | 'token-post' | 'session'
 
-/** One request over a kept connection; its status. */
-export function ask({ url, headers, agent }: Asked): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const outgoing = httpRequest(url, { headers, agent }, (answer) => {
-      answer.resume()
-      answer.once('end', () => resolve(answer.statusCode ?? 0)).once('error', reject)
-    })
-    outgoing.once('error', reject).end()
-  })
-}
-
-/** What to send: from that one address, or (undefined) from as many as there are requests. */
+/**
+ * What to send. `connections`: each sends as soon as it was answered; `perSecond`: so many, whether answers came or not, each over a connection that is free or a
+ * new one. `address`: from that one, or (undefined) from as many as there are requests.
+ */
 export interface FloodOrder {
-  readonly url: string
-  readonly connections: number
+  readonly port: number
+  readonly door: Door
+  readonly path: string
   readonly address: string | undefined
+  readonly load: { readonly connections: number } | { readonly perSecond: number }
 }
 
 export interface FloodReport {
   readonly sent: number
   readonly statuses: Readonly<Record<string, number>>
+  /** CPU time of the sender. */
+  readonly cpuMs: number
 }
+
+/** Of an open loop: more than a single machine would hold open against one server. */
+const connectionsMax = 2_000
+
+const form = { 'Content-Type': 'application/x-www-form-urlencoded' }
+const json = { 'Content-Type': 'application/json' }
 
 /** Names that are there and names that are not. */
-async function send({ url, connections, address }: FloodOrder, signal: AbortSignal): Promise<FloodReport> {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections })
-  const statuses: Record<string, number> = {}
-  let sent = 0
-  const one = async () => {
-    while (!signal.aborted) {
-      const number = sent++
-      const sender = address ?? `198.${18 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`
-      const name = number % 2 === 0 ? 'admin' : `user-${number}`
-      const headers = { authorization: basicAuthorization(name, `wrong-${number}`), 'x-forwarded-for': sender }
-      const status = await ask({ url, headers, agent })
-      statuses[status] = (statuses[status] ?? 0) + 1
-      // An attacker's machine is not this one: what it would take of the cores is left to the server.
-      await sleep(50)
-    }
+function requestOf({ door, path, address }: FloodOrder, number: number): Buffer {
+  const sender = address ?? `198.${18 + ((number >> 16) & 1)}.${(number >> 8) & 255}.${number & 255}`
+  const name = number % 2 === 0 ? 'admin' : `user-${number}`
+  const password = `wrong-${number}`
+  const from = { 'X-Forwarded-For': sender }
+  const basic = { ...from, Authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}` }
+  switch (door) {
+    case 'basic':
+      return requestText('GET', path, basic)
+    case 'token-get':
+      return requestText('GET', '/token?service=berth&scope=repository:flooded/app:pull', basic)
+    case 'token-post':
+      return requestText(
+        'POST',
+        '/token',
+        { ...from, ...form },
+        `grant_type=password&service=berth&client_id=x&username=${name}&password=${password}`,
+      )
+    case 'session':
+      return requestText('POST', '/api/v1/session', { ...from, ...json }, JSON.stringify({ name, password }))
   }
-  await Promise.all(Array.from({ length: connections }, one))
-  agent.destroy()
-  return { sent, statuses }
 }
 
-if (!isMainThread && parentPort !== null) {
-  const port = parentPort
-  const stop = new AbortController()
-  port.once('message', () => stop.abort())
-  port.postMessage(await send(workerData as FloodOrder, stop.signal))
+class Flood {
+  readonly #order: FloodOrder
+  readonly #signal: AbortSignal
+  readonly #statuses: Record<string, number> = {}
+  readonly #idle: LeanConnection[] = []
+  readonly #open = new Set<LeanConnection>()
+  #sent = 0
+
+  constructor(order: FloodOrder, signal: AbortSignal) {
+    this.#order = order
+    this.#signal = signal
+  }
+
+  async run(): Promise<FloodReport> {
+    const { load } = this.#order
+    const before = process.cpuUsage()
+    if ('connections' in load) await Promise.all(Array.from({ length: load.connections }, () => this.#closedLoop()))
+    else await this.#openLoop(load.perSecond)
+    for (const connection of this.#open) connection.close()
+    const { user, system } = process.cpuUsage(before)
+    return { sent: this.#sent, statuses: this.#statuses, cpuMs: Math.round((user + system) / 1000) }
+  }
+
+  async #closedLoop(): Promise<void> {
+    while (!this.#signal.aborted) await this.#one()
+  }
+
+  async #openLoop(perSecond: number): Promise<void> {
+    const startedAt = performance.now()
+    while (!this.#signal.aborted) {
+      const due = Math.floor(((performance.now() - startedAt) / 1000) * perSecond)
+      while (this.#sent < due && this.#open.size - this.#idle.length < connectionsMax) void this.#one()
+      await sleep(2)
+    }
+  }
+
+  /** A connection that breaks counts as an answer 0. */
+  async #one(): Promise<void> {
+    const request = requestOf(this.#order, this.#sent++)
+    const status = await this.#ask(request).catch(() => 0)
+    if (!this.#signal.aborted) this.#statuses[status] = (this.#statuses[status] ?? 0) + 1
+  }
+
+  async #ask(request: Buffer): Promise<number> {
+    let connection = this.#idle.pop()
+    while (connection?.isOpen === false) connection = this.#idle.pop()
+    connection ??= await LeanConnection.open(this.#order.port)
+    this.#open.add(connection)
+    try {
+      const { status } = await Promise.race([connection.send(request), aborted(this.#signal)])
+      return status
+    } finally {
+      if (connection.isOpen) this.#idle.push(connection)
+      else this.#open.delete(connection)
+    }
+  }
+}
+
+const aborts = new WeakMap<AbortSignal, Promise<never>>()
+
+function aborted(signal: AbortSignal): Promise<never> {
+  const known = aborts.get(signal)
+  if (known !== undefined) return known
+  const { promise, reject } = Promise.withResolvers<never>()
+  signal.addEventListener('abort', () => reject(new Error('stopped')), { once: true })
+  promise.catch(() => undefined)
+  aborts.set(signal, promise)
+  return promise
+}
+
+if (process.send !== undefined) {
+  let stop = new AbortController()
+  process.on('message', (order: FloodOrder | 'stop') => {
+    if (order === 'stop') {
+      stop.abort()
+      return
+    }
+    stop = new AbortController()
+    void new Flood(order, stop.signal).run().then((report) => process.send?.(report))
+  })
 }

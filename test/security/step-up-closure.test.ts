@@ -94,6 +94,9 @@ const giveNothing: Readonly<Record<string, readonly Verb[]>> = {
     'POST /schedules/{schedule}/run',
     'POST /garbage/runs',
     'POST /scrub/runs',
+    'POST /backups',
+    'POST /backups/verifications',
+    'POST /storage/cold-runs',
   ],
 }
 

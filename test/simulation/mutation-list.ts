@@ -33,7 +33,7 @@ export const mutations: readonly Mutation[] = [
     name: 'no lease on mount',
     harm: 'a mounted blob goes before its manifest comes',
     edits: [
-      { file: 'registry/mount-blob.ts', find: '  await extendLease(tx, blob.blobId, leaseUntil)\n', replace: '' },
+      { file: 'registry/mount-blob.ts', find: '    await later(tx, extendLease(tx, blob.blobId, leaseUntil))\n', replace: '' },
       {
         file: 'registry/mount-blob.ts',
         find: 'blobId: blob.blobId, reviewAfter: leaseUntil })',
@@ -45,7 +45,7 @@ export const mutations: readonly Mutation[] = [
     name: 'no lease on a repeated push',
     harm: 'a blob that was pushed again goes with the lease of the first push',
     edits: [
-      { file: 'registry/publish-blob.ts', find: '  await extendLease(tx, blobId, push.leaseUntil)\n', replace: '' },
+      { file: 'registry/publish-blob.ts', find: 'extendLease(tx, blobId, push.leaseUntil), ', replace: '' },
       { file: 'registry/publish-blob.ts', find: 'blobId, reviewAfter: push.leaseUntil })', replace: 'blobId, reviewAfter: push.now })' },
     ],
   },
@@ -175,7 +175,7 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: 'blobs/filesystem.ts',
-        find: '      for (const directory of touched) await this.#syncRemoval(directory)\n',
+        find: '      await allEnded([...touched].map((directory) => this.#syncRemoval(directory)))\n',
         replace: '',
       },
     ],
@@ -211,8 +211,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: 'registry/publish-blob.ts',
-        find: 'noteKey, { store: registry.store.name, key, sizeBytes, deleteAfter })',
-        replace: 'noteKey, { store: registry.store.name, key: `${key}0`, sizeBytes, deleteAfter })',
+        find: 'noteKey, { store, key, sizeBytes, deleteAfter })',
+        replace: 'noteKey, { store, key: `${key}0`, sizeBytes, deleteAfter })',
       },
     ],
   },
@@ -244,8 +244,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: 'registry/publish-blob.ts',
-        find: "if (!(await cancelDeletion(tx, input.noteId))) throw new RegistryError('UNAVAILABLE')",
-        replace: 'await cancelDeletion(tx, input.noteId)',
+        find: "if (!(await cancelDeletion(tx, noteId))) throw new RegistryError('UNAVAILABLE')",
+        replace: 'await cancelDeletion(tx, noteId)',
       },
     ],
   },

@@ -1,4 +1,4 @@
-/** The mistakes that the simulation is tried with can still be made. Whether each is found takes minutes: `npm run simulation:mutations`. */
+/** The mistakes that the simulation is tried with can still be made. Whether each is found at the seed of its row is looked at by `npm run test:simulation`. */
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'

@@ -18,9 +18,14 @@ export interface OidcServer extends AsyncDisposable {
 /** A real OpenID Connect provider on loopback: any login name with any password is let in, with the claims of `people`. */
 export async function startOidcProvider(
   redirectUris: readonly string[],
-  options: { readonly postLogout?: readonly string[]; readonly tellsTime?: boolean } = {},
+  options: {
+    readonly postLogout?: readonly string[]
+    readonly tellsTime?: boolean
+    /** Those of another provider, who are at this one, too. */
+    readonly people?: Map<string, Claims>
+  } = {},
 ): Promise<OidcServer> {
-  const people = new Map<string, Claims>()
+  const people = options.people ?? new Map<string, Claims>()
   const requests: string[] = []
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -54,12 +54,16 @@ export function digestOfBytes(bytes: Uint8Array, algorithm: 'sha256' | 'sha512' 
   return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`
 }
 
-/** A client for the registry at `url`; `authorization` and `ca` go with every request. */
-export function registryClient(url: string, options: { readonly authorization?: string; readonly ca?: string } = {}): RegistryClient {
+/** A client for the registry at `url`; `authorization`, `userAgent` and `ca` go with every request. */
+export function registryClient(
+  url: string,
+  options: { readonly authorization?: string; readonly userAgent?: string; readonly ca?: string } = {},
+): RegistryClient {
   const send: RegistryClient['send'] = (path, request = {}) => {
     const authorization = options.authorization === undefined ? {} : { authorization: options.authorization }
+    const agent = options.userAgent === undefined ? {} : { 'user-agent': options.userAgent }
     const trust = options.ca === undefined ? {} : { ca: options.ca }
-    return sendRequest(new URL(path, url), { ...request, ...trust, headers: { ...authorization, ...request.headers } })
+    return sendRequest(new URL(path, url), { ...request, ...trust, headers: { ...authorization, ...agent, ...request.headers } })
   }
   const pullManifest: RegistryClient['pullManifest'] = async (repository, reference) => {
     const answer = await send(`/v2/${repository}/manifests/${reference}`, { headers: { accept: everyManifest } })

@@ -98,7 +98,21 @@ export async function serveRooms(
   })
   const server = stack.use(
     createHttpServer(
-      { config: merged, registry, access, directory: accounts, tokens, metrics, log, ports, audit, pullStatistics, system, jobs },
+      {
+        config: merged,
+        registry,
+        access,
+        directory: accounts,
+        tokens,
+        metrics,
+        log,
+        ports,
+        audit,
+        pullStatistics,
+        system,
+        jobs,
+        backups: undefined,
+      },
       options.checks,
     ),
   )

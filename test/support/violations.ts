@@ -1,9 +1,10 @@
-import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { join } from 'node:path'
 import { loadConfig } from '#config/load.ts'
 import { createLogger } from '#lib/logging.ts'
+import { createMetrics } from '#lib/metrics.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
+import { openStores } from '../../server/open-stores.ts'
 import { checkInvariants, type InvariantsInput } from '../invariants.ts'
 import type { RunningBerth } from './start-berth.ts'
 
@@ -17,10 +18,13 @@ export async function violationsOf(
 ): Promise<string[]> {
   const { config } = await loadConfig({ file: berth.configFile, environment: {}, cwd: '/' })
   const { storage, database } = config
-  const { rootDirectory } = storage
-  if (rootDirectory === undefined) throw new Error('only data on disk can be looked at from outside')
+  const directory = storage.rootDirectory ?? storage.others.find(({ rootDirectory }) => rootDirectory !== undefined)?.rootDirectory
+  if (directory === undefined) throw new Error('only data on disk can be looked at from outside')
   const log = createLogger({ ...config.log, level: 'error' })
-  await using metadata = await openTestDatabase(database.driver === 'sqlite' ? database.file : join(rootDirectory, 'berth.db'), { log })
-  await using store = createFilesystemStore({ rootDirectory, files: systemPorts.files })
-  return await checkInvariants({ metadata, store, rootDirectory, ...leniency })
+  await using metadata = await openTestDatabase(database.driver === 'sqlite' ? database.file : join(directory, 'berth.db'), { log })
+  using metrics = createMetrics()
+  await using stores = await openStores(config, { ports: systemPorts, metrics, log, mark: undefined, cacheParts: undefined })
+  const store = stores.primary
+  const rootDirectory = storage.rootDirectory
+  return await checkInvariants({ metadata, store, stores, ...(rootDirectory !== undefined && { rootDirectory }), ...leniency })
 }

@@ -22,9 +22,12 @@ import { tokenContracts } from './tokens.ts'
 import { robotContracts } from './robots.ts'
 import { keyContracts } from './keys.ts'
 import { certificateContracts } from './certificates.ts'
+import { nodeContracts } from './nodes.ts'
 import { garbageContracts } from './garbage.ts'
 import { jobContracts } from './jobs.ts'
 import { scrubContracts } from './scrub.ts'
+import { backupContracts } from './backups.ts'
+import { storageContracts } from './storage.ts'
 
 /** In the order of the documentation. */
 export const allRouteContracts: readonly RouteContract[] = [
@@ -50,7 +53,10 @@ export const allRouteContracts: readonly RouteContract[] = [
   ...robotContracts,
   ...keyContracts,
   ...certificateContracts,
+  ...nodeContracts,
   ...jobContracts,
   ...garbageContracts,
   ...scrubContracts,
+  ...backupContracts,
+  ...storageContracts,
 ]

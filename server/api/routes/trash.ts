@@ -15,6 +15,7 @@ export const trashItem = strictObject({
   digest: Type.Optional(Type.String({ description: 'Of the manifest, or of what the tag pointed at.' })),
   tags: Type.Array(Type.String(), { description: 'The tag, or those that went with the manifest.' }),
   hasMoreTags: Type.Boolean(),
+  tagCount: Type.Optional(Type.Integer({ description: 'Of a repository: how many tags it has, counted up to 1,000.' })),
   sizeBytes: Type.Integer({ description: 'What it stood for. Blobs that are needed elsewhere are counted too; 0 for a tag.' }),
   reason: trashReason,
   deletedBy: Type.String({ description: 'By name; empty for anonymous, and where nobody asked for it.' }),
@@ -31,6 +32,8 @@ const name = Type.String({ minLength: 1, maxLength: 255 })
 const number = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 /** So many of the trash are restored or deleted by one request. */
 export const trashBatchMax = 100
+/** More are not told. */
+export const endedNamesMax = 100
 const items = Type.Array(number, {
   minItems: 1,
   maxItems: trashBatchMax,
@@ -122,6 +125,11 @@ export const restoreTrash = defineRoute({
     missing,
     lostLabels: Type.Array(Type.String(), {
       description: 'Names of labels that are not of the project where it is now, and did not come along.',
+    }),
+    endedNames: Type.Array(Type.String(), {
+      maxItems: endedNamesMax,
+      description:
+        'Former names, the name itself or below it, that others led elsewhere meanwhile: they end, and are what came back again.',
     }),
   }),
 })

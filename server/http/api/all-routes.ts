@@ -24,9 +24,12 @@ import { tokenRoutes } from './tokens.ts'
 import { robotRoutes } from './robots.ts'
 import { keyRoutes } from './keys.ts'
 import { certificateRoutes } from './certificates.ts'
+import { nodeRoutes } from './nodes.ts'
 import { garbageRoutes } from './garbage.ts'
 import { jobRoutes } from './jobs.ts'
 import { scrubRoutes } from './scrub.ts'
+import { backupRoutes } from './backups.ts'
+import { storageRoutes } from './storage.ts'
 
 /** In the order of the documentation. */
 export const allRoutes: readonly ServedRoute[] = [
@@ -54,7 +57,10 @@ export const allRoutes: readonly ServedRoute[] = [
   ...robotRoutes,
   ...keyRoutes,
   ...certificateRoutes,
+  ...nodeRoutes,
   ...jobRoutes,
   ...garbageRoutes,
   ...scrubRoutes,
+  ...backupRoutes,
+  ...storageRoutes,
 ]

@@ -25,7 +25,8 @@ function runOf(run: GarbageStatus['lastRun']): Run | null {
   return { job, state, startedAt: instantOrNull(startedAt), endedAt: instantOrNull(endedAt), report: reportOf(result) }
 }
 
-function statusBody(
+/** All of it, as the API has it. */
+export function garbageBody(
   { queue, reclaimable, leaving, trash, freed, ...rest }: GarbageStatus,
   untagged: WaitingUntagged,
 ): ResponseOf<typeof routes.readGarbage> {
@@ -48,7 +49,7 @@ function statusBody(
 /** Served by the app. */
 export const garbageRoutes: readonly ServedRoute[] = [
   serve(routes.readGarbage, async ({ parts: { registry } }) => ({
-    body: statusBody(await readGarbageStatus(registry), await readWaitingUntagged(registry)),
+    body: garbageBody(await readGarbageStatus(registry), await readWaitingUntagged(registry)),
   })),
   serve(routes.startGarbageRun, async ({ parts, who, body }) => {
     const { jobId, isNew } = await startGarbageRun(parts.registry, body, who)

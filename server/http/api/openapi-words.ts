@@ -21,6 +21,8 @@ export const tagWords: Readonly<Record<string, string>> = {
   audit: 'What happened, who did it, and whether the record is whole.',
   jobs: 'Work in the background, and the schedules that begin it.',
   garbage: 'What nothing needs any more, and the runs that delete it.',
+  storage: 'The stores that have the bytes of blobs, and moving blobs between them.',
+  backups: 'Backups of all rows and blobs, and the jobs that make, prove and remove them.',
   scrub: 'What is wrong with what is stored, and the passes that look for it.',
   providers: 'Identity providers: LDAP, OpenID Connect, certificates.',
   tokens: 'Personal access tokens.',

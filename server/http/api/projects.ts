@@ -12,7 +12,7 @@ import { createProject, invalidProjectName, projectsEnclosed, type ProjectOwner 
 import { readCreationRules } from '#projects/creation-rules.ts'
 import { deleteProject } from '#projects/delete-project.ts'
 import { listProjects } from '#projects/list-projects.ts'
-import { idsAbove, nameNotFree, readNameClaim, readParent } from '#projects/name-claim.ts'
+import { idsAbove, nameNotFree, readNameClaim, readParent, type Taking } from '#projects/name-claim.ts'
 import { parseProjectName } from '#projects/project-name.ts'
 import { readProject, type ProjectDetails } from '#projects/read-project.ts'
 import { coverageOf, describeLostRules } from '#projects/lost-rules.ts'
@@ -58,6 +58,20 @@ async function answerWith(parts: HttpParts, id: number) {
   return { body: { ...summaryOf(project), formerNames: [...formerNames], repositoryCount, ...warningsMember(stays) }, version }
 }
 
+function withWarnings(answer: Awaited<ReturnType<typeof answerWith>>, ...sentences: readonly (string | undefined)[]) {
+  const { body, ...rest } = answer
+  return { body: { ...body, ...warningsMember(...(body.warnings ?? []), ...sentences) }, ...rest }
+}
+
+const toldNames = 20
+
+/** A sentence where others found something by a name that is the project's from now on. */
+function endedSentence(names: readonly string[]): string | undefined {
+  if (names.length === 0) return undefined
+  const more = names.length > toldNames ? ` and ${names.length - toldNames} more` : ''
+  return `former names led elsewhere from there, and end: ${names.slice(0, toldNames).join(', ')}${more}`
+}
+
 /** Who can have a grant: accounts with a row. */
 export function ownerOfPrincipal({ kind, id }: Principal): ProjectOwner | undefined {
   return (kind === 'user' || kind === 'robot') && id !== undefined ? { kind, id } : undefined
@@ -83,23 +97,26 @@ export async function requireCreation({ access, directory, ports }: HttpParts, p
 }
 
 /**
- * The project from which the name may be taken: the one that answers there now, if the caller may change it. Else throws CONFLICT where one does. Whoever takes
- * repositories along administers them from then on: that takes the right to delete the project that they are in.
+ * What the name takes from projects that answer there now, if the caller may do to each what that takes. Else throws CONFLICT. Whoever takes repositories along
+ * administers them from then on: that takes the right to delete the project that they are in.
  */
-async function requireName({ access, directory }: HttpParts, principal: Principal, name: string): Promise<number | undefined> {
-  const { isTaken, isHeld, isRedirected, owner } = await readNameClaim(directory, name)
+async function requireName(
+  { access, directory }: HttpParts,
+  principal: Principal,
+  name: string,
+  from?: string,
+): Promise<readonly Taking[]> {
+  const { isTaken, takings } = await readNameClaim(directory, name, from === undefined ? undefined : { from })
   if (isTaken) throw nameNotFree()
-  if (!isHeld) return undefined
-  const needed = isRedirected ? (['project:update'] as const) : (['project:delete'] as const)
-  for (const permission of needed) if (!(await access.may(principal, permission, { project: owner.name }))) throw nameNotFree()
-  return owner.id
+  for (const { permission, project } of takings) if (!(await access.may(principal, permission, { project }))) throw nameNotFree()
+  return takings.map(({ projectId, permission }) => ({ projectId, permission }))
 }
 
 /** For a project that others may administer: whoever gets a former name gets the clients that it leads, which takes the proof of the person. */
-async function requireProvedName(parts: HttpParts, principal: Principal, name: string): Promise<number | undefined> {
-  const owner = await requireName(parts, principal, name)
-  if (owner !== undefined) await requireElevation(parts.directory, principal, 'project:delete')
-  return owner
+export async function requireProvedName(parts: HttpParts, principal: Principal, name: string, from?: string): Promise<readonly Taking[]> {
+  const takings = await requireName(parts, principal, name, from)
+  if (takings.length > 0) await requireElevation(parts.directory, principal, 'project:delete')
+  return takings
 }
 
 /** The projects below the name, if the caller administers each. Else throws CONFLICT: whoever makes a project administers what is below it. */
@@ -156,7 +173,8 @@ async function requireLeaving(
   return lost.map(({ id }) => id)
 }
 
-function requireProjectName(name: string): void {
+/** Throws REQUEST_INVALID. */
+export function requireProjectName(name: string): void {
   if (parseProjectName(name) === undefined) throw invalidProjectName()
 }
 
@@ -210,13 +228,13 @@ export const projectRoutes: readonly ServedRoute[] = [
     requireProjectName(body.name)
     await requireCreation(parts, principal, body.name)
     const allowed = async () => ({
-      mayTakeFrom: await requireName(parts, principal, body.name),
+      mayTake: await requireName(parts, principal, body.name),
       mayEnclose: await requireEnclosing(parts, principal, body.name),
     })
-    const { id, name } = await whileNameFills(allowed, (may) =>
+    const { id, name, endedNames } = await whileNameFills(allowed, (may) =>
       createProject(parts.directory, { ...body, owner: ownerOfPrincipal(principal), ...may }, who),
     )
-    return { ...(await answerWith(parts, id)), location: `/projects/${encodeURIComponent(name)}` }
+    return { ...withWarnings(await answerWith(parts, id), endedSentence(endedNames)), location: `/projects/${encodeURIComponent(name)}` }
   }),
   serve(routes.readProject, async ({ parts, project }) => await answerWith(parts, project.id)),
   serve(routes.updateProject, async ({ parts, project, body, ifMatch, who }) => {
@@ -226,7 +244,7 @@ export const projectRoutes: readonly ServedRoute[] = [
   serve(routes.renameProject, async ({ parts, principal, project, body, ifMatch, who }) => {
     requireProjectName(body.name)
     if (body.name !== project.name) await requireCreation(parts, principal, body.name)
-    const allowed = () => (body.name === project.name ? undefined : requireProvedName(parts, principal, body.name))
+    const allowed = () => (body.name === project.name ? undefined : requireProvedName(parts, principal, body.name, project.name))
     await allowed()
     const mayLeave = await requireLeaving(parts, principal, { from: project.name, to: body.name })
     const mayEnter = await idsAbove(parts.directory, body.name)
@@ -234,12 +252,11 @@ export const projectRoutes: readonly ServedRoute[] = [
     const change = { projectId: project.id, name: body.name, expectedVersion: ifMatch, mayLeave, mayEnter }
     const { reader } = parts.directory.metadata
     const covered = await coverageOf(reader, { below: project.name })
-    await whileNameFills(
-      async () => ({ mayTakeFrom: await allowed() }),
+    const { endedNames } = await whileNameFills(
+      async () => ({ mayTake: await allowed() }),
       (may) => renameProject(parts.directory, { ...change, ...may }, who),
     )
-    const { body: renamed, ...rest } = await answerWith(parts, project.id)
-    return { body: { ...renamed, ...warningsMember(...(renamed.warnings ?? []), await describeLostRules(reader, covered)) }, ...rest }
+    return withWarnings(await answerWith(parts, project.id), await describeLostRules(reader, covered), endedSentence(endedNames))
   }),
   serve(routes.deleteProject, async ({ parts, principal, project, query, ifMatch, who }) => {
     if (query.force !== true) {

@@ -9,11 +9,12 @@ import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
 import { idsAbove, readParent } from '#projects/name-claim.ts'
 import { nameOfRestore } from '#projects/restore-project.ts'
 import { listTrash, type ListedTrash } from '#registry/list-trash.ts'
+import { placeForRepository } from '#registry/move-repository.ts'
 import { purgeTrash } from '#registry/purge-trash.ts'
 import { describeTrash, placeOfRestore, readTrash, restoreTrash, type TrashRestore } from '#registry/restore-trash.ts'
 import { hiddenProjectName, trashUnknown } from '#registry/trash-words.ts'
 import { instantOf, pageBody } from './page-body.ts'
-import { requireCreation, requirePlace } from './projects.ts'
+import { requireCreation, requirePlace, requireProjectName, requireProvedName } from './projects.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
 
@@ -28,6 +29,7 @@ function itemOf(row: ListedTrash) {
     ...(row.digest !== undefined && { digest: row.digest }),
     tags: [...row.tags],
     hasMoreTags: row.hasMoreTags,
+    ...(row.tagCount !== undefined && { tagCount: row.tagCount }),
     sizeBytes: row.sizeBytes,
     reason: row.reason,
     deletedBy: row.deletedBy,
@@ -64,16 +66,23 @@ async function requireProvedElsewhere(parts: HttpParts, principal: Principal, ro
   await requireElevation(parts.directory, principal, 'trash:delete')
 }
 
+/** Another name than its own: as whoever makes a project of that name, and takes what leads on from there. */
+async function requireOther(parts: HttpParts, principal: Principal, name: string): Promise<TrashRestore['mayTake']> {
+  requireProjectName(name)
+  await requireCreation(parts, principal, name)
+  return await requireProvedName(parts, principal, name)
+}
+
 /** Below another project than it was, under its own name too where somebody has a project above that by now: as elsewhere. */
 async function whereProjectTo(parts: HttpParts, principal: Principal, row: Trash, name: string | undefined): Promise<TrashRestore> {
   const { directory } = parts
-  const own = await nameOfRestore(directory, row)
+  const own = await nameOfRestore(directory, row, name !== undefined)
   const target = name ?? own
-  if (target !== own) await requireCreation(parts, principal, target)
+  const mayTake = target === own ? undefined : await requireOther(parts, principal, target)
   const mayEnter = await idsAbove(directory, target)
   const parent = await readParent(directory, target)
   if (parent.isAbove && parent.id !== row.parent?.id) await requireProvedElsewhere(parts, principal, row)
-  return { row, name, mayEnter }
+  return { row, name, mayEnter, mayTake }
 }
 
 /** Where it comes back: judged by who may make a repository or a project there, unless it is where it was. */
@@ -86,12 +95,12 @@ async function whereTo(parts: HttpParts, principal: Principal, row: Trash, name:
   const wanted = name === undefined ? undefined : parseRepositoryName(name)
   if (name !== undefined && wanted === undefined)
     throw new RegistryError('REQUEST_INVALID', { path: 'name' }, { message: 'name is no name of a repository' })
-  const own = await placeOfRestore(parts.registry, row, undefined)
   const place = await placeOfRestore(parts.registry, row, wanted)
+  const own = await placeForRepository(parts.registry, row.repository as RepositoryName)
   const isItsOwn = place.repository === own.repository && place.project.id === row.projectId
   const projectId = isItsOwn ? place.project.id : (await requirePlace(parts, principal, place.repository)).project.id
   if (projectId !== row.projectId) await requireProvedElsewhere(parts, principal, row)
-  return { row, place: { to: place.repository, projectId } }
+  return { row, name, place: { to: place.repository, projectId } }
 }
 
 /** Where nobody can log in nobody sees the trash, and an empty list would say that it is empty. */
@@ -152,11 +161,15 @@ export const trashRoutes: readonly ServedRoute[] = [
     const wanted = { ...(await whereTo(parts, principal, row, body.name)), isForced: body.force }
     const { kind, project, repository, digest, ...restored } = await restoreTrash(parts.registry, wanted, who)
     const isPublic = (await parts.access.project(project))?.isPublic === true
-    const [missing, lostLabels] = [[...restored.missing], [...restored.lostLabels]]
+    const [missing, lostLabels, endedNames] = [
+      [...restored.missing],
+      [...restored.lostLabels],
+      restored.endedNames.slice(0, routes.endedNamesMax),
+    ]
     const { manifests, tags, takenTags } = restored
     const counted = (kind === 'tag' || kind === 'manifest') && { manifests, tags: [...tags], takenTags: [...takenTags] }
     const named = { ...(repository !== undefined && { repository }), ...(digest !== undefined && { digest }) }
-    return { body: { kind, project, ...named, isPublic, ...counted, missing, lostLabels } }
+    return { body: { kind, project, ...named, isPublic, ...counted, missing, lostLabels, endedNames } }
   }),
   serve(routes.deleteTrash, async ({ parts, principal, params, who }) => {
     await purgeTrash(parts.registry, await requireTrash(parts, principal, 'trash:delete', params.trash), who)

@@ -7,6 +7,9 @@ import { addUploadHolders } from './0004-nodes.ts'
 import { createCertificateTables } from './0005-certificates.ts'
 import { addTokenParents } from './0006-token-parents.ts'
 import { addTrashParents } from './0007-trash-parents.ts'
+import { indexAuditFilters } from './0008-audit-filters.ts'
+import { createNodes } from './0009-nodes.ts'
+import { addBlobMoves } from './0012-tiers.ts'
 
 /**
  * One step of the schema. `expand`: the version before, which does not know it, runs on its outcome (it adds tables, indexes that hold for what that version
@@ -28,4 +31,7 @@ export const allMigrations: Migrations = {
   '0005-certificates': { up: createCertificateTables, kind: 'expand' },
   '0006-token-parents': { up: addTokenParents, kind: 'expand' },
   '0007-trash-parents': { up: addTrashParents, kind: 'expand' },
+  '0008-audit-filters': { up: indexAuditFilters, kind: 'expand' },
+  '0009-nodes': { up: createNodes, kind: 'expand' },
+  '0012-tiers': { up: addBlobMoves, kind: 'expand' },
 }

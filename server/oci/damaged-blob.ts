@@ -1,5 +1,5 @@
 /** Proving a blob while it is read from its first byte to its last: for who sends it, to stop before the last piece. */
-import { createDigestHash, digestAlgorithm, digestOfHash, type Digest } from '#oci/digest.ts'
+import { createDigestHash, digestAlgorithm, digestOfHash, type Digest } from './digest.ts'
 
 /** The bytes that were read are not the blob's. */
 export class DamagedBlobError extends Error {

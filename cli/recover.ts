@@ -1,0 +1,54 @@
+/** `berth recover`: a store whose database is lost gets another one. */
+import type { Command } from 'commander'
+import { open, recoverFrom } from '#main.ts'
+import { CommandFailure } from './command-failure.ts'
+import { configOf, plural, progressPrinter, withSignal } from './data-command.ts'
+import { printJson } from './print.ts'
+
+/** What is in no journal. */
+const unknown = [
+  'accounts, groups, roles, grants, robots, tokens and identity providers: the first start makes an admin, as of a fresh registry',
+  'settings of projects (who may see them, quotas, rules, retention policies, labels): projects come back private and without any',
+  'what was in the trash, the history of tags, pull statistics, the audit log, and uploads that were under way',
+  'the keys under which secrets were sealed are of no use any more: nothing is sealed',
+]
+
+async function runRecover(source: string | undefined, { json }: { readonly json?: boolean }): Promise<void> {
+  if (source === undefined && (process.env['REGISTRY_CONFIGURATION_PATH'] ?? '') === '')
+    throw new CommandFailure('name the config.yml of the registry, or its data directory')
+  await withSignal(async (signal) => {
+    const print = progressPrinter()
+    const found = await recoverFrom(await configOf(source), { open, signal, onStep: (text) => print(() => `${text} …`) })
+    if (found.missing.length + found.problems.length > 0) process.exitCode = 1
+    if (json === true) return printJson({ ...found, baseAt: new Date(found.baseAt).toISOString(), unknown })
+    const { projects, repositories, manifests, tags, blobs, moved, missing, problems } = found
+    console.log(
+      `recovered ${repositories} ${repositories === 1 ? 'repository' : 'repositories'} in ${plural(projects, 'project')}: ${plural(manifests, 'manifest')}, ${plural(tags, 'tag')}, ${plural(blobs, 'blob')}`,
+    )
+    if (moved > 0) console.log(`${plural(moved, 'blob')} found under another key than the journal says`)
+    if (missing.length > 0)
+      console.log(
+        `${plural(missing.length, 'blob')} ${missing.length === 1 ? 'is' : 'are'} not in the store, and missing until pushed again:`,
+      )
+    for (const digest of missing) console.log(`  ${digest}`)
+    for (const problem of problems) console.log(problem)
+    console.log('What no journal knows, and is not there any more:')
+    for (const sentence of unknown) console.log(`  ${sentence}`)
+    console.log('The bytes were looked for by their size: berth scrub reads them')
+  })
+}
+
+/** Adds the command to the program. */
+export function registerRecover(program: Command): void {
+  program
+    .command('recover')
+    .description(
+      'make the database of a store again from the journal in it, where that database and its backups are lost: repositories, manifests and tags. It says what it cannot know. Status 1 when something is missing',
+    )
+    .argument(
+      '[config-or-directory]',
+      'config.yml of the registry, or its data directory; the database that it names must be empty, or not there',
+    )
+    .option('--json', 'print what was made as JSON')
+    .action(runRecover)
+}

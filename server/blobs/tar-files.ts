@@ -1,0 +1,136 @@
+/** Files by name in a tar archive: one that is written once from its beginning to its end, or one that is read. */
+import type { FileHandle } from 'node:fs/promises'
+import type { Clock } from '#lib/ports.ts'
+import { checkFileName, exactPieces, type FileContent, type NamedFile, type NamedFiles } from './named-files.ts'
+import { readPaxRecords, readTarHeader, tarBlockBytes, tarHeader, tarPadding } from './tar-format.ts'
+
+/** Where an archive goes; resolves when more may follow. */
+export type TarSink = (bytes: Uint8Array) => Promise<void>
+
+/** An archive under way. What it is told to remove is left out where it did not come yet, and else stays: nothing can be taken back. */
+export interface TarWriter extends NamedFiles {
+  /** Writes its end. */
+  finish(): Promise<void>
+}
+
+/** Names of files that are about the place, not about what is in it. */
+const leftOut = 'locks/'
+
+/** Writes an archive to the sink, a file after the other. */
+export function createTarWriter(
+  sink: TarSink,
+  { place, clock }: { readonly place: string; readonly clock: Pick<Clock, 'now'> },
+): TarWriter {
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(run: () => Promise<T>): Promise<T> => {
+    const next = last.then(run)
+    last = next.catch(() => undefined)
+    return next
+  }
+  return {
+    place,
+    async put(name, content) {
+      checkFileName(name)
+      if (name.startsWith(leftOut)) return
+      await inTurn(async () => {
+        await sink(tarHeader({ name, sizeBytes: content.sizeBytes }, clock.now()))
+        await writeFilled(sink, content)
+      })
+    },
+    stat: () => Promise.resolve(undefined),
+    read: () => Promise.resolve(undefined),
+    // oxlint-disable-next-line require-yield -- what was written cannot be looked at
+    async *list() {},
+    remove: () => Promise.resolve(),
+    finish: () => inTurn(() => sink(Buffer.alloc(2 * tarBlockBytes))),
+    async [Symbol.asyncDispose]() {
+      await last
+    },
+  }
+}
+
+/** A size that was written must be kept: a file that fails on its way is filled with zeros, for its reader to find out about. */
+async function writeFilled(sink: TarSink, content: FileContent): Promise<void> {
+  let written = 0
+  try {
+    for await (const piece of exactPieces(content)) {
+      const fitting = piece.subarray(0, content.sizeBytes - written)
+      await sink(fitting)
+      written += fitting.length
+    }
+  } finally {
+    await fill(sink, content.sizeBytes - written + tarPadding(content.sizeBytes))
+  }
+}
+
+const zeros = Buffer.alloc(64 * 1024)
+
+async function fill(sink: TarSink, count: number): Promise<void> {
+  for (let left = count; left > 0; left -= zeros.length) await sink(zeros.subarray(0, Math.min(left, zeros.length)))
+}
+
+interface Place {
+  readonly start: number
+  readonly sizeBytes: number
+}
+
+const readBytes = 512 * 1024
+
+/** The files of an archive, which is looked through once. Of two of one name the later one counts. Disposing closes the handle. */
+export async function openTarFiles(handle: FileHandle, place: string): Promise<NamedFiles> {
+  const index = await indexOf(handle)
+  const refuse = () => Promise.reject(new Error(`${place} is an archive: nothing is added to it or removed`))
+  return {
+    place,
+    // Who reads says so where others could change something, which nobody can here.
+    put: (name) => (name.startsWith(leftOut) ? Promise.resolve() : refuse()),
+    stat: (name) => Promise.resolve(index.get(name)).then((found) => found && { sizeBytes: found.sizeBytes }),
+    read: async (name, signal) => {
+      const found = index.get(name)
+      return found && piecesOf(handle, found, signal)
+    },
+    async *list(directory): AsyncGenerator<NamedFile> {
+      for (const [name, { sizeBytes }] of index) if (name.startsWith(directory)) yield { name, sizeBytes, modifiedAt: 0 }
+    },
+    remove: (names) => (names.every((name) => name.startsWith(leftOut)) ? Promise.resolve() : refuse()),
+    [Symbol.asyncDispose]: () => handle.close(),
+  }
+}
+
+async function* piecesOf(handle: FileHandle, { start, sizeBytes }: Place, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (let at = start; at < start + sizeBytes;) {
+    signal.throwIfAborted()
+    const wanted = Math.min(readBytes, start + sizeBytes - at)
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(wanted), 0, wanted, at)
+    if (bytesRead === 0) throw new Error('the archive ends early')
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+async function readAt(handle: FileHandle, at: number, count: number): Promise<Buffer> {
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(count), 0, count, at)
+  return buffer.subarray(0, bytesRead)
+}
+
+/** An archive that was cut has the files that came before. */
+async function indexOf(handle: FileHandle): Promise<ReadonlyMap<string, Place>> {
+  const index = new Map<string, Place>()
+  const { size } = await handle.stat()
+  let more = {}
+  for (let at = 0; ;) {
+    const block = await readAt(handle, at, tarBlockBytes)
+    const header = block.length < tarBlockBytes ? undefined : readTarHeader(block)
+    if (header === undefined) return index
+    const start = at + tarBlockBytes
+    if (header.type === 'x') {
+      more = readPaxRecords(await readAt(handle, start, header.sizeBytes))
+      at = start + header.sizeBytes + tarPadding(header.sizeBytes)
+      continue
+    }
+    const { name, sizeBytes } = { ...header, ...more }
+    more = {}
+    if (header.type === '0' && start + sizeBytes <= size) index.set(name.replace(/^\.\//, ''), { start, sizeBytes })
+    at = start + sizeBytes + tarPadding(sizeBytes)
+  }
+}

@@ -1,0 +1,287 @@
+/**
+ * Making the database of a store again from the journal in the store.
+ *
+ * The lines are applied in their order, some hundred in a transaction; what a later line takes back is left out from the first, so that nothing is made that
+ * would have to go again. Then the store is asked for each blob: one that is elsewhere by now is found by its name, and one that is not there is missing for
+ * everyone until it is pushed. Applying is safe to repeat, so a recovery that died is run again.
+ */
+import type { NamedFiles } from '#blobs/named-files.ts'
+import { manifestsOfRepository } from '#metadata/manifests.ts'
+import type { Reader } from '#metadata/metadata.ts'
+import { deleteSetting, findSetting, putSetting } from '#metadata/settings.ts'
+import { setTagExpiry } from '#metadata/tag-expiry.ts'
+import { pointTag, tagTarget } from '#metadata/tags.ts'
+import { transaction } from '#metadata/transaction.ts'
+import { tagsChanged } from '#metadata/usage.ts'
+import { digestAlgorithm, digestOf, parseDigest, type Digest } from '#oci/digest.ts'
+import { parseManifest, type Manifest } from '#oci/manifest.ts'
+import { isManifestMediaType, isNonDistributable } from '#oci/media-types.ts'
+import type { RepositoryName, Tag } from '#oci/reference.ts'
+import { ensureRepository } from '#registry/ensure-repository.ts'
+import { findBlobs, type FindParts } from './journal-blobs.ts'
+import { listEpochs, readEpoch, type JournalEpoch } from './journal-files.ts'
+import type { JournalBlob, JournalLine, ManifestLine, TagLine } from './journal-lines.ts'
+
+const markerSetting = 'recover'
+
+/** A manifest to be added, and a blob: as an import of registry:2 adds them. */
+export interface RecoveredManifest {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly artifactType: string | undefined
+  readonly subject: Digest | undefined
+  readonly annotations: string | undefined
+  readonly payload: Uint8Array
+  readonly modifiedAt: number
+  readonly blobs: readonly { readonly digest: Digest; readonly isOptional: boolean; readonly isPresent: boolean }[]
+  readonly children: readonly Digest[]
+}
+
+/** What writes the rows. */
+export interface RecoverParts extends FindParts {
+  readonly files: NamedFiles
+  readonly now: number
+  readonly addBlobs: (repository: RepositoryName, store: string, blobs: readonly JournalBlob[]) => Promise<void>
+  readonly addManifests: (repository: RepositoryName, manifests: readonly RecoveredManifest[]) => Promise<void>
+  readonly addProject: (name: string) => Promise<void>
+  readonly onStep: (text: string) => void
+}
+
+/** What was made. */
+export interface Recovery {
+  readonly epoch: number
+  /** When the base was written; what came after it is there too. */
+  readonly baseAt: number
+  readonly projects: number
+  readonly repositories: number
+  readonly manifests: number
+  readonly tags: number
+  readonly blobs: number
+  /** Blobs that were found under another key than the journal says. */
+  readonly moved: number
+  readonly missing: readonly Digest[]
+  /** Lines that could not be applied: a sentence each. */
+  readonly problems: readonly string[]
+}
+
+/** The newest journal that is whole; undefined where there is none. */
+export async function findJournal(files: NamedFiles, signal: AbortSignal): Promise<JournalEpoch | undefined> {
+  return (await listEpochs(files, signal)).findLast(({ base }) => base !== undefined)
+}
+
+/** Throws one sentence where a recovery did not come to its end. */
+export async function refuseHalfRecovered(reader: Reader): Promise<void> {
+  if ((await findSetting(reader, markerSetting)) !== undefined)
+    throw new Error('a recovery of this database did not come to its end: run berth recover again, with the same configuration')
+}
+
+/** Whether a recovery began here. */
+export async function isRecovering(reader: Reader): Promise<boolean> {
+  return (await findSetting(reader, markerSetting)) !== undefined
+}
+
+const mark = transaction(import.meta.url, 'journal-recover/mark', async (tx, isUnderWay: boolean) => {
+  if (isUnderWay) await putSetting(tx, markerSetting, {})
+  else await deleteSetting(tx, markerSetting)
+})
+
+/** Applies the journal. */
+export async function recover(parts: RecoverParts, journal: JournalEpoch): Promise<Recovery> {
+  const { metadata, files, signal, onStep } = parts
+  await metadata.write(mark, true)
+  const gone = await readRemovals(files, journal, signal)
+  const run: Run = {
+    ...parts,
+    gone,
+    at: 0,
+    problems: [],
+    waitingTags: new Map(),
+    counts: { projects: 0, repositories: 0, manifests: 0, tags: 0 },
+  }
+  for await (const lines of readEpoch(files, journal, signal)) {
+    await applyLines(run, lines)
+    onStep(`${run.counts.manifests} manifests, ${run.counts.tags} tags`)
+  }
+  for (const problem of run.waitingTags.values()) note(run, problem)
+  const found = await findBlobs(parts)
+  await metadata.write(mark, false)
+  const { base } = journal
+  const { repositories, tags, ...more } = await countRows(metadata.reader)
+  return { ...run.counts, ...more, repositories, tags, epoch: journal.epoch, baseAt: base?.at ?? 0, ...found, problems: run.problems }
+}
+
+async function countRows(reader: Reader): Promise<{ readonly repositories: number; readonly manifests: number; readonly tags: number }> {
+  const count = async (table: 'repositories' | 'manifests' | 'tags') =>
+    Number(
+      (
+        await reader
+          .selectFrom(table)
+          .select((eb) => eb.fn.countAll().as('count'))
+          .executeTakeFirst()
+      )?.count ?? 0,
+    )
+  return { repositories: await count('repositories'), manifests: await count('manifests'), tags: await count('tags') }
+}
+
+/** The number of the last line that takes something back, by what it takes back. */
+type Removals = ReadonlyMap<string, number>
+
+async function readRemovals(files: NamedFiles, journal: JournalEpoch, signal: AbortSignal): Promise<Removals> {
+  const gone = new Map<string, number>()
+  let at = 0
+  for await (const lines of readEpoch(files, journal, signal)) {
+    for (const line of lines) {
+      if (line.k === 'no-manifest' || line.k === 'no-tag' || line.k === 'no-repository') gone.set(nameOf(line), at)
+      at++
+    }
+  }
+  return gone
+}
+
+function nameOf(line: JournalLine): string {
+  if (line.k === 'manifest' || line.k === 'no-manifest') return `manifest ${line.r} ${line.d}`
+  if (line.k === 'tag' || line.k === 'no-tag') return `tag ${line.r} ${line.t}`
+  return line.k === 'project' ? `project ${line.n}` : repositoryName(line.r)
+}
+
+function repositoryName(repository: string): string {
+  return `repository ${repository}`
+}
+
+interface Run extends RecoverParts {
+  readonly gone: Removals
+  /** Number of the next line. */
+  at: number
+  readonly problems: string[]
+  /** Tags whose manifest did not come yet, by name: with a later line it may. */
+  readonly waitingTags: Map<string, string>
+  readonly counts: { projects: number; repositories: number; manifests: number; tags: number }
+}
+
+const problemsMax = 100
+
+function note(run: Run, problem: string): void {
+  if (run.problems.length < problemsMax) run.problems.push(problem)
+}
+
+function isTakenBack({ gone }: Run, line: JournalLine, at: number): boolean {
+  const repository = 'r' in line ? gone.get(repositoryName(line.r)) : undefined
+  return (repository ?? -1) > at || (gone.get(nameOf(line)) ?? -1) > at
+}
+
+const manifestsAtOnce = 50
+
+/** Manifests before the tags that stand among them: within one file that is their order. */
+async function applyLines(run: Run, lines: readonly JournalLine[]): Promise<void> {
+  let waiting: ManifestLine[] = []
+  const flush = async () => {
+    await applyManifests(run, waiting)
+    waiting = []
+  }
+  for (const line of lines) {
+    run.signal.throwIfAborted()
+    const at = run.at++
+    if (isTakenBack(run, line, at)) continue
+    if (line.k === 'manifest') waiting.push(line)
+    if (waiting.length >= manifestsAtOnce || (line.k !== 'manifest' && waiting.length > 0)) await flush()
+    if (line.k === 'tag') await applyTag(run, line)
+    if (line.k === 'repository') await run.metadata.write(makeRepository, { repository: line.r as RepositoryName, now: run.now })
+    if (line.k === 'project') await run.addProject(line.n)
+    if (line.k === 'project') run.counts.projects++
+  }
+  await flush()
+}
+
+const actor = { name: 'system:recover', requestId: '' }
+
+const makeRepository = transaction(
+  import.meta.url,
+  'journal-recover/make-repository',
+  async (tx, { repository, now }: { readonly repository: RepositoryName; readonly now: number }) => {
+    await ensureRepository(tx, { repository, now, actor })
+  },
+)
+
+async function applyManifests(run: Run, lines: readonly ManifestLine[]): Promise<void> {
+  const byRepository = Map.groupBy(lines, ({ r }) => r)
+  for (const [repository, some] of byRepository) {
+    const name = repository as RepositoryName
+    const whole = some.map((line) => readManifest(run, line)).filter((manifest) => manifest !== undefined)
+    const byStore = Map.groupBy(
+      some.flatMap(({ b }) => b),
+      ([, , store]) => store,
+    )
+    for (const [store, blobs] of byStore) await run.addBlobs(name, store, [...new Map(blobs.map((blob) => [blob[0], blob])).values()])
+    await run.addManifests(name, whole)
+    run.counts.manifests += whole.length
+  }
+}
+
+/** A document that is not what its digest says is left out. */
+function readManifest(run: Run, { r, d, m, at, p, b }: ManifestLine): RecoveredManifest | undefined {
+  const payload = Buffer.from(p, 'base64')
+  const digest = parseDigest(d)
+  if (digest === undefined || digestOf(payload, digestAlgorithm(digest)) !== digest) {
+    note(run, `${r}: manifest ${d} of the journal is not what its digest says`)
+    return undefined
+  }
+  try {
+    return recoveredManifest(parseManifest(payload, m), { digest, payload, modifiedAt: at, known: new Set(b.map(([blob]) => blob)) })
+  } catch (error) {
+    note(run, `${r}: manifest ${d} cannot be read: ${(error as Error).message}`)
+    return undefined
+  }
+}
+
+function recoveredManifest(
+  manifest: Manifest,
+  { known, ...facts }: Pick<RecoveredManifest, 'digest' | 'payload' | 'modifiedAt'> & { readonly known: ReadonlySet<Digest> },
+): RecoveredManifest {
+  const { config, layers, children, mediaType, artifactType, subject, annotations } = manifest
+  const inIndex = children.filter((child) => !isManifestMediaType(child.mediaType) || known.has(child.digest))
+  const descriptors = [...(config === undefined ? [] : [config]), ...layers, ...inIndex]
+  return {
+    ...facts,
+    mediaType,
+    artifactType,
+    subject: subject?.digest,
+    annotations: subject === undefined ? undefined : JSON.stringify(annotations),
+    blobs: descriptors.map((each) => ({
+      digest: each.digest,
+      isOptional: isNonDistributable(each.mediaType) || (each.urls?.length ?? 0) > 0,
+      isPresent: known.has(each.digest),
+    })),
+    children: children.filter((child) => !inIndex.includes(child)).map((child) => child.digest),
+  }
+}
+
+interface PointTag {
+  readonly repository: RepositoryName
+  readonly tag: Tag
+  readonly digest: Digest
+  readonly at: number
+  readonly expiresAt: number | undefined
+  readonly now: number
+}
+
+const pointAt = transaction(import.meta.url, 'journal-recover/point-tag', async (tx, input: PointTag): Promise<boolean> => {
+  const { repository, tag, digest, at } = input
+  const repositoryId = await ensureRepository(tx, { repository, now: input.now, actor })
+  const manifestId = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
+  if (manifestId === undefined) return false
+  const before = await pointTag(tx, { repositoryId, tag, now: at, actor: actor.name, reason: 'recovered' }, { manifestId, digest })
+  if (before === 'new') await tagsChanged(tx, repositoryId, 1)
+  const target = await tagTarget(tx, repositoryId, tag)
+  if (target !== undefined && input.expiresAt !== undefined) await setTagExpiry(tx, target.tagId, input.expiresAt)
+  return true
+})
+
+async function applyTag(run: Run, { r, t, d, at, x }: TagLine): Promise<void> {
+  const input = { repository: r as RepositoryName, tag: t as Tag, digest: d, at, expiresAt: x, now: run.now }
+  if (await run.metadata.write(pointAt, input)) run.waitingTags.delete(`${r}:${t}`)
+  else
+    run.waitingTags.set(
+      `${r}:${t}`,
+      `${r}:${t} pointed at ${d} last, of which the journal has no manifest: it points at what it was before, if at anything`,
+    )
+}
