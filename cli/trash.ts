@@ -224,7 +224,10 @@ export function registerTrash(program: Command): void {
       trash
         .command('restore')
         .description('restore things whole: one, several, or all that the filters leave')
-        .argument('[id...]', 'of the list; behind a single one, for a repository or a project: another name than it had'),
+        .argument(
+          '[id...]',
+          'of the list; behind a single one, for a repository or a project: the name that it gets, its own too where that is in another project by now',
+        ),
     ),
   )
     .option('--force', 'also without what it needs and is gone for good; also out of a private project into a public one')

@@ -89,12 +89,18 @@ async function connect({ ports, secrets, log }: Directory, guard: AddressGuard, 
       // Its signature is checked though it came by TLS: a proxy in between is not the provider.
       execute: [library.enableNonRepudiationChecks, ...(allowHttp ? [library.allowInsecureRequests] : [])],
     })
+    requireSameIssuer(configuration.serverMetadata().issuer, settings)
     return { provider, settings, library, configuration, http }
   } catch (cause) {
     await http[Symbol.asyncDispose]()
     log.warn({ err: cause, provider: provider.name }, 'an identity provider cannot be asked')
     throw unavailable(provider.name, cause)
   }
+}
+
+/** The library takes a URL that is read alike; accounts are linked with what tokens say, to the letter, and so one provider must say it. */
+function requireSameIssuer(said: string, { issuer }: OidcSettings): void {
+  if (said !== issuer) throw new Error(`the issuer calls itself ${JSON.stringify(said)}: issuer must be written exactly as it writes it`)
 }
 
 function secretOf(provider: ProviderFacts, secrets: Directory['secrets']): string {

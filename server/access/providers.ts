@@ -138,8 +138,10 @@ async function requireOwnIssuer(
   throw new RegistryError('CONFLICT', { provider: other.name }, { message: `${message}${why}` })
 }
 
+/** Undefined for settings without one. As a URL is read, so that capitals, dots or a needless port in it make no other issuer of it. */
 function issuerOf(settings: unknown): string | undefined {
-  return (settings as { readonly issuer?: string }).issuer
+  const { issuer } = settings as { readonly issuer?: string }
+  return issuer === undefined ? undefined : (URL.parse(issuer)?.href ?? issuer)
 }
 
 /** Throws REQUEST_INVALID for name and settings, CONFLICT when the name or the issuer is taken. */

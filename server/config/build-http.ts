@@ -30,7 +30,7 @@ export function buildHttp(values: Values, places: TlsPlaces, listener: Listener)
     debug: debugAddress(values, listener),
     insecureSessions: values.get('http.insecuresessions'),
     trustedProxies: values.get('http.trustedproxies').flatMap((entry) => addressGroups[entry] ?? [entry]),
-    isEveryNeighbourTrusted: !values.has('http.trustedproxies'),
+    isEveryNeighbourTrusted: values.get('http.trustedproxies').includes('private'),
   }
 }
 
@@ -76,9 +76,11 @@ function redirectAddress(values: Values, tls: TlsConfig | undefined, listener: L
   return tcpAddress('http.redirect.addr', address, listener)
 }
 
-function proxyProtocol(values: Values, tls: TlsConfig | undefined, { problem }: Listener): boolean {
+function proxyProtocol(values: Values, tls: TlsConfig | undefined, { problem, warn }: Listener): boolean {
   const isOn = values.get('http.proxyprotocol')
   if (isOn && tls !== undefined && values.get('http.net') === 'unix')
     problem({ path: 'http.proxyprotocol', expected: 'false for TLS on a socket', why: 'on a unix socket the balancer ends TLS' })
+  if (isOn && values.get('http.net') !== 'unix' && !values.has('http.trustedproxies'))
+    warn('http.proxyprotocol: only of balancers on this machine: http.trustedproxies names no others')
   return isOn
 }

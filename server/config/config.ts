@@ -282,7 +282,7 @@ export interface HttpConfig {
   readonly debug: { readonly host: string | undefined; readonly port: number; readonly metricsPath: string | undefined } | undefined
   /** Addresses and CIDR ranges whose X-Forwarded-* and Forwarded headers count. */
   readonly trustedProxies: readonly string[]
-  /** Nobody wrote who they are, and so all private addresses are among them. */
+  /** All private addresses are among them. */
   readonly isEveryNeighbourTrusted: boolean
   /** Whether browsers may sign in over plain HTTP from other machines. */
   readonly insecureSessions: boolean

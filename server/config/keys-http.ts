@@ -125,8 +125,8 @@ const listenKeys = {
   'http.headers': acts(mapOf(listOf(headerValue)), {}, 'Headers added to every answer: name → list of values.'),
   'http.trustedproxies': acts(
     listOf(addressRange),
-    ['loopback', 'private'],
-    'Berth’s own. Who may say with `X-Forwarded-Proto`, `-Host`, `-For` or `Forwarded` how the client came: addresses, CIDR ranges, `loopback`, `private` (RFC 1918, 6598, link-local and unique local addresses: where a proxy in a container network is). From others these headers count for nothing; registry:2 believes everyone. Where clients share a private network with the registry and nothing stands between, set `[]`.',
+    ['loopback'],
+    'Berth’s own. Who may say with `X-Forwarded-Proto`, `-Host`, `-For` or `Forwarded` how the client came: addresses, CIDR ranges, `loopback`, `private` (RFC 1918, 6598, link-local and unique local addresses). From others these headers count for nothing, and a private address that sends them all the same is named in the log, once; registry:2 believes everyone. A proxy on another machine or in a container network must be named: by its address, or by a network that it alone is in, for whoever else is there can claim to be any client.',
   ),
   'http.insecuresessions': acts(
     boolean,

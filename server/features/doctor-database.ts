@@ -201,7 +201,7 @@ async function checkProxies({ config }: DoctorParts, reader: Reader): Promise<re
     return [
       warning(
         'proxies',
-        'addresses decide who comes in, and http.trustedproxies is not set: name your proxies, or [] where there are none, or neighbours can claim any address',
+        'addresses decide who comes in, and http.trustedproxies has all private ones: name your proxies in place of `private`, or neighbours can claim any address',
       ),
     ]
   return [fine('proxies', hasRules ? 'rules of networks rest on known proxies' : 'no rule depends on addresses')]

@@ -59,6 +59,8 @@ export interface Site {
   /** Name, value, name, value, …: sent with every answer. */
   readonly standardHeaders: readonly string[]
   readonly proxies: TrustedProxies
+  /** Tells the operator of proxies that are not believed. */
+  readonly watchProxy: (request: IncomingMessage) => void
   readonly health: Health
   readonly accessLog: AccessLog
   /** `isLeaving`: the end has been asked for. `isDraining`: and nothing more is taken up. */
@@ -113,6 +115,7 @@ const saneRequestId = /^[A-Za-z0-9._-]{8,128}$/
 /** Takes up a request. An `X-Request-Id` that a trusted proxy sends is kept. */
 export function openExchange(site: Site, request: IncomingMessage, response: ServerResponse): Exchange {
   const { ports } = site.parts
+  site.watchProxy(request)
   return {
     site,
     request,

@@ -29,6 +29,7 @@ import { ensureSelfSigned } from './tls-self-signed.ts'
 import { challengeProtocol, handshakeOptions } from './tls-handshake.ts'
 import { isClientWelcome, tlsServerOptions } from './tls.ts'
 import { warnOfClaimedAddresses } from './warn-of-claimed-addresses.ts'
+import { watchForUntrustedProxies } from './warn-of-untrusted-proxy.ts'
 
 /** A server that can be started once and stopped once. */
 export interface HttpServer extends AsyncDisposable {
@@ -81,11 +82,13 @@ export function createHttpServer(parts: HttpParts, checks: readonly HealthCheck[
 }
 
 function createSite(parts: HttpParts, checks: readonly HealthCheck[]): Site {
+  const proxies = parseTrustedProxies(parts.config.http.trustedProxies)
   const configured = Object.entries(parts.config.http.headers).flatMap(([name, values]) => values.flatMap((value) => [name, value]))
   return {
     parts,
     standardHeaders: ['Docker-Distribution-Api-Version', 'registry/2.0', ...configured, ...strictTransportSecurity(parts.config.http)],
-    proxies: parseTrustedProxies(parts.config.http.trustedProxies),
+    proxies,
+    watchProxy: watchForUntrustedProxies(proxies, parts.log),
     health: createHealth(parts, checks),
     accessLog: createAccessLog(parts),
     state: { isLeaving: false, isDraining: false },

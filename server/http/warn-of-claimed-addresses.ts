@@ -2,7 +2,7 @@
 import { countRobotsOfNetworks } from '#access/robots.ts'
 import type { HttpParts } from './exchange.ts'
 
-/** Warns when addresses decide who comes in while, by default, every neighbour may claim to be another. */
+/** Warns when addresses decide who comes in while every neighbour may claim to be another. */
 export async function warnOfClaimedAddresses({
   config,
   system,
@@ -24,8 +24,8 @@ export async function warnOfClaimedAddresses({
   const place = { registry: isRegistry, projects: projectNetworks.size, robots }
   log.warn(
     { networks: place },
-    `${rules.join(', ')} may be used from some addresses only, and http.trustedproxies is not set: X-Forwarded-For of every private address is believed, ` +
-      'so that a client in such a network can claim any address. Set it to the addresses of your proxies, or to [] where there are none',
+    `${rules.join(', ')} may be used from some addresses only, and http.trustedproxies has all private addresses: X-Forwarded-For of each of them is believed, ` +
+      'so that a client in such a network can claim any address. Name the addresses of your proxies in place of `private`',
   )
 }
 

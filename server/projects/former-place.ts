@@ -38,7 +38,8 @@ export async function isFormerParent(reader: Reader | Transactor, parent: Parent
 export async function requireFormerParent(reader: Reader | Transactor, row: TrashRecord): Promise<void> {
   const [above] = await projectsAbove(reader, row.project)
   if (await isFormerParent(reader, row.parent, above?.id)) return
-  if (above === undefined) throw refused(row.id, row.project, 'the project that it was below has another name by now, and it would come back outside of it')
+  if (above === undefined)
+    throw refused(row.id, row.project, 'the project that it was below has another name by now, and it would come back outside of it')
   throw inOtherHands(row.id, row.project, await takenPlace(reader, above.name))
 }
 

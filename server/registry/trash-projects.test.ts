@@ -3,15 +3,21 @@ import { suite, test } from 'node:test'
 import { createProject } from '#projects/create-project.ts'
 import { deleteProject } from '#projects/delete-project.ts'
 import { renameProject } from '#projects/rename-project.ts'
+import { nameOfRestore } from '#projects/restore-project.ts'
 import { checkInvariants } from '../../test/invariants.ts'
 import { deleteManifest } from './delete-manifest.ts'
 import { deleteProjectWithContent } from './delete-project.ts'
 import { deleteRepository } from './delete-repository.ts'
 import { moveRepository, placeForRepository } from './move-repository.ts'
+import { purgeTrash } from './purge-trash.ts'
 import type { Registry } from './registry.ts'
+import { placeOfRestore, restoreTrash } from './restore-trash.ts'
 import { alice, failsWith, putImage, repositoryA, repositoryB, type TestRegistry } from './test-registry.ts'
 import { collect, dayMs, name, openWithTrash, pull, purge, restore, runPurge, tagsOf, trashOf, usedOf, who } from './test-trash.ts'
 import { trashUntil } from './trash-place.ts'
+
+const isElsewhere = (project: string) => (error: unknown) =>
+  failsWith('CONFLICT')(error) && (error as Error).message.startsWith(`${project} is another project by now, made 20`)
 
 const isWell = async ({ parts }: Pick<TestRegistry, 'parts'>) => assert.deepEqual(await checkInvariants(parts), [])
 
@@ -103,6 +109,55 @@ suite('projects in the trash', () => {
     await restore(registry, 'project')
     const row = await registry.metadata.reader.selectFrom('projects').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
     assert.deepEqual([row.name, row.description, row.trashed_name], ['empty', 'kept', ''])
+    await isWell(opened)
+  })
+
+  test('what comes back is judged where it lands: what was made since somebody looked keeps it out', async () => {
+    await using opened = await openWithTrash()
+    const { registry } = opened
+    await putImage(registry, name('zoo/app'), 'a', 'v1')
+    await deleteRepository(registry, name('zoo/app'), alice)
+    const [row] = await trashOf(registry)
+    assert.ok(row)
+    const found = await placeOfRestore(registry, row, undefined)
+    const { id } = await createProject(partsOf(registry), { name: 'zoo' }, who)
+    for (const projectId of [found.project.id, id])
+      await assert.rejects(restoreTrash(registry, { row, place: { to: found.repository, projectId } }, who), isElsewhere('zoo'))
+    await restoreTrash(registry, { row, name: 'zoo/app', place: { to: found.repository, projectId: id } }, who)
+    assert.deepEqual(await tagsOf(registry, name('zoo/app')), ['v1'])
+    const { id: subId } = await createProject(partsOf(registry), { name: 'corp/prod' }, who)
+    await deleteProjectWithContent(registry, { id: subId, name: 'corp/prod', isDefault: false, expectedVersion: undefined }, who)
+    const [project] = await trashOf(registry)
+    assert.ok(project)
+    assert.equal(await nameOfRestore(registry, project, false), 'corp/prod')
+    await createProject(partsOf(registry), { name: 'corp' }, who)
+    await assert.rejects(nameOfRestore(registry, project, false), isElsewhere('corp'))
+    await assert.rejects(restoreTrash(registry, { row: project, mayEnter: [] }, who), isElsewhere('corp'))
+    assert.equal((await trashOf(registry)).length, 1)
+    assert.equal((await restoreTrash(registry, { row: project, name: 'corp/prod' }, who)).project, 'corp/prod')
+    await isWell(opened)
+  })
+
+  test('a project that goes for good leaves what was deleted below it to the one around it', async () => {
+    await using opened = await openWithTrash()
+    const { registry } = opened
+    const ids: Record<string, number> = {}
+    for (const each of ['a', 'a/b', 'a/b/c', 'a/b/c/d']) ids[each] = (await createProject(partsOf(registry), { name: each }, who)).id
+    const remove = (each: string) =>
+      deleteProjectWithContent(registry, { id: ids[each] ?? 0, name: each, isDefault: false, expectedVersion: undefined }, who)
+    const parentOfD = async () => (await trashOf(registry)).find(({ project }) => project === 'a/b/c/d')?.parent?.id
+    for (const each of ['a/b/c/d', 'a/b/c', 'a/b']) await remove(each)
+    assert.equal(await parentOfD(), ids['a/b/c'])
+    for (const each of ['a/b/c', 'a/b']) {
+      const row = (await trashOf(registry)).find(({ project }) => project === each)
+      assert.ok(row)
+      await purgeTrash(registry, row, who)
+    }
+    assert.equal(await parentOfD(), ids['a'])
+    await remove('a')
+    await purge(registry, 'project')
+    assert.equal(await parentOfD(), undefined)
+    assert.equal((await restore(registry, 'project')).project, 'a/b/c/d')
     await isWell(opened)
   })
 

@@ -3,8 +3,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, suite, test } from 'node:test'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { updateProvider } from '#access/providers.ts'
 import { Browser, type BrowserReply } from './browser.ts'
-import { addProvider, begin, form, nameOf, sections, seen } from './oidc-trip.ts'
+import { addProvider, begin, form, nameOf, sections, seen, who } from './oidc-trip.ts'
 import { openPeople, type People } from './people.ts'
 
 /** A provider that lies as it is told. */
@@ -129,6 +130,25 @@ suite('an OpenID Connect provider that lies', () => {
       assert.equal((await seen(browser))['state'], 'anonymous')
     })
   }
+
+  test('signs nobody in where it calls itself in another spelling than its settings say', async () => {
+    const { port } = new URL(liar.issuer)
+    const spellings = [`http://127.0.0.1:0${port}`, `http://127.0.0.1:${port}/`, `http://127.1:${port}`]
+    // A change of the row makes a connection anew.
+    const connectAnew = (title: string) =>
+      updateProvider(people.rooms.accounts, { name: 'liar', expectedVersion: undefined, set: { title } }, { who })
+    for (const issuer of spellings) {
+      liar.state.metadata = { issuer }
+      await connectAnew(issuer)
+      const reply = await new Browser(people.rooms.url).call('GET', '/session/oidc/liar', undefined, {
+        headers: { 'sec-fetch-site': 'none' },
+      })
+      assert.equal(reply.status, 503, issuer)
+    }
+    liar.state.metadata = {}
+    await connectAnew('liar')
+    assert.equal((await comeBack({ claims: { sub: 'honest' } })).reply.status, 303)
+  })
 
   test('with claims of odd types signs its subject in, under a name of their choice', async () => {
     const claims = { sub: 'odd', preferred_username: { $ne: 1 }, name: ['x'], email: 7, groups: [{}, null, 3, 'real'] }

@@ -73,6 +73,31 @@ suite('identity providers over the API', () => {
     assert.equal((await root.call('PATCH', '/providers/ci', { settings: { clockToleranceSeconds: 10 } })).status, 200)
   })
 
+  test('an issuer in another spelling is no other issuer', async () => {
+    await using place = await openPeople(loopback)
+    const { root } = place
+    const create = (name: string, kind: string, issuer: string) =>
+      root.call('POST', '/providers', {
+        name,
+        kind,
+        settings: kind === 'oidc' ? { issuer, clientId: 'berth' } : { issuer, jwks: '{"keys":[]}' },
+      })
+    for (const kind of ['oidc', 'workload']) {
+      assert.equal((await create(kind, kind, 'https://id.example/r')).status, 201)
+      const spellings = ['https://id.example/./r', 'https://id.example:443/r', 'https://id.example:0443/r', 'https://ID.Example/r']
+      for (const issuer of spellings) assert.equal((await create('again', kind, issuer)).status, 409, `${kind} ${issuer}`)
+      assert.equal((await create(`${kind}-other`, kind, 'https://id.example/R')).status, 201, 'a path has its capitals')
+      for (const issuer of spellings)
+        assert.equal((await root.call('PATCH', `/providers/${kind}-other`, { settings: { issuer } })).status, 409, `${kind} ${issuer}`)
+      assert.equal((await root.call('PATCH', `/providers/${kind}`, { settings: { issuer: 'https://ID.example/r' } })).status, 200)
+    }
+    for (const [name, status] of [
+      ['cluster', 201],
+      ['cluster2', 409],
+    ] as const)
+      assert.equal((await create(name, 'workload', 'kubernetes/serviceaccount')).status, status, 'an issuer may be no URL')
+  })
+
   test('only who may sees and changes providers', async () => {
     await using place = await openPeople(loopback)
     const bob = await place.add('bob')

@@ -5,7 +5,7 @@ import { registryClient } from '../support/registry-client.ts'
 import { startBerth, type RunningBerth } from '../support/start-berth.ts'
 import { until } from '../support/until.ts'
 
-const warning = /may be used from some addresses only, and http\.trustedproxies is not set/g
+const warning = /may be used from some addresses only, and http\.trustedproxies has all private addresses/g
 /** In the greeting of the first start. */
 const shown = /^ +password +(\S+)$/m
 
@@ -23,7 +23,8 @@ async function administratorOf(berth: RunningBerth) {
 const countOf = (berth: RunningBerth) => [...berth.logs().matchAll(warning)].length
 
 test('a start warns once when addresses decide who comes in and every neighbour may claim to be another', async () => {
-  await using berth = await startBerth({ config: { auth: { accounts: {} } } })
+  const trusting = { http: { trustedproxies: ['loopback', 'private'] } }
+  await using berth = await startBerth({ config: { auth: { accounts: {} }, ...trusting } })
   const call = await administratorOf(berth)
   await berth.stop()
   await berth.restart()
@@ -38,9 +39,8 @@ test('a start warns once when addresses decide who comes in and every neighbour 
   assert.match(berth.logs(), /the registry, 1 project, 1 robot may be used from some addresses only/)
 })
 
-test('none is given where the proxies are named, none included', async () => {
-  const trusted = { http: { trustedproxies: [] } }
-  await using berth = await startBerth({ config: { auth: { accounts: {} }, ...trusted } })
+test('none is given by default, where proxies of this machine alone are believed', async () => {
+  await using berth = await startBerth({ config: { auth: { accounts: {} } } })
   const call = await administratorOf(berth)
   await call('PATCH', '/system/settings', { networks: { allow: ['127.0.0.0/8'], deny: [] } })
   await berth.stop()

@@ -103,6 +103,14 @@ suite('the Helm chart', () => {
     })
   }
 
+  test('an ingress is believed, and nobody else where its network is named', async () => {
+    const proxiesOf = async (...settings: readonly string[]) => (await configOf(await rendered(...settings))).config.http
+    assert.deepEqual((await proxiesOf()).trustedProxies, ['127.0.0.0/8', '::1/128'])
+    assert.equal((await proxiesOf('ingress.enabled=true')).isEveryNeighbourTrusted, true)
+    const named = await proxiesOf('ingress.enabled=true', 'trustedProxies={10.244.0.0/16}')
+    assert.deepEqual([named.trustedProxies, named.isEveryNeighbourTrusted], [['10.244.0.0/16'], false])
+  })
+
   test('ingress, metrics, secrets and settings of pods stand where they are asked for', async () => {
     const all = await rendered('ingress.enabled=true', 'ingress.tlsSecret=cert', 'secretEnv.REGISTRY_SECRETS_KEY=abc', 'podLabels.team=a')
     assert.equal(ofKind(all, 'Ingress').length, 1)

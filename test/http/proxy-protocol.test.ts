@@ -97,6 +97,16 @@ suite('the PROXY protocol', () => {
     assert.deepEqual(addresses(rooms), ['203.0.113.1', '198.51.100.1'])
   })
 
+  test('a private address that nobody named is not believed about others, and the log says so once', async () => {
+    await using rooms = await serveRooms({ http: trusting })
+    const forwarded = request.replace('Connection', 'X-Forwarded-For: 198.51.100.1\r\nConnection')
+    for (const address of ['10.1.2.3', '10.1.2.4', '203.0.113.1']) await exchange(rooms.port, (socket) => socket.write(line(address) + forwarded))
+    assert.deepEqual(addresses(rooms), ['10.1.2.3', '10.1.2.4', '203.0.113.1'])
+    const told = rooms.lines.filter((each) => each.includes('add it to http.trustedproxies'))
+    assert.equal(told.length, 1)
+    assert.match(told[0] ?? '', /10\.1\.2\.3/)
+  })
+
   test('of others than trusted proxies it is not taken: they are served as who they are, and their header is no request', async () => {
     await using rooms = await serveRooms({ http: { ...trusting, trustedProxies: ['10.0.0.1'] } })
     assert.match(await exchange(rooms.port, (socket) => socket.write(request)), /^HTTP\/1\.1 200 /)

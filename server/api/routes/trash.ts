@@ -99,7 +99,8 @@ export const restoreTrash = defineRoute({
   body: strictObject({
     name: Type.Optional({
       ...name,
-      description: 'Of a repository or a project: the name that it gets instead of its own. Takes the right to make one there.',
+      description:
+        'Of a repository or a project: the name that it gets. Another than its own takes the right to make one there. Without a name it comes back under its own, and only where that is in the same project as before.',
     }),
     force: Type.Optional(
       Type.Boolean({ description: 'Also without what it needs and is gone for good; also out of a private project into a public one.' }),

@@ -23,6 +23,7 @@ export const tagWords: Readonly<Record<string, string>> = {
   garbage: 'What nothing needs any more, and the runs that delete it.',
   storage: 'The stores that have the bytes of blobs, and moving blobs between them.',
   backups: 'Backups of all rows and blobs, and the jobs that make, prove and remove them.',
+  nodes: 'The processes that serve on one database, and whether they agree.',
   scrub: 'What is wrong with what is stored, and the passes that look for it.',
   providers: 'Identity providers: LDAP, OpenID Connect, certificates.',
   tokens: 'Personal access tokens.',

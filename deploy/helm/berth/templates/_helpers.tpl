@@ -37,6 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- $_ := set $storage .Values.storage.driver (ternary (dict "rootdirectory" "/var/lib/registry") dict (eq .Values.storage.driver "filesystem")) }}
 {{- $http := dict "addr" ":5000" "draindelay" .Values.drain.delay "draintimeout" .Values.drain.timeout "headers" (dict "X-Content-Type-Options" (list "nosniff")) }}
 {{- if .Values.url }}{{ $_ := set $http "host" .Values.url }}{{ end }}
+{{- if .Values.trustedProxies }}{{ $_ := set $http "trustedproxies" .Values.trustedProxies }}{{ else if .Values.ingress.enabled }}{{ $_ := set $http "trustedproxies" (list "loopback" "private") }}{{ end }}
 {{- if .Values.metrics.enabled }}{{ $_ := set $http "debug" (dict "addr" (printf ":%d" (int .Values.metrics.port)) "prometheus" (dict "enabled" true)) }}{{ end }}
 {{- $config := dict "version" "0.1" "log" (dict "formatter" "json") "storage" $storage "http" $http "auth" "accounts" }}
 {{- if eq .Values.database.driver "postgres" }}{{ $_ := set $config "database" (dict "driver" "postgres") }}{{ end }}
