@@ -9,7 +9,7 @@ import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, printRows } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
-import { tellUndo } from './tell-undo.ts'
+import { calledNow, presentName, tellUndo } from './tell-undo.ts'
 
 interface ListManifestsFlags extends ListFlags {
   readonly mediaType?: string
@@ -126,12 +126,15 @@ function listReferring(digested: string, flags: ApiFlags & { readonly artifactTy
 }
 
 function remove(digested: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
-  return withClient(flags, async ({ client, server }) => {
+  return withClient(flags, async ({ client, server, print }) => {
     const params = parseDigested(digested)
-    await confirm(`Delete the manifest ${digested} of ${server} with its tags?`, flags)
-    await client.call(deleteManifest, { params })
-    console.error(`deleted ${digested}`)
-    await tellUndo({ client }, { kind: 'manifest', repository: params.repository, isIt: ({ digest }) => digest === params.digest })
+    const repository = await presentName({ client }, params.repository)
+    const name = `${repository}@${params.digest}`
+    const what = calledNow(digested, name)
+    await confirm(`Delete the manifest ${what} of ${server} with its tags?`, flags)
+    await client.call(deleteManifest, { params: { ...params, repository } })
+    console.error(`deleted ${what}`)
+    await tellUndo({ client, print }, { name, kind: 'manifest', repository, isIt: ({ digest }) => digest === params.digest })
   })
 }
 

@@ -134,12 +134,12 @@ function rename(project: string, name: string, flags: ApiFlags): Promise<void> {
 }
 
 function remove(project: string, flags: ApiFlags & { readonly yes?: boolean; readonly force?: true }): Promise<void> {
-  return withClient(flags, async ({ client, server }) => {
+  return withClient(flags, async ({ client, server, print }) => {
     const what = flags.force === true ? ' with all its repositories and the projects below it' : ''
     await confirm(`Delete project ${project} of ${server}${what}?`, flags)
     await client.call(deleteProject, { params: { project }, query: flags.force === true ? { force: true } : {} })
     console.error(`deleted ${project}`)
-    await tellUndo({ client }, { kind: 'project', project, isIt: () => true })
+    await tellUndo({ client, print }, { name: project, kind: 'project', project, isIt: () => true })
   })
 }
 

@@ -44,6 +44,7 @@ async function asked(...args: readonly string[]): Promise<Asked> {
     if (text !== '') bodies.push(JSON.parse(text))
     response.setHeader('etag', '"3"')
     if (url.includes('/system/settings')) json(response, settings)
+    else if (url.endsWith('/system/usage')) json(response, { ...counters, logicalBytes: 100, isExact: true })
     else if (url.endsWith('/usage')) json(response, { ...counters, isExact: false })
     else if (url.includes('/quotas')) json(response, { items: [quota] })
     else json(response, quota)
@@ -89,6 +90,8 @@ test('usage is that of a project, of a repository, or of everything', async () =
   const { requests, lines } = await asked('usage', 'team/app', '--repository')
   assert.deepEqual(requests, ['GET /repositories/team%2Fapp/usage'])
   assert.match(lines[0] ?? '', /512 B \(512\), or less: a recount is under way/)
+  assert.match(lines[1] ?? '', / \(2048\)$/)
+  assert.match((await asked('usage')).lines[1] ?? '', /100 B \(100\), less: not all that is there is named by a manifest$/)
 })
 
 test('the default limits of new projects are a setting', async () => {

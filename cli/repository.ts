@@ -6,7 +6,7 @@ import { describeBytes } from './data-command.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
-import { tellUndo } from './tell-undo.ts'
+import { calledNow, presentName, tellUndo } from './tell-undo.ts'
 import { addRepositoryMove } from './repository-move.ts'
 
 interface ListRepositoriesFlags extends ListFlags {
@@ -56,11 +56,13 @@ function describe(repository: string, description: string, flags: ApiFlags): Pro
 }
 
 function remove(repository: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
-  return withClient(flags, async ({ client, server }) => {
-    await confirm(`Delete ${repository} of ${server} with everything in it?`, flags)
-    await client.call(deleteRepository, { params: { repository } })
-    console.error(`deleted ${repository}`)
-    await tellUndo({ client }, { kind: 'repository', repository, isIt: () => true })
+  return withClient(flags, async ({ client, server, print }) => {
+    const name = await presentName({ client }, repository)
+    const what = calledNow(repository, name)
+    await confirm(`Delete ${what} of ${server} with everything in it?`, flags)
+    await client.call(deleteRepository, { params: { repository: name } })
+    console.error(`deleted ${what}`)
+    await tellUndo({ client, print }, { name, kind: 'repository', repository: name, isIt: () => true })
   })
 }
 

@@ -211,7 +211,9 @@ function undo(project: string, id: number, flags: ApiFlags & { readonly yes?: bo
 function tellUndone({ restored, refused, notBack }: Omit<Undone, 'next'>): void {
   console.log(`restored ${plural(restored, 'deletion')}`)
   for (const { trash, repository, tags, reason } of refused) console.error(`${repository}:${tags.join()} (${trash}): ${reason}`)
-  for (const { repository, tag, digest, now } of notBack)
+  // Of what was refused it is said already why it is not back.
+  const said = new Set(refused.flatMap(({ repository, tags }) => tags.map((tag) => `${repository}:${tag}`)))
+  for (const { repository, tag, digest, now } of notBack.filter((each) => !said.has(`${each.repository}:${each.tag}`)))
     console.error(
       `${repository}:${tag} is not ${digest}: ${now === null ? 'it is not in the trash any more, or could not be restored' : `it is ${now} by now`}`,
     )

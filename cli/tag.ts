@@ -12,7 +12,7 @@ import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
-import { tellUndo } from './tell-undo.ts'
+import { calledNow, presentName, tellUndo } from './tell-undo.ts'
 import type { HistoryRow } from './trash-place.ts'
 
 interface ListTagsFlags extends ListFlags {
@@ -171,12 +171,15 @@ function instantOf(when: string): string | null {
 }
 
 function remove(tagged: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
-  return withClient(flags, async ({ client, server }) => {
+  return withClient(flags, async ({ client, server, print }) => {
     const params = parseTagged(tagged)
-    await confirm(`Delete the tag ${tagged} of ${server}?`, flags)
-    await client.call(deleteTag, { params })
-    console.error(`deleted ${tagged}`)
-    await tellUndo({ client }, { kind: 'tag', repository: params.repository, isIt: ({ tags }) => tags[0] === params.tag })
+    const repository = await presentName({ client }, params.repository)
+    const name = `${repository}:${params.tag}`
+    const what = calledNow(tagged, name)
+    await confirm(`Delete the tag ${what} of ${server}?`, flags)
+    await client.call(deleteTag, { params: { ...params, repository } })
+    console.error(`deleted ${what}`)
+    await tellUndo({ client, print }, { name, kind: 'tag', repository, isIt: ({ tags }) => tags[0] === params.tag })
   })
 }
 

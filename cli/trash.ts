@@ -10,6 +10,7 @@ import { openTrashDesk } from '#main.ts'
 import { describeBytes, plural, withBerth } from './data-command.ts'
 import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-meant.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 import { idsOf, tellResults, trashOfData, trashOfServer, type TrashFilters, type TrashPlace } from './trash-place.ts'
 
@@ -159,13 +160,16 @@ function restoreOne(id: number, name: string | undefined, flags: FilterFlags & {
   const isForced = flags.force === true
   if (data !== undefined)
     return withBerth(data, async (berth) => {
-      const { kind, project, repository, endedNames } = await openTrashDesk(berth).restore(id, { name, isForced })
+      const restored = await openTrashDesk(berth).restore(id, { name, isForced })
+      const { kind, project, repository, endedNames } = restored
       console.log([`restored ${kind} ${repository ?? project}`, ...whatIsNotBack({ missing: [], lostLabels: [], endedNames })].join('; '))
+      tellWarnings(restored)
     })
   return withClient(flags, async ({ client, print }) => {
     const body = { ...(name !== undefined && { name }), ...(isForced && { force: true }) }
     const restored = await client.call(restoreTrash, { params: { trash: id }, body })
     print(restored, () => console.log(describeRestored(restored)))
+    tellWarnings(restored)
   })
 }
 

@@ -16,7 +16,7 @@ interface UsageFlags extends ApiFlags {
 function printUsage({ bytes, logicalBytes, blobs, manifests, tags, repositories, isExact }: Usage): void {
   printFacts({
     Bytes: `${describeBytes(bytes)} (${bytes})${isExact ? '' : ', or less: a recount is under way'}`,
-    'As if nothing were shared': `${describeBytes(logicalBytes)} (${logicalBytes})`,
+    'As if nothing were shared': `${describeBytes(logicalBytes)} (${logicalBytes})${logicalBytes < bytes ? ', less: not all that is there is named by a manifest' : ''}`,
     Blobs: blobs,
     Manifests: manifests,
     Tags: tags,

@@ -211,14 +211,15 @@ interface OwnHooks {
 }
 
 /** Who has a say in a push or a pull, and who may supply what a pull does not find, in the order in which they are asked. */
-function hooksOf({ validation }: Config, parts: Parameters<typeof recheckQuarantine>[0], own: OwnHooks): Registry['hooks'] {
+function hooksOf({ validation }: Config, parts: Parameters<typeof recheckQuarantine>[0], { mark, returns }: OwnHooks): Registry['hooks'] {
   return {
     admission: [
       checkLayerUrls({ allow: validation.urlsAllow, deny: validation.urlsDeny }),
-      ...(own.mark === undefined ? [] : [checkStoreIsThere(own.mark)]),
+      ...(mark === undefined ? [] : [checkStoreIsThere(mark)]),
     ],
     missingContent: [recheckQuarantine(parts)],
-    pulledElsewhere: own.returns?.hook,
+    pulledElsewhere: returns?.hook,
+    requireStore: mark && (() => mark.require()),
   }
 }
 

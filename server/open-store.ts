@@ -1,4 +1,5 @@
 /** Opens the blob store that the configuration names, and looks whose it is: with open-database.ts the only place that knows the drivers. */
+import { dirname } from 'node:path'
 import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
 import { createCdnSigner } from '#blobs/cdn-urls.ts'
 import { createObjectStore, type ObjectRedirects, type ObjectStoreOptions } from '#blobs/object-store.ts'
@@ -25,10 +26,17 @@ interface MetStore {
 export async function meetStore(config: Config, ports: Ports, accept?: MetStore['accept']): Promise<MetStore | undefined> {
   const mark = markOf(config, ports)
   if (mark === undefined) return undefined
+  await requireNoFile(dirname(mark.path), ports)
   if ((await mark.read()) === undefined || (await isDatabaseThere(config, ports))) return { mark, accept }
   if (accept === undefined) throw databaseMissing({ mark })
   await accept({ path: mark.path, mark: 'another', looked: 0, there: 0 })
   return { mark, accept: async () => undefined }
+}
+
+/** Before anything is made: what stands where the blobs belong is a directory, or is not there. */
+async function requireNoFile(directory: string, { files }: Pick<Ports, 'files'>): Promise<void> {
+  const facts = await files.stat(directory).catch(() => undefined)
+  if (facts?.isDirectory() === false) throw new Error(`${directory} is no directory, and the blobs belong there: move what is there away`)
 }
 
 /** Whether the directory of blobs has been that of some database. */

@@ -3,9 +3,10 @@ import { dirname } from 'node:path'
 import { makeDirectory } from '#blobs/directories.ts'
 import type { Config } from '#config/config.ts'
 import { databaseFileOf } from '#config/database-place.ts'
+import { requireAddress } from '#http/announce-start.ts'
 import type { Ports } from '#lib/ports.ts'
 import { refuseNetworkFileSystem } from '#metadata/network-file-system.ts'
-import { lockForServing } from '#metadata/sqlite-lock.ts'
+import { lockForServing, servingFileOf } from '#metadata/sqlite-lock.ts'
 import { meetStore } from './open-store.ts'
 
 /** Throws one sentence for what several processes cannot share. */
@@ -16,12 +17,18 @@ export function refuseMemory(config: Config): void {
     )
 }
 
-/** Makes the directory and takes the lock: one server on a file; on PostgreSQL there is nothing to take. A start that the store refuses leaves nothing. */
+/** Makes the directory and takes the lock: one server on a file; on PostgreSQL there is nothing to take. A first start that is refused leaves nothing. */
 export async function reserve(config: Config, ports: Ports): Promise<Disposable> {
   const file = databaseFileOf(config.database)
   if (file === undefined) return { [Symbol.dispose]: () => undefined }
   await meetStore(config, ports)
   const { files } = ports
+  // Only where nobody has served yet: elsewhere the port may be that of a server which is just ending, and whose lock is waited for.
+  const hasServed = await files.stat(servingFileOf(file)).then(
+    () => true,
+    () => false,
+  )
+  if (!hasServed) await requireAddress(config)
   await makeDirectory(files, dirname(file))
   await refuseNetworkFileSystem(file, files)
   return lockDatabase(file)

@@ -35,11 +35,14 @@ export function nameCollisionAdvice(user: string, provider: string): string {
   return `the name ${user} belongs to another account here, so ${provider}’s ${user} is not let in: rename that account (berth user update ${user} --name …), or delete it, or have its owner link the identity to it`
 }
 
+/** Stands in records beside the error codes. */
+export const nameTaken = 'NAME_TAKEN'
+
 /** An error code for the audit, which tells this refusal from a wrong password. */
 export function refusalReason(error: RegistryError): string {
   let { cause } = error
   while (cause instanceof RegistryError) cause = cause.cause
-  return cause instanceof NameCollision ? 'NAME_TAKEN' : error.code
+  return cause instanceof NameCollision ? nameTaken : error.code
 }
 
 interface Parts {

@@ -1,4 +1,5 @@
 /** Files by name in a directory: each is written beside its place, made durable, and then gets its name. */
+import type { Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Files, Random } from '#lib/ports.ts'
 import { makeDirectory, syncDirectory } from './directories.ts'
@@ -15,7 +16,7 @@ export interface DirectoryFilesOptions {
   readonly path: string
   readonly files: Files
   readonly random: Pick<Random, 'uuid'>
-  /** Asked before something is written: throws where the directory is not the one that is meant (a disk that is not mounted). */
+  /** Asked before something is written, listed or called absent: throws where the directory is not the one that is meant (a disk that is not mounted). */
   readonly require?: (() => Promise<void>) | undefined
 }
 
@@ -58,7 +59,7 @@ class DirectoryFiles implements NamedFiles {
   stat(name: string): Promise<{ readonly sizeBytes: number } | undefined> {
     return translated(async () => {
       checkFileName(name)
-      const facts = await this.#options.files.stat(join(this.#options.path, name)).catch(absentAsUndefined)
+      const facts = await this.#look(join(this.#options.path, name))
       return facts?.isFile() === true ? { sizeBytes: facts.size } : undefined
     })
   }
@@ -67,13 +68,14 @@ class DirectoryFiles implements NamedFiles {
     return translated(async () => {
       checkFileName(name)
       const path = join(this.#options.path, name)
-      const facts = await this.#options.files.stat(path).catch(absentAsUndefined)
+      const facts = await this.#look(path)
       return facts?.isFile() === true ? piecesOf(this.#options.files, path, signal) : undefined
     })
   }
 
   async *list(directory: string): AsyncGenerator<NamedFile> {
-    const { path, files } = this.#options
+    const { path, files, require } = this.#options
+    await require?.()
     const waiting = [directory]
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const names = (await files.readdir(join(path, next)).catch(absentAsUndefined)) ?? []
@@ -88,7 +90,8 @@ class DirectoryFiles implements NamedFiles {
 
   remove(names: readonly string[]): Promise<void> {
     return translated(async () => {
-      const { path, files } = this.#options
+      const { path, files, require } = this.#options
+      await require?.()
       for (const name of names) {
         checkFileName(name)
         await files.unlink(join(path, name)).catch(absentAsUndefined)
@@ -98,6 +101,13 @@ class DirectoryFiles implements NamedFiles {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  async #look(path: string): Promise<Stats | undefined> {
+    const { files, require } = this.#options
+    const facts = await files.stat(path).catch(absentAsUndefined)
+    if (facts === undefined) await require?.()
+    return facts
+  }
 
   /** A directory that is not empty, or is gone, ends it. */
   async #removeEmpty(directory: string): Promise<void> {

@@ -11,6 +11,7 @@ import { allEnded } from './all-ended.ts'
 import type { BlobWriter } from './blob-store.ts'
 import { ChunkQueue } from './chunk-queue.ts'
 import { storageError } from './storage-error.ts'
+import { isStoreLost } from './store-mark.ts'
 
 /** Less is held back until more comes or a sync asks for it. */
 const pieceMinimumBytes = 64 * 1024
@@ -106,7 +107,9 @@ export class FilesystemWriter implements BlobWriter {
     try {
       await allEnded([this.#file.syncBytes(), ...(this.#durableBytes === undefined ? [this.#file.syncName()] : [])])
     } catch (error) {
-      await this.#lose(error)
+      // The bytes were synced, or their error had come first: they are where the directory is.
+      if (isStoreLost(error)) this.#fail(error)
+      else await this.#lose(error)
     }
     this.#throwIfFailed()
     this.#durableBytes = syncedBytes

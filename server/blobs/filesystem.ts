@@ -9,6 +9,7 @@
  * The root of a registry:2 is a root of this store too: its blobs are keys like any other.
  */
 import assert from 'node:assert'
+import type { Stats } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { readFileRange } from '#lib/pooled-read.ts'
@@ -23,7 +24,7 @@ import { listKeys } from './list-keys.ts'
 import { SyncGate } from './sync-gate.ts'
 import { checkKey, checkUploadId, isUploadId } from './names.ts'
 import { isAbsence, storageError } from './storage-error.ts'
-import type { StoreMark } from './store-mark.ts'
+import { directoryLost, isStoreLost, type StoreMark } from './store-mark.ts'
 
 /** Where the store lives, and the file system that it goes through (a simulator hands in its own). */
 export interface FilesystemStoreOptions {
@@ -79,7 +80,7 @@ class FilesystemStore implements BlobStore {
           handle,
           offsetBytes,
           syncBytes: () => this.#syncs.run(() => handle.datasync()),
-          syncName: () => this.#directories.syncEntry(this.#uploads),
+          syncName: () => this.#syncUploads(),
           onLost: () => this.#removeLost(uploadId),
           onClose: () => this.#writers.delete(uploadId),
         })
@@ -94,16 +95,17 @@ class FilesystemStore implements BlobStore {
 
   statUpload(uploadId: string): Promise<{ readonly sizeBytes: number } | undefined> {
     return translated(async () => {
-      const handle = await this.#openExisting(this.#uploadPath(uploadId), 'r+')
+      const path = this.#uploadPath(uploadId)
+      const handle = await this.#look(() => this.#files.open(path, 'r+'))
       if (handle === undefined) return undefined
       await using file = handle
       // The size is taken first: what comes later is not covered by this sync.
       const { size } = await file.stat()
       try {
         await this.#syncs.run(() => file.datasync())
-        await this.#directories.syncEntry(this.#uploads)
+        await this.#syncUploads()
       } catch (error) {
-        await this.#removeLost(uploadId)
+        if (!isStoreLost(error)) await this.#removeLost(uploadId)
         throw error
       }
       return { sizeBytes: size }
@@ -112,7 +114,8 @@ class FilesystemStore implements BlobStore {
 
   async *readUpload(uploadId: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
     try {
-      const handle = await this.#openExisting(this.#uploadPath(uploadId), 'r')
+      const path = this.#uploadPath(uploadId)
+      const handle = await this.#look(() => this.#files.open(path, 'r'))
       if (handle === undefined) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
       await using file = handle
       const { size } = await file.stat()
@@ -135,7 +138,7 @@ class FilesystemStore implements BlobStore {
       if (isFirst) {
         assert(!(await this.#isThere(target)), 'a blob key is used twice')
         await this.#rename(source, target)
-      } else if (!(await this.#isThere(target))) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+      } else if ((await this.#look(() => this.#files.lstat(target))) === undefined) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
       // Else a commit to this key got as far as the rename before the process died: keys are used once, so it was this one.
       try {
         await this.#directories.syncEntry(directory)
@@ -158,6 +161,7 @@ class FilesystemStore implements BlobStore {
 
   async *listUploads(): AsyncGenerator<{ readonly uploadId: string; readonly modifiedAt: number }> {
     try {
+      await this.#mark?.require()
       const directory = await this.#files.opendir(this.#uploads).catch(absentAsUndefined)
       if (directory === undefined) return
       for await (const entry of directory) {
@@ -172,8 +176,9 @@ class FilesystemStore implements BlobStore {
 
   open(key: BlobKey): Promise<OpenBlob | undefined> {
     return translated(async () => {
-      const handle = await this.#openExisting(this.#blobPath(key), 'r')
-      if (handle === undefined) return await this.#absent()
+      const path = this.#blobPath(key)
+      const handle = await this.#look(() => this.#files.open(path, 'r'))
+      if (handle === undefined) return undefined
       try {
         const facts = await handle.stat()
         if (facts.isFile()) return { kind: 'file', handle, sizeBytes: facts.size }
@@ -188,8 +193,9 @@ class FilesystemStore implements BlobStore {
 
   stat(key: BlobKey): Promise<{ readonly sizeBytes: number } | undefined> {
     return translated(async () => {
-      const facts = await this.#files.stat(this.#blobPath(key)).catch(absentAsUndefined)
-      return facts?.isFile() ? { sizeBytes: facts.size } : await this.#absent()
+      const path = this.#blobPath(key)
+      const facts = await this.#look(() => this.#files.stat(path))
+      return facts?.isFile() === true ? { sizeBytes: facts.size } : undefined
     })
   }
 
@@ -223,7 +229,10 @@ class FilesystemStore implements BlobStore {
   list(listing: KeyListing): Promise<KeyPage> {
     return translated(async () => {
       await this.#mark?.require()
-      return await listKeys({ files: this.#files, root: this.#root }, listing)
+      const page = await listKeys({ files: this.#files, root: this.#root }, listing)
+      // What went away in the middle looked like directories without files.
+      await this.#mark?.require()
+      return page
     })
   }
 
@@ -252,9 +261,26 @@ class FilesystemStore implements BlobStore {
     return join(this.#root, key)
   }
 
-  /** Nothing is under the key, in this store and not in what lies in its place. */
-  async #absent(): Promise<undefined> {
-    await this.#mark?.require()
+  /**
+   * What is there, or undefined where it is absent from this store, and not from what lies in its place: what is written for an absence (an upload begins
+   * anew, a blob is missing) would hold when the disk is back. It may have come back between the two, so it is looked at once more.
+   */
+  async #look<T extends FileHandle | Stats>(look: () => Promise<T>): Promise<T | undefined> {
+    const found = await look().catch(absentAsUndefined)
+    if (found !== undefined || this.#mark === undefined) return found
+    await this.#mark.require()
+    return await look().catch(absentAsUndefined)
+  }
+
+  /** Makes the names of uploads durable. A directory that went from under open files takes nothing from them: they are there when it is back. */
+  async #syncUploads(): Promise<void> {
+    try {
+      await this.#directories.syncEntry(this.#uploads)
+    } catch (error) {
+      if (!isAbsence(error)) throw error
+      await this.#mark?.require()
+      throw directoryLost(this.#uploads)
+    }
   }
 
   /** The directory below which empty ones are removed: `blobs` of this store or of registry:2's layout; for any other key its own directory. */
@@ -265,10 +291,11 @@ class FilesystemStore implements BlobStore {
   }
 
   async #openForAppending(path: string, offsetBytes: number): Promise<FileHandle> {
-    const existing = await this.#openExisting(path, 'r+')
+    const open = () => this.#files.open(path, 'r+')
+    const existing = await (offsetBytes > 0 ? this.#look(open) : open().catch(absentAsUndefined))
     if (existing === undefined) {
-      await this.#mark?.require()
       if (offsetBytes > 0) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+      await this.#mark?.require()
       return this.#directories.createIn(this.#uploads, () => this.#files.open(path, 'wx+'))
     }
     try {
@@ -280,10 +307,6 @@ class FilesystemStore implements BlobStore {
       await closeQuietly(existing)
       throw error
     }
-  }
-
-  async #openExisting(path: string, flags: 'r' | 'r+'): Promise<FileHandle | undefined> {
-    return this.#files.open(path, flags).catch(absentAsUndefined)
   }
 
   async #rename(source: string, target: string): Promise<void> {
@@ -302,8 +325,14 @@ class FilesystemStore implements BlobStore {
     return (await this.#files.lstat(path).catch(absentAsUndefined)) !== undefined
   }
 
+  /** Throws for a file that is absent because the store is: it would stay, and nobody would know of it. */
   async #unlink(path: string): Promise<void> {
-    await this.#files.unlink(path).catch(absentAsUndefined)
+    try {
+      await this.#files.unlink(path)
+    } catch (error) {
+      if (!isAbsence(error)) throw error
+      await this.#mark?.require()
+    }
   }
 
   async #removeQuietly(path: string): Promise<void> {

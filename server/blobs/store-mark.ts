@@ -130,7 +130,16 @@ function unreadable(path: string, error: unknown): Error {
 }
 
 function storeLost(path: string): RegistryError {
-  const cause = new StoreLostError(`${path} is not there, or is that of another store: is the disk of the blobs mounted?`)
+  return awayBecause(`${path} is not there, or is that of another store: is the disk of the blobs mounted?`)
+}
+
+/** A directory of the store went from under what is open in it; see {@link isStoreLost}. */
+export function directoryLost(path: string): RegistryError {
+  return awayBecause(`${path} went away while it was written to: was the disk of the blobs unmounted?`)
+}
+
+function awayBecause(reason: string): RegistryError {
+  const cause = new StoreLostError(reason)
   const message =
     'the storage of this registry is not there: an administrator has to mount it again (berth doctor); then repeat the request'
   return new RegistryError('UNAVAILABLE', undefined, { cause, message })

@@ -362,16 +362,6 @@ compatibility: {schema1: {enabled: true, signingkeyfile: x, trustkey: y}}
 })
 
 suite('Berth’s own keys', () => {
-  test('of proxies, those on this machine are believed unless others are named', async () => {
-    const proxiesOf = async (http: string) =>
-      (await configOf(`version: 0.1\nstorage: {inmemory: {}}\nhttp: {addr: ":5000"${http}}\n`)).http
-    const loopback = ['127.0.0.0/8', '::1/128']
-    assert.deepEqual((await proxiesOf('')).trustedProxies, loopback)
-    assert.equal((await proxiesOf('')).isEveryNeighbourTrusted, false)
-    assert.equal((await proxiesOf(', trustedproxies: [loopback, private]')).isEveryNeighbourTrusted, true)
-    assert.deepEqual((await proxiesOf(', trustedproxies: []')).trustedProxies, [])
-  })
-
   test('act', async () => {
     const config = await configOf(`version: 0.1
 storage: {filesystem: {rootdirectory: /d}, minfreespace: 1GiB, garbagedelay: 0s}

@@ -223,6 +223,9 @@ const actions: Readonly<Record<Event['action'], true>> = {
   ...(Object.fromEntries(administrationActions.map((action) => [action, true])) as Record<AdministrationAction, true>),
 }
 
+/** All that this program records. */
+export const actionNames: readonly string[] = Object.keys(actions)
+
 /** The event of a row; undefined for an action that this program does not know (a newer process wrote it). */
 export function eventFromRow(row: EventRow): RecordedEvent | undefined {
   if (!Object.hasOwn(actions, row.action)) return undefined

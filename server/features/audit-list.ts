@@ -1,7 +1,9 @@
 /** Reading audit records: pages for people and programs. */
 import { isIP } from 'node:net'
+import { nameTaken } from '#access/name-collision.ts'
 import { networksOf, parseNetwork } from '#access/networks.ts'
-import { eventFromRow, type RecordedEvent } from '#events/event.ts'
+import { nearest } from '#config/suggest.ts'
+import { actionNames, eventFromRow, type RecordedEvent } from '#events/event.ts'
 import { verifyEvents, type Verification, type VerifyOptions } from '#events/verify.ts'
 import { addressesBeginning, listEvents, type EventFilter, type EventRow } from '#metadata/events.ts'
 import type { Metadata } from '#metadata/metadata.ts'
@@ -9,7 +11,7 @@ import { resolveProjectName } from '#metadata/name-redirects.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { findProjectById, findProjectByName } from '#metadata/projects.ts'
 import { digestFromBytes } from '#oci/digest.ts'
-import { RegistryError } from '#oci/errors.ts'
+import { errorTable, RegistryError } from '#oci/errors.ts'
 
 /** What the verbs of this file take first; a Directory fits. */
 export interface AuditListParts {
@@ -50,7 +52,7 @@ const lookedAtMax = 100_000
 /** The addresses on record that are in the network. Throws REQUEST_INVALID for what is no network, and for one with too many. */
 async function addressesIn({ metadata: { reader } }: AuditListParts, text: string): Promise<readonly string[]> {
   const network = parseNetwork(text)
-  if (network === undefined) throw invalid('query/address', 'must be an address or a network: 10.1.2.3, 10.1.0.0/16, 2001:db8::/32')
+  if (network === undefined) throw noAddress()
   const { address, bits, family } = network
   const whole = family === 'ipv4' ? address.split('.').slice(0, Math.floor(bits / 8)) : []
   const prefix = whole.map((part) => (whole.length === 4 ? part : `${part}.`)).join(whole.length === 4 ? '.' : '')
@@ -60,6 +62,34 @@ async function addressesIn({ metadata: { reader } }: AuditListParts, text: strin
   if (found.length > addressesMax || looked.length === lookedAtMax)
     throw invalid('query/address', 'has too many addresses on record: ask for a smaller network')
   return found
+}
+
+function noAddress(): RegistryError {
+  return invalid('query/address', 'must be an address or a network: 10.1.2.3, 10.1.0.0/16, 2001:db8::/32')
+}
+
+/** Throws REQUEST_INVALID for an action that nothing is recorded as: a slip would look as if nothing had happened. */
+function checkAction(action: string): void {
+  const isKnown = action.endsWith('*') ? actionNames.some((name) => name.startsWith(action.slice(0, -1))) : actionNames.includes(action)
+  if (isKnown) return
+  const all = [...actionNames, ...actionNames.map((name) => name.replace(/[^.]*$/, '*'))]
+  throw invalid('query/action', `is none that is recorded: ${action}${meant(action, all)}`)
+}
+
+/** Throws REQUEST_INVALID for what has the form of an error code and is none; words of certificate authorities have another one. */
+function checkReason(reason: string): void {
+  const codes = [...Object.keys(errorTable), nameTaken]
+  if (!/^[A-Z][A-Z0-9_]*$/.test(reason) || codes.includes(reason)) return
+  const likely = nearest(
+    reason.toLowerCase(),
+    codes.map((code) => code.toLowerCase()),
+  )
+  throw invalid('query/reason', `is no error code: ${reason}${likely === undefined ? '' : ` (${likely.toUpperCase()} is one)`}`)
+}
+
+function meant(text: string, known: readonly string[]): string {
+  const likely = nearest(text, known)
+  return likely === undefined ? '' : ` (${likely} is)`
 }
 
 function invalid(path: string, message: string): RegistryError {
@@ -73,6 +103,10 @@ function invalid(path: string, message: string): RegistryError {
  */
 export async function eventFilter(parts: AuditListParts, filter: AuditFilter): Promise<EventFilter> {
   const { since, until, address, ...rest } = filter
+  const { action, reason } = rest
+  if (action !== undefined) checkAction(action)
+  if (reason !== undefined) checkReason(reason)
+  if (address !== undefined && !address.includes('/') && isIP(address) === 0) throw noAddress()
   if (since !== undefined && until !== undefined && since > until) throw invalid('query/until', 'must not be before since')
   const narrowed = {
     ...rest,

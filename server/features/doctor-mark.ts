@@ -3,8 +3,22 @@ import { createStoreMark } from '#blobs/store-mark.ts'
 import { sampleBlobs } from '#metadata/doctor-reads.ts'
 import { knownStore } from '#metadata/known-store.ts'
 import type { Reader } from '#metadata/metadata.ts'
-import { fine, problem, type Diagnosis } from './doctor-check.ts'
+import { fine, problem, warning, type Diagnosis } from './doctor-check.ts'
 import type { DoctorParts } from './doctor-files.ts'
+
+const mountAdvice = 'mount the disk of the blobs'
+
+/** What was found of a directory in which the blobs are not: all but that says something of another disk. */
+export function withoutWrongDisk(found: readonly Diagnosis[], { config }: Pick<DoctorParts, 'config'>): Diagnosis[] {
+  const isAway = found.some(({ check, message }) => check === 'store' && message.includes(mountAdvice))
+  if (!isAway) return [...found]
+  const unknown = warning(
+    'storage',
+    `${config.storage.rootDirectory ?? ''} is not where the blobs are, see store: how their disk is, and what is free there, could not be looked at`,
+  )
+  const kept = found.filter(({ check, verdict }) => check !== 'free space' && !(['storage', 'clock'].includes(check) && verdict === 'ok'))
+  return [...kept, unknown]
+}
 
 function ofAnother(path: string, how: 'is empty' | 'is not there'): Diagnosis {
   return problem(
@@ -34,7 +48,7 @@ export async function checkMark({ config, ports }: DoctorParts, reader: Reader):
   return [
     problem(
       'store',
-      `${mark.path} ${how}: mount the disk of the blobs; where they were restored without this file, run berth store accept. Until then no push is taken`,
+      `${mark.path} ${how}: ${mountAdvice}; where they were restored without this file, run berth store accept. Until then no push is taken`,
     ),
   ]
 }

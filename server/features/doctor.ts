@@ -13,6 +13,7 @@ import { codeOf, describe, fine, problem, runChecks, warning, type Diagnosis } f
 import { checkAcme, checkCertificates } from './doctor-certificates.ts'
 import { checkDatabase, checkRows } from './doctor-database.ts'
 import { checkHtpasswd, checkPrivacy, checkSpace, checkStore, type DoctorParts } from './doctor-files.ts'
+import { withoutWrongDisk } from './doctor-mark.ts'
 import { checkOtherStores } from './doctor-stores.ts'
 
 /** What is looked at from outside. `warnings` are those of the configuration. */
@@ -24,7 +25,7 @@ export interface Examined {
 
 /** Everything that can be seen without a server. Opens the database for reading alone; makes one file in the data directory, and removes it. */
 export async function examine({ warnings, ...parts }: Examined): Promise<Diagnosis[]> {
-  return await runChecks({
+  const found = await runChecks({
     configuration: async () => checkConfiguration(parts, warnings),
     program: async () => [checkProgram()],
     storage: () => checkStore(parts),
@@ -36,11 +37,12 @@ export async function examine({ warnings, ...parts }: Examined): Promise<Diagnos
     htpasswd: () => checkHtpasswd(parts),
     port: () => checkPort(parts.config),
   })
+  return withoutWrongDisk(found, parts)
 }
 
 /** What makes sense within a server: its reader is asked little, and never for all of the database. */
 export async function examineServer(parts: DoctorParts, reader: Reader): Promise<Diagnosis[]> {
-  return await runChecks({
+  const found = await runChecks({
     program: async () => [checkProgram()],
     storage: () => checkStore(parts),
     stores: () => checkOtherStores(parts),
@@ -51,6 +53,7 @@ export async function examineServer(parts: DoctorParts, reader: Reader): Promise
     'certificates by ACME': () => checkAcme(parts, reader),
     htpasswd: () => checkHtpasswd(parts),
   })
+  return withoutWrongDisk(found, parts)
 }
 
 function checkConfiguration({ config }: DoctorParts, warnings: readonly string[]): readonly Diagnosis[] {

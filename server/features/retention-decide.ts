@@ -4,7 +4,7 @@
  */
 import { advanceJob } from '#jobs/advance-job.ts'
 import type { JobClaim, JobProgress, JobRun } from '#jobs/jobs.ts'
-import { deleteDecisions, insertDecisions, type RetentionDecisionRecord } from '#metadata/retention-runs.ts'
+import { deleteDecisions, insertDecisions, type NewDecision } from '#metadata/retention-runs.ts'
 import { repositoriesInReach, type RepositoryInReach } from '#metadata/retention-tags.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { Registry } from '#registry/registry.ts'
@@ -30,8 +30,6 @@ export interface RetentionPages {
 
 /** A transaction of so many decisions takes some 5 ms. */
 export const usualPages: RetentionPages = { repositories: 500, decisions: 500 }
-
-type NewDecision = Omit<RetentionDecisionRecord, 'id'>
 
 interface Batch {
   readonly job: JobClaim
@@ -137,7 +135,7 @@ function countVerdicts(cursor: DecideCursor, { name }: RepositoryInReach, verdic
   return { ...cursor, after: name, kept: cursor.kept + verdicts.length - toRemove, toRemove: cursor.toRemove + toRemove }
 }
 
-function decisionOf({ name: repository }: RepositoryInReach, { tag, action, rule, reason }: Verdict): NewDecision {
+function decisionOf({ id: repositoryId, name: repository }: RepositoryInReach, { tag, action, rule, reason }: Verdict): NewDecision {
   const { name, digest, id: tagId, pushedAt } = tag
-  return { repository, tag: name, digest, action, rule, reason, tagId, pushedAt }
+  return { repositoryId, repository, tag: name, digest, action, rule, reason, tagId, pushedAt }
 }

@@ -3,6 +3,7 @@
  * person) should read that instead of a refused connection. The true listener takes its place on the same port.
  */
 import * as http from 'node:http'
+import * as net from 'node:net'
 import type { Config } from '#config/config.ts'
 
 const unready = 'starting\n'
@@ -26,6 +27,18 @@ export async function announceStart({ http: { listen, tls } }: Config): Promise<
       server.closeAllConnections()
     },
   }
+}
+
+/** Rejects with what the system says where nobody can listen: a port in use, an address of another machine. Leaves the port free. */
+export async function requireAddress({ http: { listen } }: Pick<Config, 'http'>): Promise<void> {
+  if ('path' in listen || listen.port === 0) return
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const server = net.createServer((socket) => socket.destroy())
+  server.once('error', reject).listen({ port: listen.port, host: listen.host, exclusive: true }, resolve)
+  await promise
+  const closed = Promise.withResolvers<void>()
+  server.close(() => closed.resolve())
+  await closed.promise
 }
 
 function answer({ url = '/' }: http.IncomingMessage, response: http.ServerResponse): void {

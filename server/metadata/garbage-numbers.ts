@@ -73,18 +73,28 @@ export interface SummedPage {
   readonly lastId: number | undefined
 }
 
-type SummedTable = 'blob_deletions' | 'trash'
+/** What is added up: keys that wait for those who read them, keys whose time has come, or the trash. */
+export type Summed = 'waiting keys' | 'due keys' | 'trash'
 
-/** The next rows of a table after the one of that id, added up. Of keys only those that wait: not those of pushes under way, nor those that are due. */
+/**
+ * The next rows after the one of that id, added up. Waiting keys are those of blobs that are gone, not those of pushes under way; due ones are those whose bytes the
+ * next collection deletes, in one of these stores.
+ */
 export async function sumPage(
   reader: Reader,
-  table: SummedTable,
-  page: { readonly afterId: number; readonly limit: number; readonly now: number },
+  what: Summed,
+  page: { readonly afterId: number; readonly limit: number; readonly now: number; readonly stores: readonly string[] },
 ): Promise<SummedPage> {
-  const waits = table === 'trash' ? sql`` : sql`and is_push = 0 and delete_after > ${page.now}`
+  const wanted = {
+    trash: sql``,
+    'waiting keys': sql`and is_push = 0 and delete_after > ${page.now}`,
+    'due keys': sql`and delete_after <= ${page.now} and store in (${sql.join([...page.stores])})
+      and not exists (select 1 from blobs b where b.store = t.store and b.key = t.key)`,
+  }[what]
+  const table = what === 'trash' ? 'trash' : 'blob_deletions'
   const { rows } = await sql<{ count: number | string; bytes: number | string | null; last: number | null }>`
     select count(*) as count, sum(size_bytes) as bytes, max(id) as last from (
-      select id, size_bytes from ${sql.table(table)} where id > ${page.afterId} ${waits} order by id limit ${page.limit}) as counted`.execute(
+      select t.id, t.size_bytes from ${sql.table(table)} t where t.id > ${page.afterId} ${wanted} order by t.id limit ${page.limit}) as counted`.execute(
     reader,
   )
   const [row] = rows

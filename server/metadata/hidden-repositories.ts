@@ -7,6 +7,7 @@
  * called `$<id>` too, and what lies below it `$<id>/…`.
  */
 import { sql, type RawBuilder, type SqlBool } from 'kysely'
+import { numberList } from './dialect.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { belowPrefix } from './name-prefixes.ts'
 
@@ -108,6 +109,15 @@ export async function buryRepositoriesOf(tx: Transactor, project: { readonly id:
     .set({ name: sql<string>`${tombstonePrefix} || id`, trashed_name: '', trash_of: null })
     .where('project_id', 'in', projects)
     .execute()
+}
+
+/** Of these, the ids of repositories that are there or in the trash. */
+export async function notBuried(reader: Reader | Transactor, ids: ReadonlySet<number>): Promise<ReadonlySet<number>> {
+  if (ids.size === 0) return new Set()
+  const { rows } = await sql<{
+    id: number
+  }>`select id from repositories where id in ${numberList(reader, [...ids])} and name >= ${afterTombstones}`.execute(reader)
+  return new Set(rows.map(({ id }) => id))
 }
 
 /** Ids of repositories whose emptying was begun. */

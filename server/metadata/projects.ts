@@ -264,13 +264,24 @@ async function followRepositories(tx: Transactor, projectId: number): Promise<vo
   await sql`update repositories set project_id = ${projectId} where trash_of in (${ofProject}) and project_id <> ${projectId}`.execute(tx)
 }
 
-/** Rewrites the globs of grants and retention policies that begin with the prefix, so that they go on to mean the repositories they meant. */
-export async function renameGlobsBelow(tx: Transactor, change: PrefixChange): Promise<void> {
+/**
+ * Rewrites the globs of grants, immutable tag rules and retention policies that begin with the prefix, so that they go on to mean the repositories they meant. `ofItself`: only
+ * those of the project of the new name, and of projects below it: others mean what has the former name by now.
+ */
+export async function renameGlobsBelow(
+  tx: Transactor,
+  { ofItself = false, ...change }: PrefixChange & { readonly ofItself?: boolean },
+): Promise<void> {
+  const owners = tx
+    .selectFrom('projects')
+    .select('id')
+    .where((eb) => eb.or([eb('name', '=', change.to), belowPrefix('name', change.to)]))
   for (const table of ['grants', 'immutable_rules'] as const) {
     await tx
       .updateTable(table)
       .set({ repositories: replaced('repositories', change), version: sql<number>`version + 1` })
       .where(belowPrefix('repositories', change.from))
+      .$if(ofItself, (query) => query.where('project_id', 'in', owners))
       .execute()
   }
   // It decides what it did: its revision, by which a dry run is asked for, stays.
@@ -278,6 +289,7 @@ export async function renameGlobsBelow(tx: Transactor, change: PrefixChange): Pr
     .updateTable('retention_policies')
     .set({ repositories: replaced('repositories', change), version: sql<number>`version + 1` })
     .where(belowPrefix('repositories', change.from))
+    .$if(ofItself, (query) => query.where('project_id', 'in', owners))
     .execute()
 }
 

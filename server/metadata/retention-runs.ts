@@ -1,6 +1,7 @@
 /** The tables `retention_runs` and `retention_decisions`: what policies did, when, and why. */
 import { sql } from 'kysely'
 import { digestFromBytes, digestToBytes, type Digest } from '#oci/digest.ts'
+import { notBuried } from './hidden-repositories.ts'
 import { inChunks } from './in-chunks.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
@@ -177,15 +178,18 @@ export interface RetentionDecisionRecord {
   readonly pushedAt: number
 }
 
-/** Adds decisions of a run. */
-export async function insertDecisions(
-  tx: Transactor,
-  runId: number,
-  decisions: readonly Omit<RetentionDecisionRecord, 'id'>[],
-): Promise<void> {
-  for (const chunk of inChunks(decisions)) {
-    const rows = chunk.map(({ digest, tagId, pushedAt, ...rest }) => ({
+/** A decision that is to be kept. */
+export interface NewDecision extends Omit<RetentionDecisionRecord, 'id'> {
+  readonly repositoryId: number
+}
+
+/** Adds decisions of a run, but of repositories that were deleted for good while they were judged. */
+export async function insertDecisions(tx: Transactor, runId: number, decisions: readonly NewDecision[]): Promise<void> {
+  const present = await notBuried(tx, new Set(decisions.map(({ repositoryId }) => repositoryId)))
+  for (const chunk of inChunks(decisions.filter(({ repositoryId }) => present.has(repositoryId)))) {
+    const rows = chunk.map(({ digest, tagId, pushedAt, repositoryId, ...rest }) => ({
       run_id: runId,
+      repository_id: repositoryId,
       ...rest,
       digest: digestToBytes(digest),
       tag_id: tagId,

@@ -242,6 +242,8 @@ export interface RetentionDecisionsTable {
   /** The tag's row, and when it was last moved: one that is another by now stays. */
   tag_id: number
   pushed_at: number
+  /** The repository's row, whatever it is called by now; null: not known, for decisions of before this was kept. */
+  repository_id: Generated<number | null>
 }
 
 /** How often, and when last, a tag was pulled; written in batches. */

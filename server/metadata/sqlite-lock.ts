@@ -9,9 +9,14 @@ import { isBusy, translateSqliteError } from './sqlite-errors.ts'
 /** A process that is being replaced may still be closing. */
 const patienceMs = 2_000
 
+/** The empty file beside the database in `file`. It stays: were it removed, somebody might hold a lock that nobody else sees. */
+export function servingFileOf(file: string): string {
+  return `${file}.serving`
+}
+
 /** Takes the lock of the database in `file`; undefined when another process has it. Disposing gives it back. */
 export function lockForServing(file: string, patience: number = patienceMs): Disposable | undefined {
-  const lock = new DatabaseSync(`${file}.serving`, { timeout: patience })
+  const lock = new DatabaseSync(servingFileOf(file), { timeout: patience })
   try {
     lock.exec('begin exclusive')
   } catch (error) {

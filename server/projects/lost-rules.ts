@@ -1,8 +1,10 @@
 /** Which immutable tag rules a repository is about to leave, or has left, by getting another name: they hold by names, and do not follow it. */
+import { isHiddenName, trashedNameOf } from '#metadata/hidden-repositories.ts'
 import { immutableRulesOver, type ImmutableRule } from '#metadata/immutable-rules.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { belowPrefix } from '#metadata/name-prefixes.ts'
 import { matchesGlob, parseGlob } from '#metadata/repository-glob.ts'
+import type { TrashRecord } from '#metadata/trash.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 
 /** The rules about each repository, by its id. */
@@ -28,6 +30,43 @@ async function coverageBy(reader: Reader, rows: readonly { readonly id: number; 
   return coverage
 }
 
+/**
+ * The same of a repository of the trash, or of the first of those in a project of the trash, by the names that they had. A rule that was made since was never about them.
+ */
+export async function coverageInTrash(
+  reader: Reader,
+  { kind, project, projectId, repository, repositoryId, deletedAt }: TrashRecord,
+): Promise<Coverage> {
+  const coverage = new Map<number, readonly ImmutableRule[]>()
+  const rows =
+    kind === 'repository'
+      ? [{ id: repositoryId ?? 0, name: repository, projectId, hiddenName: repository }]
+      : kind === 'project'
+        ? await inTrashedProject(reader, { id: projectId, name: project })
+        : []
+  for (const { id, name, projectId: owner, hiddenName } of rows) {
+    const found = new Map<number, ImmutableRule>()
+    for (const each of [name, hiddenName])
+      for (const rule of await immutableRulesOver(reader, { name: each as RepositoryName, projectId: owner })) found.set(rule.id, rule)
+    const rules = [...found.values()].filter((rule) => rule.createdAt <= deletedAt && isAbout(rule, name as RepositoryName))
+    if (rules.length > 0) coverage.set(id, rules)
+  }
+  return coverage
+}
+
+/** With the names that they had: in the trash the project, and what is below it, has another. */
+async function inTrashedProject(reader: Reader, { id, name }: { readonly id: number; readonly name: string }) {
+  const hidden = trashedNameOf(id)
+  const rows = await reader
+    .selectFrom('repositories')
+    .select(['id', 'name as hiddenName', 'project_id as projectId'])
+    .where(belowPrefix('name', hidden))
+    .orderBy('name')
+    .limit(repositoriesMax)
+    .execute()
+  return rows.map((row) => ({ ...row, name: name + row.hiddenName.slice(hidden.length) }))
+}
+
 function isAbout({ repositories }: ImmutableRule, name: RepositoryName): boolean {
   const glob = parseGlob(repositories)
   return glob !== undefined && matchesGlob(glob, name)
@@ -50,7 +89,9 @@ export async function describeLostRules(reader: Reader, before: Coverage): Promi
     if (left.length > 0) repositories++
   }
   if (lost.size === 0) return undefined
-  const named = [...lost.values()].slice(0, 3).map(({ id, project, tags }) => `${id} of project ${project} (${tags})`)
+  const named = [...lost.values()]
+    .slice(0, 3)
+    .map(({ id, project, tags }) => `${id}${isHiddenName(project) ? '' : ` of project ${project}`} (${tags})`)
   const more = lost.size > named.length ? ' and others' : ''
   const count = before.size === repositoriesMax ? `${repositories} or more` : String(repositories)
   return (

@@ -10,6 +10,7 @@ import {
   hasRepositoriesBelow,
   longestNameBelow,
   projectsBelow,
+  renameGlobsBelow,
   renameProjectsBelow,
   renameRepositoriesBelow,
   renameTrashedRepositories,
@@ -69,6 +70,7 @@ const restore = accessTransaction(import.meta.url, 'restore-project/restore', as
   const projects = await renameProjectsBelow(tx, { ...change, at: now })
   const repositories = await renameRepositoriesBelow(tx, change)
   await renameTrashedRepositories(tx, { from: formerName, to: name })
+  if (formerName !== name) await renameGlobsBelow(tx, { from: formerName, to: name, ofItself: true })
   await deleteTrashRow(tx, row.id)
   const lostLabels = await deleteForeignLabels(tx, { below: name })
   await countAgain(tx, { id: projectId, name })
@@ -124,11 +126,12 @@ const endedMax = 1_000
 
 /** Nothing may lie at the name or below it. */
 async function requireRoom(tx: Transactor, hiddenName: string, name: string): Promise<void> {
-  const isTaken =
-    (await findProjectByName(tx, name)) !== undefined ||
-    (await hasRepositoriesBelow(tx, name)) ||
-    (await projectsBelow(tx, name, 1)).length > 0
-  if (isTaken) throw standsInTheWay('something else is at this name by now: restore the project under another one')
+  if ((await findProjectByName(tx, name)) !== undefined)
+    throw standsInTheWay('something else is at this name by now: restore the project under another one')
+  if ((await hasRepositoriesBelow(tx, name)) || (await projectsBelow(tx, name, 1)).length > 0)
+    throw standsInTheWay(
+      'something is below this name by now. Restore the project under another one; or delete what is there, which the trash keeps, restore the project, and then that by its name: berth trash restore <id> <name>',
+    )
   const longer = name.length - hiddenName.length
   const isTooLong =
     (await longestNameBelow(tx, 'repositories', hiddenName)) + longer > repositoryNameMaxLength ||

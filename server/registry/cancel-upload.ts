@@ -12,7 +12,7 @@ import type { RepositoryName } from '#oci/reference.ts'
 import { dropUnusedRepository } from './drop-unused-repository.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
-import { dropBytes } from './upload-session.ts'
+import { dropBytes, requireStore } from './upload-session.ts'
 
 interface Cancellation {
   readonly repository: RepositoryName
@@ -37,6 +37,7 @@ export async function cancelUpload(registry: Registry, repository: RepositoryNam
   const unknown = () => new RegistryError('BLOB_UPLOAD_UNKNOWN', { uploadId })
   const session = await findUpload(registry.metadata.reader, repository, uploadId)
   if (session === undefined) throw unknown()
+  await requireStore(registry, session.store)
   using _claim = await registry.memory.uploads.takeOver(uploadId, new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the upload was cancelled'))
   const now = registry.context.ports.clock.now()
   if (!(await registry.metadata.write(cancel, { repository, uploadId, who, now }))) throw unknown()

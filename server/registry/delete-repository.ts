@@ -9,6 +9,7 @@ import { recordEvent } from '#events/record.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { deleteRedirectsTo, formerNames } from '#metadata/name-redirects.ts'
+import { forgetDecisionsAbout } from '#metadata/forget-decisions.ts'
 import { buriedRepositories, buryRepository, hideRepository } from '#metadata/hidden-repositories.ts'
 import { deleteRepositoryRow, repositoryIdIn } from '#metadata/repositories.ts'
 import { insertTrash, type TrashReason } from '#metadata/trash.ts'
@@ -92,8 +93,12 @@ interface Batch {
   readonly safeUntil: number
 }
 
+/** What runs of retention decided about it names its tags. One takes some microseconds. */
+const decisionsMax = 2_000
+
 /** True when there is nothing left to empty. */
 const emptyBatch = transaction(import.meta.url, 'delete-repository/empty', async (tx, { repositoryId, now, safeUntil }: Batch) => {
+  if ((await forgetDecisionsAbout(tx, { repositoryId, limit: decisionsMax })) > 0) return false
   const manifests = await someManifests(tx, repositoryId, batchRows)
   for (const manifest of manifests) await purgeManifest(tx, { repositoryId, ...manifest, actor: '', now, safeUntil })
   if (manifests.length > 0) return false

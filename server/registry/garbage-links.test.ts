@@ -174,7 +174,17 @@ suite('the numbers of garbage collection', () => {
     const { leaving, queue } = await readGarbageStatus(registry)
     assert.deepEqual({ leaving, queue }, { leaving: { count: 1, bytes: 11 }, queue: { manifest: 0, link: 0, blob: 0 } })
     clock.advance(2 * hourMs)
+    const over = await readGarbageStatus(registry)
+    const counted = await collectGarbage(registry, { dryRun: true, signal })
+    assert.deepEqual(
+      over.reclaimable,
+      { now: { count: 1, bytes: 11 }, later: { count: 1, bytes: 11 } },
+      'what nobody reads any more goes now',
+    )
+    assert.deepEqual(over.leaving, { count: 0, bytes: 0 })
+    assert.deepEqual([counted.keys, counted.freedBytes], [1, 11])
     await collectGarbage(registry, { signal })
+    assert.deepEqual((await readGarbageStatus(registry)).reclaimable, { now: { count: 0, bytes: 0 }, later: { count: 0, bytes: 0 } })
     await deleteManifest(registry, repositoryA, image.digest, alice)
     const { freed, trash, isExact, lastRun } = await readGarbageStatus(registry)
     assert.deepEqual({ freed, isExact, lastRun }, { freed: { keys: 1, freedBytes: 11 }, isExact: true, lastRun: undefined })

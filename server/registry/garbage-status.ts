@@ -1,5 +1,5 @@
 /** The numbers of garbage collection, for people and metrics. Their cost follows the queue, and ends at a bound, beyond which they say that they are not exact. */
-import { garbageAmong, queueLength, sumPage, type GarbageBlob } from '#metadata/garbage-numbers.ts'
+import { garbageAmong, queueLength, sumPage, type GarbageBlob, type Summed } from '#metadata/garbage-numbers.ts'
 import type { ReviewKind } from '#metadata/garbage.ts'
 import { listJobs, type JobRecord } from '#metadata/jobs.ts'
 import { breathe, keysFreedBy, queued } from './count-garbage.ts'
@@ -24,7 +24,10 @@ export interface GarbageStatus {
   readonly queue: Readonly<Record<ReviewKind, number>>
   /** For how long the review that is due longest has waited, in seconds; 0: none is due. */
   readonly oldestDueSeconds: number
-  /** Blobs that no manifest needs: what the next collection takes, and all of them, once nobody can rely on them any more. */
+  /**
+   * What the next collection takes: blobs that no manifest needs, and bytes that nobody reads any more; and these with all such blobs, once nobody can rely on
+   * them any more.
+   */
   readonly reclaimable: { readonly now: Counted; readonly later: Counted }
   /** Blobs that are gone for everyone, and whose bytes stay for those who are reading them. */
   readonly leaving: Counted
@@ -45,21 +48,26 @@ export async function readGarbageStatus(registry: Registry): Promise<GarbageStat
     await queueLength(reader, 'link', rowsMax),
     await queueLength(reader, 'blob', rowsMax),
   ]
+  const due = await sumUp(registry, 'due keys', now)
   const reclaimable = await readReclaimable(registry, now)
-  const leaving = await sumUp(registry, 'blob_deletions', now)
+  const leaving = await sumUp(registry, 'waiting keys', now)
   const trash = await sumUp(registry, 'trash', now)
   const firstAt = Math.min(...[manifest, link, blob].map(({ firstAt: at }) => at ?? Infinity))
-  const isExact = [manifest, link, blob, leaving, trash].every(({ count }) => count <= rowsMax)
+  const isExact = [manifest, link, blob, due, leaving, trash].every(({ count }) => count <= rowsMax)
   return {
     isExact,
     queue: { manifest: Math.min(manifest.count, rowsMax), link: Math.min(link.count, rowsMax), blob: Math.min(blob.count, rowsMax) },
     oldestDueSeconds: Math.max(0, Number.isFinite(firstAt) ? (now - firstAt) / 1_000 : 0),
-    reclaimable,
+    reclaimable: { now: together(reclaimable.now, due), later: together(reclaimable.later, due) },
     leaving,
     trash,
     freed: await readFreedBytes(reader),
     lastRun: await readLastRun(registry),
   }
+}
+
+function together(one: Counted, other: Counted): Counted {
+  return { count: one.count + other.count, bytes: one.bytes + other.bytes }
 }
 
 async function readReclaimable(registry: Registry, now: number): Promise<GarbageStatus['reclaimable']> {
@@ -91,10 +99,16 @@ async function bytesOf(registry: Registry, blobs: readonly GarbageBlob[]): Promi
   return { count: blobs.length, bytes: [...keys.values()].reduce((sum, bytes) => sum + bytes, 0) }
 }
 
-async function sumUp(registry: Registry, table: Parameters<typeof sumPage>[1], now: number): Promise<Counted> {
+async function sumUp(registry: Registry, what: Summed, now: number): Promise<Counted> {
+  const stores = [...registry.stores.all.keys()]
   let [count, bytes] = [0, 0]
   for (let afterId: number | undefined = 0; afterId !== undefined && count <= rowsMax;) {
-    const page: Awaited<ReturnType<typeof sumPage>> = await sumPage(registry.metadata.reader, table, { afterId, limit: pageRows, now })
+    const page: Awaited<ReturnType<typeof sumPage>> = await sumPage(registry.metadata.reader, what, {
+      afterId,
+      limit: pageRows,
+      now,
+      stores,
+    })
     count += page.count
     bytes += page.sizeBytes
     afterId = page.lastId

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { collectGarbage } from './collect-garbage.ts'
+import { readGarbageStatus } from './garbage-status.ts'
 import { holdGarbage } from './hold-garbage.ts'
 import { hourMs, keysOf, noSignal, openTestRegistry, pushBytes, repositoryA, type TestRegistry } from './test-registry.ts'
 
@@ -27,6 +28,7 @@ suite('a hold on garbage collection', () => {
       await using held = await hold(place)
       for (const immediately of [false, true]) assert.equal((await collectGarbage(place.registry, { signal, immediately })).keys, 0)
       held.requireHeld()
+      assert.equal((await readGarbageStatus(place.registry)).reclaimable.now.count, 1, 'it is told that they would go')
       assert.equal((await keysOf(place)).length, 1)
     }
     assert.equal((await collectGarbage(place.registry, { signal })).keys, 1)

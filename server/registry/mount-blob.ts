@@ -10,6 +10,7 @@ import type { Visibility } from '#metadata/visibility.ts'
 import { digestToBytes, type Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ensurePlace } from './ensure-repository.ts'
+import { requireStoreIsThere } from './check-store-is-there.ts'
 import { lookWhether } from './quarantine-blob.ts'
 import { circumstancesOf, plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
@@ -68,6 +69,7 @@ export async function mountBlob(registry: Registry, mount: Mount): Promise<boole
   const { repository, digest, from, visibility } = mount
   const blob = await findVisibleBlob(registry.metadata.reader, { digest, from, visibility })
   if (blob === undefined || (await lookWhether(registry, { ...blob, digest })) !== 'whole') return false
+  await requireStoreIsThere(registry)
   using room = await registry.memory.quotas.roomFor(repository, { digest })
   room?.require(blob.sizeBytes)
   const now = registry.context.ports.clock.now()

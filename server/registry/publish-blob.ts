@@ -27,6 +27,7 @@ import { quotaFactsOf } from '#oci/quota-exceeded.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ensurePlace } from './ensure-repository.ts'
 import { plainActor } from './actor.ts'
+import { requireStoreIsThere } from './check-store-is-there.ts'
 import type { Actor, Registry } from './registry.ts'
 import { dropBytes } from './upload-session.ts'
 
@@ -276,6 +277,7 @@ async function linkedOrRefused(registry: Registry, upload: ProvenUpload, existin
 export async function linkIfWhole(registry: Registry, upload: ProvenUpload, existing: BlobPlace): Promise<boolean> {
   const found = await storeOf(registry.stores, existing.store).stat(existing.key as BlobKey)
   if (found?.sizeBytes !== upload.sizeBytes) return false
+  await requireStoreIsThere(registry)
   const linked = await registry.metadata.write(linkToExisting, { ...pushOf(registry, upload), key: existing.key })
   registry.memory.quotas.changed(upload.repository)
   return linked

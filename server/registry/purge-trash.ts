@@ -10,6 +10,7 @@ import { advanceJob } from '#jobs/advance-job.ts'
 import { enqueueJob } from '#jobs/enqueue-job.ts'
 import type { JobClaim, JobKind, JobRun } from '#jobs/jobs.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
+import { forgetDecisionsOf } from '#metadata/forget-decisions.ts'
 import { buryRepository } from '#metadata/hidden-repositories.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { findProjectById, projectsBelow } from '#metadata/projects.ts'
@@ -36,10 +37,19 @@ async function purgeRow(tx: Transactor, row: TrashRecord, purge: Purge): Promise
   const tags = await tagsInTrash(tx, row.id)
   if (row.kind === 'manifest') await purgeTrashedManifest(tx, row, purge)
   if (row.kind === 'repository' && row.repositoryId !== undefined) await buryRepository(tx, row.repositoryId)
-  await deleteTrashRow(tx, row.id)
-  if (purge.who !== undefined && row.repositoryId !== undefined && row.kind !== 'repository')
+  if (purge.who !== undefined && row.repositoryId !== undefined && row.kind !== 'repository') {
+    await forgetDecisions(tx, row, Number.MAX_SAFE_INTEGER)
     await forgetHistory(tx, row.repositoryId, tags)
+  }
+  await deleteTrashRow(tx, row.id)
   await note(tx, row, tags, purge)
+}
+
+/** Of a manifest or a tag; while its row and the history say what it was. Gives how many there were. */
+async function forgetDecisions(tx: Transactor, row: TrashRecord, limit: number): Promise<number> {
+  const { repositoryId, kind, digest } = row
+  if (repositoryId === undefined || digest === undefined || (kind !== 'tag' && kind !== 'manifest')) return 0
+  return await forgetDecisionsOf(tx, { repositoryId, kind, digest, tags: await tagsInTrash(tx, row.id) }, limit)
 }
 
 async function purgeTrashedManifest(tx: Transactor, row: TrashRecord, { now, safeUntil }: Purge): Promise<void> {
@@ -97,6 +107,12 @@ const purgeProjectAsked = accessTransaction(import.meta.url, 'purge-trash/purge-
   await emptySoon(tx, purge)
 })
 
+/** Some of what the purge would otherwise forget at once: a manifest may have had a hundred thousand tags, and each run decided about all of them. */
+const forgetSome = transaction(import.meta.url, 'purge-trash/forget-some', async (tx, id: number): Promise<number> =>
+  forgetDecisions(tx, await requireRow(tx, id), decisionsMax),
+)
+const decisionsMax = 2_000
+
 /** Rows that are many go in batches, at once where somebody asked for it. */
 async function emptySoon(tx: Transactor, { now, who }: Purge): Promise<void> {
   await enqueueJob(tx, { kind: kindName, uniqueKey: kindName, createdBy: who?.actor ?? '', now })
@@ -105,7 +121,9 @@ async function emptySoon(tx: Transactor, { now, who }: Purge): Promise<void> {
 /** Throws RESOURCE_UNKNOWN when it is not in the trash any more, UNSUPPORTED where deletes are switched off. */
 export async function purgeTrash(registry: Registry, row: TrashRecord, who: Who): Promise<void> {
   requireDeletes(registry)
-  await registry.metadata.write(row.kind === 'project' ? purgeProjectAsked : purgeAsked, { id: row.id, ...purgeOf(registry, who) })
+  const { metadata } = registry
+  while ((await metadata.write(forgetSome, row.id)) === decisionsMax);
+  await metadata.write(row.kind === 'project' ? purgeProjectAsked : purgeAsked, { id: row.id, ...purgeOf(registry, who) })
 }
 
 function purgeOf({ context, options }: Registry, who: Who | undefined): Purge {

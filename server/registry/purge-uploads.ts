@@ -1,8 +1,9 @@
 /** Ends uploads that nobody goes on with, and removes bytes in the store that no upload's row stands for. */
 import type { BlobStore } from '#blobs/blob-store.ts'
+import { isStoreLost } from '#blobs/store-mark.ts'
 import { staleUploads, uploadExists } from '#metadata/uploads.ts'
 import type { Registry } from './registry.ts'
-import { dropBytes, removeSession } from './upload-session.ts'
+import { dropBytes, removeSession, requireStore } from './upload-session.ts'
 
 /** Bytes without a row are left alone for so long: a push in one request has no row, and its bytes are young. */
 const orphanAgeMs = 24 * 60 * 60 * 1_000
@@ -44,18 +45,28 @@ async function purgeSessions(registry: Registry, { ageMs, dryRun, signal }: Uplo
   }
 }
 
-/** False when somebody writes to it, or did meanwhile. */
+/** False when somebody writes to it, or did meanwhile, or its store is away: nobody could go on with it. */
 async function endSession(
   registry: Registry,
   { uploadId, repositoryId, store }: { readonly uploadId: string; readonly repositoryId: number; readonly store: string },
   unchangedSince: number,
 ): Promise<boolean> {
   using claim = registry.memory.uploads.claim(uploadId)
-  if (claim === undefined) return false
+  if (claim === undefined || (await isAway(registry, store))) return false
   if (!(await registry.metadata.write(removeSession, { uploadId, repositoryId, unchangedSince }))) return false
   registry.memory.uploads.drop(uploadId)
   await dropBytes(registry, uploadId, store)
   return true
+}
+
+async function isAway(registry: Registry, store: string): Promise<boolean> {
+  try {
+    await requireStore(registry, store)
+    return false
+  } catch (error) {
+    if (isStoreLost(error)) return true
+    throw error
+  }
 }
 
 async function purgeOrphans(registry: Registry, purge: UploadPurge): Promise<number> {

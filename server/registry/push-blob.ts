@@ -20,6 +20,7 @@ import { statBlob } from './pull-blob.ts'
 import { checkRange, receiveBody, saveProgress, type Received, type UploadBody } from './receive-body.ts'
 import { bufferSmall, streamUpload, writeUpload, type WholeBody } from './receive-whole.ts'
 import { plainActor } from './actor.ts'
+import { requireStoreIsThere } from './check-store-is-there.ts'
 import type { Actor, Registry } from './registry.ts'
 import { requireSpace, requireWritable } from './require.ts'
 import type { UploadRoom } from './upload-room.ts'
@@ -28,6 +29,7 @@ import {
   discardUpload,
   findSession,
   rehash,
+  requireStore,
   resumeUpload,
   type OpenUpload,
   type SharedClaim,
@@ -83,6 +85,7 @@ export async function startUpload(
 ): Promise<UploadStatus> {
   requireWritable(registry)
   await requireSpace(registry)
+  await requireStoreIsThere(registry)
   using room = await registry.memory.quotas.roomFor(repository)
   room?.requireAny()
   const { ports } = registry.context
@@ -131,7 +134,9 @@ export async function statUpload(registry: Registry, target: UploadTarget): Prom
 export async function abandonUpload(registry: Registry, target: UploadTarget): Promise<void> {
   requireWritable(registry)
   await using _shared = await claimUpload(registry, target)
-  await discardUpload(registry, await requireSession(registry, target))
+  const session = await requireSession(registry, target)
+  await requireStore(registry, session.store)
+  await discardUpload(registry, session)
 }
 
 /** end-6: takes the last chunk, proves the digest, and makes the bytes a blob. A wrong digest ends the upload. */

@@ -4,6 +4,7 @@
  */
 import type { Hash } from 'node:crypto'
 import type { BlobWriter } from '#blobs/blob-store.ts'
+import { isStoreLost } from '#blobs/store-mark.ts'
 import { storeOf } from '#blobs/stores.ts'
 import { digestOfHash } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -121,12 +122,12 @@ async function append(registry: Registry, upload: OpenUpload, input: UploadBody 
 }
 
 /**
- * A full disk leaves the upload resumable: the row stands at its last durable byte, and the store tells what else came. Any other failure of a
- * write or a sync ends the upload, for nobody knows what is on the disk then.
+ * A full disk, or one that is away, leaves the upload resumable: the row stands at its last durable byte, and the store tells what else came. Any other
+ * failure of a write or a sync ends the upload, for nobody knows what is on the disk then.
  */
 async function giveUp(registry: Registry, upload: OpenUpload, { writer, error }: { writer: BlobWriter; error: unknown }): Promise<void> {
   registry.memory.uploads.drop(upload.session.uploadId)
-  if (error instanceof RegistryError && error.code === 'STORAGE_FULL') return
+  if (isStoreLost(error) || (error instanceof RegistryError && error.code === 'STORAGE_FULL')) return
   await writer[Symbol.asyncDispose]()
   try {
     await discardUpload(registry, upload.session)

@@ -21,6 +21,7 @@ import type { RepositoryName } from '#oci/reference.ts'
 import { ownerOf } from '#projects/find-project.ts'
 import { requireFormerProject } from '#projects/former-place.ts'
 import { endedDetail, type Taking } from '#projects/name-claim.ts'
+import { coverageInTrash, describeLostRules } from '#projects/lost-rules.ts'
 import { restoreProject } from '#projects/restore-project.ts'
 import { withTagCounts, type ListedTrash } from './list-trash.ts'
 import { placeForRepository } from './move-repository.ts'
@@ -49,6 +50,7 @@ function nothingBack({ kind, project, repository, digest }: TrashRecord): Restor
     missing: [],
     lostLabels: [],
     endedNames: [],
+    warnings: [],
   }
 }
 
@@ -195,12 +197,20 @@ export interface TrashRestore {
 }
 
 /** Throws RESOURCE_UNKNOWN for what is not in the trash any more, CONFLICT for what something stands in the way of, DENIED for a quota. */
-export async function restoreTrash(
+export async function restoreTrash(registry: Registry, wanted: TrashRestore, who: Who): Promise<RestoredTrash> {
+  requireWritable(registry)
+  const { reader } = registry.metadata
+  const covered = await coverageInTrash(reader, wanted.row)
+  const restored = await restoreOfKind(registry, wanted, who)
+  const lost = await describeLostRules(reader, covered)
+  return lost === undefined ? restored : { ...restored, warnings: [lost] }
+}
+
+async function restoreOfKind(
   registry: Registry,
   { row, place, name, mayEnter, mayTake, isForced = false }: TrashRestore,
   who: Who,
 ): Promise<RestoredTrash> {
-  requireWritable(registry)
   const { metadata, context, options } = registry
   const now = context.ports.clock.now()
   const request: RestoreRequest = { trashId: row.id, who, now, reviewAfter: now + options.garbageDelayMs, isForced }

@@ -24,6 +24,8 @@ export interface RestoredTrash {
   readonly lostLabels: readonly string[]
   /** Former names that led elsewhere from where it is now, and end. */
   readonly endedNames: readonly string[]
+  /** Sentences: what does not hold any more where it is now. */
+  readonly warnings: readonly string[]
 }
 
 /** By whom, and when: what every restore takes. `reviewAfter`: when garbage collection may look at what comes back without a tag. */

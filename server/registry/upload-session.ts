@@ -2,7 +2,8 @@
  * One upload between the requests that write to it: its row, its bytes in the store, and the running hash, brought into agreement.
  *
  * The row's offset counts bytes that are durable. The store may hold more: what came before this process died. Then the offset moves up to them,
- * and their digest is unknown until somebody reads them again. It may hold less when the store lost them: then the offset moves back.
+ * and their digest is unknown until somebody reads them again. It may hold less when the store lost them: then the offset moves back. Where it holds
+ * no such upload at all, nothing is written: it may be elsewhere (a directory that was made anew), and come back.
  */
 import type { Hash } from 'node:crypto'
 import { storeOf } from '#blobs/stores.ts'
@@ -117,11 +118,18 @@ function shareClaim({ memory }: Registry, uploadId: string, claim: UploadClaim):
   }
 }
 
+/** Throws `UNAVAILABLE` while the store is away: what is to be forgotten would stay in it. Two looks at a directory; nothing in an object store. */
+export async function requireStore(registry: Registry, store: string): Promise<void> {
+  await storeOf(registry.stores, store).space()
+}
+
 /** Brings row and store into agreement. The caller holds the claim. */
 export async function resumeUpload(registry: Registry, session: UploadSession): Promise<OpenUpload> {
   const hash = registry.memory.uploads.take(session.uploadId, session.offsetBytes)
   if (hash !== undefined) return { session, hash, digestSoFar: session.digestSoFar }
-  const durableBytes = (await storeOf(registry.stores, session.store).statUpload(session.uploadId))?.sizeBytes ?? 0
+  const found = await storeOf(registry.stores, session.store).statUpload(session.uploadId)
+  if (found === undefined && session.offsetBytes > 0) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
+  const durableBytes = found?.sizeBytes ?? 0
   const settled = durableBytes === session.offsetBytes ? session : await settle(registry, session, durableBytes)
   return { session: settled, hash: durableBytes === 0 ? createDigestHash(session.algorithm) : undefined, digestSoFar: settled.digestSoFar }
 }

@@ -148,6 +148,34 @@ suite('records of refusals say what they were aimed at and why', () => {
         assert.equal((await root.call('GET', `${path}?${query}`)).status, 400, `${path} ${query}`)
   })
 
+  test('a filter that can find nothing, for there is no such address, error code or action, is an error that says so', async () => {
+    const filters: readonly (readonly [query: string, says: RegExp])[] = [
+      ['address=nonsense', /address must be an address or a network/],
+      ['address=10.0.0', /address must be an address or a network/],
+      ['reason=NOPE', /reason is no error code: NOPE/],
+      ['reason=UNAUTHORISED', /UNAUTHORIZED is one/],
+      ['action=foo.bar', /action is none that is recorded: foo\.bar/],
+      ['action=foo.*', /action is none that is recorded/],
+      ['action=tag', /action is none that is recorded/],
+      ['action=tag.move', /tag\.moved is/],
+    ]
+    for (const [query, says] of filters)
+      for (const path of ['/audit', '/audit/export', '/projects/crew/audit', '/projects/crew/audit/export']) {
+        const { status, body } = await root.call('GET', `${path}?${query}`)
+        assert.deepEqual([status, body['code']], [400, 'REQUEST_INVALID'], `${path} ${query}`)
+        assert.match(String(body['detail']), says, query)
+      }
+    const fine = [
+      'address=fe80::1%25eth0',
+      'address=192.0.2.9',
+      'reason=NAME_TAKEN',
+      'reason=rateLimited',
+      'action=store.*',
+      'project=nosuch',
+    ]
+    for (const query of fine) assert.deepEqual(await failures(query), [], query)
+  })
+
   test('what read-only mode and limits of rate refuse is on record, many as one', async () => {
     const change = async (settings: object) => assert.equal((await root.call('PATCH', '/system/settings', settings)).status, 200)
     await change({ isReadOnly: true })

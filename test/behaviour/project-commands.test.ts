@@ -41,6 +41,16 @@ test('projects and labels are kept from the command line', async () => {
   assert.match((await berth('label', 'delete', id, '--project', 'crew', '--yes')).said, /deleted/)
 
   await assert.rejects(berth('project', 'delete', 'crew', '--yes'), /it has repositories.*CONFLICT/)
-  await berth('project', 'delete', 'crew', '--force', '--yes')
+  const inTrash = async (...args: string[]) => {
+    const deleted = await json(...args, '--yes')
+    const { body } = await people.root.call('GET', `/trash/${String(deleted['trash'])}`)
+    assert.equal(deleted['restorableUntil'], body['expiresAt'])
+    return [deleted['deleted'], body['kind']]
+  }
+  await pushImage(people.root.registry, 'crew/app', 'v2')
+  assert.deepEqual(await inTrash('tag', 'delete', 'crew/app:v2'), ['crew/app:v2', 'tag'])
+  assert.deepEqual(await inTrash('manifest', 'delete', manifest), [manifest, 'manifest'])
+  assert.deepEqual(await inTrash('repository', 'delete', 'crew/app'), ['crew/app', 'repository'])
+  assert.deepEqual(await inTrash('project', 'delete', 'crew', '--force'), ['crew', 'project'])
   await assert.rejects(berth('project', 'show', 'crew'), /RESOURCE_UNKNOWN/)
 })

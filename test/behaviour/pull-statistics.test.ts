@@ -22,16 +22,16 @@ suite('pulls of images', () => {
 
   test('are 1,000 at once without a write to the database, and counted by the minute', async () => {
     const { rooms, root } = people
-    // The first request of somebody notes when their password was last used.
+    const ofFirst = new Set(['audit/record-noted', 'credential-uses/note'])
     await root.registry.pullManifest('team/app', 'v1')
     await rooms.pullStatistics.flush()
     const before = await shown()
-    let writes = 0
+    const writes: string[] = []
     const { metadata } = rooms.registry
     const write = metadata.write.bind(metadata)
     Object.assign(metadata, {
       write: (...args: Parameters<typeof write>) => {
-        writes++
+        writes.push(args[0].name)
         return write(...args)
       },
     })
@@ -41,10 +41,12 @@ suite('pulls of images', () => {
         assert.equal(pulled.descriptor.digest, image.descriptor.digest)
       })
       await Promise.all(pulls)
-      assert.equal(writes, 0)
+      // What is noted of the first request is written within seconds, once.
+      const ofPulls = () => writes.filter((name, index) => !ofFirst.has(name) || writes.indexOf(name) !== index)
+      assert.deepEqual(ofPulls(), [])
       assert.deepEqual(await shown(), before)
       await rooms.pullStatistics.flush()
-      assert.equal(writes, 1)
+      assert.equal(ofPulls().length, 1)
     } finally {
       Object.assign(metadata, { write })
     }

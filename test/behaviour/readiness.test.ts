@@ -12,9 +12,9 @@ import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const rooms = { metadata: { dialect: 'sqlite', ping: async () => undefined }, store: { name: 'filesystem', space: async () => undefined } }
 
-async function findings(freeBytes: number, parts: object = rooms) {
+async function findings(freeBytes: number, parts: object = rooms, environment: Record<string, string> = {}) {
   await using directory = await temporaryDirectory('ready')
-  const { config } = await loadConfig({ environment: {}, cwd: directory.path })
+  const { config } = await loadConfig({ environment, cwd: directory.path })
   const statfs = (async () => ({ bavail: freeBytes, bsize: 1 })) as unknown as Files['statfs']
   using local = createLocalChecks(config, parts as Pick<Registry, 'metadata' | 'store'>, {
     ...systemPorts,
@@ -39,12 +39,19 @@ test('a full disk and an event loop that is held are faults of this process', as
 test('a database and a store that other nodes use too are told as shared', async () => {
   const down = () => Promise.reject(new Error('away'))
   const parts = { metadata: { dialect: 'postgres', ping: down }, store: { name: 's3', stat: down, space: async () => undefined } }
-  assert.deepEqual(await findings(1e12, parts), {
-    'database (shared)': 'away',
-    'storage (shared)': 'away',
-    disk: 'ok',
-    'event-loop': 'ok',
-  })
+  assert.deepEqual(
+    await findings(1e12, parts, {
+      REGISTRY_STORAGE_S3_BUCKET: 'images',
+      REGISTRY_STORAGE_S3_REGION: 'us-east-1',
+      REGISTRY_DATABASE_FILE: '/tmp/none/berth.db',
+    }),
+    {
+      'database (shared)': 'away',
+      'storage (shared)': 'away',
+      disk: 'ok',
+      'event-loop': 'ok',
+    },
+  )
 })
 
 test('half of all turns being late is a fault of the event loop', async () => {

@@ -90,7 +90,7 @@ suite('scrub on a running server', { concurrency: 2 }, () => {
       ['scrub', 'orphans', 'delete'],
     ]) {
       const refused = await berthCommand(...args)
-      assert.equal(refused.status, 1, args.join(' '))
+      assert.equal(refused.status, 2, args.join(' '))
       assert.doesNotMatch(refused.stderr, /\n\s+at /u)
     }
     assert.equal((await berthCommand('scrub', 'orphans', 'delete', '--yes', '--wait')).status, 0)

@@ -100,7 +100,8 @@ suite('the PROXY protocol', () => {
   test('a private address that nobody named is not believed about others, and the log says so once', async () => {
     await using rooms = await serveRooms({ http: trusting })
     const forwarded = request.replace('Connection', 'X-Forwarded-For: 198.51.100.1\r\nConnection')
-    for (const address of ['10.1.2.3', '10.1.2.4', '203.0.113.1']) await exchange(rooms.port, (socket) => socket.write(line(address) + forwarded))
+    for (const address of ['10.1.2.3', '10.1.2.4', '203.0.113.1'])
+      await exchange(rooms.port, (socket) => socket.write(line(address) + forwarded))
     assert.deepEqual(addresses(rooms), ['10.1.2.3', '10.1.2.4', '203.0.113.1'])
     const told = rooms.lines.filter((each) => each.includes('add it to http.trustedproxies'))
     assert.equal(told.length, 1)

@@ -11,7 +11,8 @@ const mebibyte = 1024 ** 2
 
 suite('an upload of several nodes', { concurrency: 2 }, () => {
   for (const store of ['s3', 'directory'] as const) {
-    suite(`blobs in ${store === 's3' ? 'Ceph RGW' : 'a directory that all see'}`, () => {
+    // One after the other within: one of them kills a node.
+    suite(`blobs in ${store === 's3' ? 'Ceph RGW' : 'a directory that all see'}`, { concurrency: 1 }, () => {
       let cluster: Cluster
       before(async () => {
         cluster = await startCluster({ store })

@@ -179,7 +179,7 @@ suite('a token without scopes', () => {
   }
 
   /** A project of the trash at whose name somebody else has the project above by now. */
-  async function orphan(): Promise<number> {
+  async function orphanRestore(): Promise<{ readonly path: string; readonly body: { readonly name: string } }> {
     const above = name()
     await made('/projects', { name: above })
     await made('/projects', { name: `${above}/child` })
@@ -188,7 +188,7 @@ suite('a token without scopes', () => {
     await made('/projects', { name: above })
     await people.grant(mallory, 'project-admin', above)
     const { body } = await people.root.call('GET', `/trash?kind=project&project=${encodeURIComponent(`${above}/child`)}`)
-    return Number(body.items?.[0]?.['id'])
+    return { path: `/trash/${Number(body.items?.[0]?.['id'])}/restore`, body: { name: `${above}/child` } }
   }
 
   const wide = ['project:delete', 'project:create', 'repository:move'] as const
@@ -228,7 +228,7 @@ suite('a token without scopes', () => {
       { path: `/projects/team/grants/${await grantOf('guest')}`, body: { role: 'project-creator' } },
     ],
     'POST /trash/{trash}/restore': async () => [
-      { path: `/trash/${await orphan()}/restore`, body: {} },
+      await orphanRestore(),
       { path: `/trash/${await trashed()}/restore`, body: { name: `mine/${name()}` } },
       { path: `/trash/${await trashedProject()}/restore`, body: { name: `mine/${name()}` } },
     ],
@@ -301,7 +301,7 @@ suite('a token without scopes', () => {
   })
 
   test('and what is in the trash is not for whoever has a project above its name since', async () => {
-    const id = await orphan()
+    const id = Number(/\d+/.exec((await orphanRestore()).path)?.[0])
     const { body } = await mallory.call('GET', '/trash?kind=project')
     assert.ok(!body.items?.some((item) => item['id'] === id))
     assert.equal((await mallory.call('DELETE', `/trash/${id}`)).status, 404)

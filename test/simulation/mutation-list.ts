@@ -332,8 +332,8 @@ export const mutations: readonly Mutation[] = [
     edits: [
       {
         file: 'registry/upload-session.ts',
-        find: 'const settled = durableBytes === session.offsetBytes ? session : await settle(registry, session, durableBytes)',
-        replace: 'const settled = session',
+        find: "if (found === undefined && session.offsetBytes > 0) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')",
+        replace: 'if (found === undefined) return { session, hash: undefined, digestSoFar: session.digestSoFar }',
       },
     ],
   },

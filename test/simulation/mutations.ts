@@ -15,7 +15,7 @@ const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const page = new URL('../../docs/reference/simulation.md', import.meta.url)
 /** Of the table of mistakes. */
 const head = '| mistake | what would go wrong | seed: violation |'
-const seedsMax = 2_000
+const seedsMax = 10_000
 
 /** The text with the mistake in it. Throws when the place is not there, or there twice. */
 export function mutate(text: string, { file, find, replace }: Edit): string {

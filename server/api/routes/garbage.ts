@@ -34,14 +34,14 @@ export const readGarbage = defineRoute({
     }),
     oldestDueSeconds: Type.Integer({ description: 'For how long what is due longest has waited; 0: nothing is due.' }),
     reclaimable: strictObject({
-      now: blobs('What the next collection takes.'),
+      now: blobs('What the next collection takes: also bytes of blobs that are gone for everyone and were kept for pulls long enough.'),
       later: blobs('All that no manifest needs: also what a push may still rely on, for `storage.garbagedelay`.'),
     }),
     untagged: described(
       'Manifests that nothing keeps and that wait, for `storage.garbagedelay` or the days of their project: `deleteUntagged` takes none of them before.',
       { manifests: count, bytes: count, until: orNull(instant) },
     ),
-    leaving: described('Bytes of blobs that are gone for everyone, kept for pulls under way, for `storage.readersdelay`.', {
+    leaving: described('Bytes of blobs that are gone for everyone, kept for pulls under way until `storage.readersdelay` is over.', {
       files: count,
       bytes: count,
     }),

@@ -1,5 +1,6 @@
 /** The trash: what was deleted and can be restored for a while. */
 import { Type } from 'typebox'
+import { warnings } from '#api/warnings.ts'
 import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
 
 const kind = Type.Enum(['tag', 'manifest', 'repository', 'project'])
@@ -132,6 +133,7 @@ export const restoreTrash = defineRoute({
       description:
         'Former names, the name itself or below it, that others led elsewhere meanwhile: they end, and are what came back again.',
     }),
+    warnings,
   }),
 })
 

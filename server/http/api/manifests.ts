@@ -8,6 +8,7 @@ import { describeManifest, type DescribedChild, type DescribedLayer, type Manife
 import { listManifestRows, type ListedManifest } from '#registry/list-manifest-rows.ts'
 import { listReferrers } from '#registry/list-referrers.ts'
 import { actorOf } from '#http/exchange.ts'
+import { deletedPlace } from './deleted-place.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
@@ -89,6 +90,7 @@ export const manifestRoutes: readonly ServedRoute[] = [
   })),
   serve(routes.deleteManifest, async ({ parts, repository, params, exchange }) => {
     await deleteManifest(parts.registry, repository, digestOf(params.digest), actorOf(exchange))
+    return deletedPlace(parts, { asked: params.repository, repository, rest: `/manifests/${params.digest}` })
   }),
   serve(routes.listManifestReferrers, async ({ parts, repository, params, query, page }) => {
     const last = page.after === undefined ? undefined : String(page.after.value)

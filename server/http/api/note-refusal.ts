@@ -1,5 +1,5 @@
 /** What the audit hears of calls that were refused. A challenge to who showed no credential is none of them. */
-import { refusalReason } from '#access/name-collision.ts'
+import { nameTaken, refusalReason } from '#access/name-collision.ts'
 import { looksLikeToken } from '#access/token-format.ts'
 import type { Exchange } from '#http/exchange.ts'
 import { noteWrongCredential } from '#http/note-refusal.ts'
@@ -31,7 +31,7 @@ export function noteRefusedCall(exchange: Exchange, error: RegistryError, call: 
 }
 
 function isDenied(error: RegistryError): boolean {
-  return refusals.has(error.code) || refusalReason(error) === 'NAME_TAKEN'
+  return refusals.has(error.code) || refusalReason(error) === nameTaken
 }
 
 /** The caller hears that nothing is there, and something is. */

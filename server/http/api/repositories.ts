@@ -7,6 +7,7 @@ import { listRepositoryRows, type ListedRepository } from '#registry/list-reposi
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { actorOf } from '#http/exchange.ts'
+import { deletedPlace } from './deleted-place.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
@@ -63,7 +64,8 @@ export const repositoryRoutes: readonly ServedRoute[] = [
     await updateRepository(parts.registry, repository, { description: body.description, expectedVersion: ifMatch }, who)
     return await answerOf(parts, repository)
   }),
-  serve(routes.deleteRepository, async ({ parts, repository, exchange, ifMatch }) => {
+  serve(routes.deleteRepository, async ({ parts, repository, params, exchange, ifMatch }) => {
     await deleteRepository(parts.registry, repository, actorOf(exchange), { expectedVersion: ifMatch })
+    return deletedPlace(parts, { asked: params.repository, repository })
   }),
 ]

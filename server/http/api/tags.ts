@@ -9,6 +9,7 @@ import { restoreTag } from '#registry/restore-tag.ts'
 import { expireTag } from '#registry/expire-tag.ts'
 import { tagManifest } from '#registry/tag-manifest.ts'
 import { actorOf } from '#http/exchange.ts'
+import { deletedPlace } from './deleted-place.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
@@ -105,6 +106,7 @@ export const tagRoutes: readonly ServedRoute[] = [
     const name = tagOf(params.tag)
     const wanted = ifMatch === undefined ? name : { name, expectedDigest: expectedDigest(ifMatch) }
     await deleteTag(parts.registry, repository, wanted, actorOf(exchange))
+    return deletedPlace(parts, { asked: params.repository, repository, rest: `/tags/${name}` })
   }),
   serve(routes.listTagHistory, async ({ parts, repository, params, page }) => {
     const wanted = { ...sortedPage(page, { at: 'number' }), column: 'id' } as const

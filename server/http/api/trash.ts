@@ -17,6 +17,7 @@ import { instantOf, pageBody } from './page-body.ts'
 import { requireCreation, requirePlace, requireProjectName, requireProvedName } from './projects.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
+import { warningsMember } from './warnings.ts'
 
 type Trash = NonNullable<Awaited<ReturnType<typeof readTrash>>>
 
@@ -169,7 +170,9 @@ export const trashRoutes: readonly ServedRoute[] = [
     const { manifests, tags, takenTags } = restored
     const counted = (kind === 'tag' || kind === 'manifest') && { manifests, tags: [...tags], takenTags: [...takenTags] }
     const named = { ...(repository !== undefined && { repository }), ...(digest !== undefined && { digest }) }
-    return { body: { kind, project, ...named, isPublic, ...counted, missing, lostLabels, endedNames } }
+    return {
+      body: { kind, project, ...named, isPublic, ...counted, missing, lostLabels, endedNames, ...warningsMember(...restored.warnings) },
+    }
   }),
   serve(routes.deleteTrash, async ({ parts, principal, params, who }) => {
     await purgeTrash(parts.registry, await requireTrash(parts, principal, 'trash:delete', params.trash), who)

@@ -10,6 +10,7 @@ import { addTrashParents } from './0007-trash-parents.ts'
 import { indexAuditFilters } from './0008-audit-filters.ts'
 import { createNodes } from './0009-nodes.ts'
 import { addBlobMoves } from './0012-tiers.ts'
+import { addDecisionRepositories } from './0013-decision-repositories.ts'
 
 /**
  * One step of the schema. `expand`: the version before, which does not know it, runs on its outcome (it adds tables, indexes that hold for what that version
@@ -34,4 +35,5 @@ export const allMigrations: Migrations = {
   '0008-audit-filters': { up: indexAuditFilters, kind: 'expand' },
   '0009-nodes': { up: createNodes, kind: 'expand' },
   '0012-tiers': { up: addBlobMoves, kind: 'expand' },
+  '0013-decision-repositories': { up: addDecisionRepositories, kind: 'expand' },
 }
