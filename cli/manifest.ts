@@ -8,7 +8,7 @@ import { describeBytes } from './data-command.ts'
 import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, printRows } from './print.ts'
-import { confirm, yesOption } from './prompt.ts'
+import { confirm, yesOption, requireSomebody } from './prompt.ts'
 import { calledNow, presentName, tellUndo } from './tell-undo.ts'
 
 interface ListManifestsFlags extends ListFlags {
@@ -128,6 +128,7 @@ function listReferring(digested: string, flags: ApiFlags & { readonly artifactTy
 function remove(digested: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
   return withClient(flags, async ({ client, server, print }) => {
     const params = parseDigested(digested)
+    requireSomebody(`Delete the manifest ${digested} of ${server} with its tags?`, flags)
     const repository = await presentName({ client }, params.repository)
     const name = `${repository}@${params.digest}`
     const what = calledNow(digested, name)

@@ -14,7 +14,7 @@ export const yesOption = ['-y, --yes', 'do not ask'] as const
 /** What is asked before something is lost. Throws when the answer is not yes, or when there is nobody to ask. */
 export async function confirm(question: string, flags: { readonly yes?: boolean | undefined }): Promise<void> {
   if (flags.yes === true) return
-  if (!process.stdin.isTTY) throw new WrongUsage(`${question} Nobody is there to confirm: add --yes`)
+  requireSomebody(question, flags)
   const reading = createInterface({ input: process.stdin, output: process.stderr })
   try {
     const answer = await reading.question(`${question} [y/N] `)
@@ -22,6 +22,11 @@ export async function confirm(question: string, flags: { readonly yes?: boolean 
   } finally {
     reading.close()
   }
+}
+
+/** Throws where nobody could be asked, before anything is looked up for the question. */
+export function requireSomebody(question: string, flags: { readonly yes?: boolean | undefined }): void {
+  if (flags.yes !== true && !process.stdin.isTTY) throw new WrongUsage(`${question} Nobody is there to confirm: add --yes`)
 }
 
 /** A line that is typed; `hidden`: without showing it. */

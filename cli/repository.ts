@@ -5,7 +5,7 @@ import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { describeBytes } from './data-command.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
-import { confirm, yesOption } from './prompt.ts'
+import { confirm, yesOption, requireSomebody } from './prompt.ts'
 import { calledNow, presentName, tellUndo } from './tell-undo.ts'
 import { addRepositoryMove } from './repository-move.ts'
 
@@ -57,6 +57,7 @@ function describe(repository: string, description: string, flags: ApiFlags): Pro
 
 function remove(repository: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
   return withClient(flags, async ({ client, server, print }) => {
+    requireSomebody(`Delete ${repository} of ${server} with everything in it?`, flags)
     const name = await presentName({ client }, repository)
     const what = calledNow(repository, name)
     await confirm(`Delete ${what} of ${server} with everything in it?`, flags)

@@ -11,7 +11,7 @@ import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-mean
 import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, tellWarnings } from './print.ts'
-import { confirm, yesOption } from './prompt.ts'
+import { confirm, yesOption, requireSomebody } from './prompt.ts'
 import { calledNow, presentName, tellUndo } from './tell-undo.ts'
 import type { HistoryRow } from './trash-place.ts'
 
@@ -173,6 +173,7 @@ function instantOf(when: string): string | null {
 function remove(tagged: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
   return withClient(flags, async ({ client, server, print }) => {
     const params = parseTagged(tagged)
+    requireSomebody(`Delete the tag ${tagged} of ${server}?`, flags)
     const repository = await presentName({ client }, params.repository)
     const name = `${repository}:${params.tag}`
     const what = calledNow(tagged, name)
