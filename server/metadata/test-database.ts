@@ -37,7 +37,8 @@ export function openTestDatabase(file: string, options: TestDatabaseOptions = {}
 /** Runs statements on the database of a file that nobody has open, as another program would. */
 export async function alterTestDatabase(file: string, statements: readonly string[]): Promise<void> {
   if (testDialect === 'postgres') return await alterTestPostgres(file, statements)
-  using database = new DatabaseSync(file)
+  // The writer's thread may be in the middle of a commit.
+  using database = new DatabaseSync(file, { timeout: 5_000 })
   for (const statement of statements) database.exec(statement)
 }
 
