@@ -333,7 +333,7 @@ export const mutations: readonly Mutation[] = [
       {
         file: 'registry/upload-session.ts',
         find: "if (found === undefined && session.offsetBytes > 0) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')",
-        replace: 'if (found === undefined) return { session, hash: undefined, digestSoFar: session.digestSoFar }',
+        replace: 'if (found === undefined) return { session, hash: createDigestHash(session.algorithm), digestSoFar: undefined }',
       },
     ],
   },
