@@ -89,7 +89,7 @@ suite('backups and object stores', { concurrency: 2 }, () => {
     const berth = await place.start()
     const images = await fill(clientOf(berth))
     await until('the journal has a base', async () => {
-      const keys = [...double.buckets.values()].flatMap(({ objects }) => [...objects.keys()])
+      const keys = [...(double.buckets.get(storage.s3.bucket)?.objects.keys() ?? [])]
       return keys.some((key) => key.includes('journal/') && key.endsWith('/complete'))
     })
     await berth.stop()
