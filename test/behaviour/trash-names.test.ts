@@ -106,7 +106,7 @@ suite('a delete by a former name', () => {
       [['repository', 'delete', 'ls/rel'], 'ls2/rel (formerly ls/rel)'],
     ] as const
     for (const [words, what] of verbs) {
-      await assert.rejects(run(...words), (error: Error) => error.message.includes(what))
+      await assert.rejects(run(...words), /--yes/)
       const { errors } = await run(...words, '--yes')
       assert.equal(errors[0], `deleted ${what}`)
       assert.match(errors[1] ?? '', /^undo it until \S+ with: berth trash restore \d+$/)
