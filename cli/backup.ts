@@ -139,27 +139,10 @@ async function runList(source: string | undefined, flags: ListFlags): Promise<vo
       print(found, () => printBackups(found.items))
     })
   await withSignal(async (signal) => {
-    const items = (await readBackupsAt(await targetOf(source, flags, signal), limit)).map(listedOf)
+    const items = await readBackupsAt(await targetOf(source, flags, signal), limit)
     if (flags.json === true) printJson({ items })
     else printBackups(items)
   })
-}
-
-function listedOf(backup: Awaited<ReturnType<typeof readBackupsAt>>[number]): Listed {
-  if ('fault' in backup) return backup
-  const { id, startedAt, endedAt, berth, database, rows, blobs } = backup
-  return {
-    id,
-    madeAt: new Date(startedAt).toISOString(),
-    endedAt: new Date(endedAt).toISOString(),
-    version: berth,
-    database,
-    rows: Object.values(rows.counts).reduce((sum, count) => sum + count, 0),
-    blobs: blobs.count,
-    bytes: blobs.bytes + rows.sizeBytes,
-    addedBytes: blobs.addedBytes + rows.sizeBytes,
-    missingBlobs: blobs.missingCount,
-  }
 }
 
 interface VerifyFlags extends PlaceFlags {

@@ -9,9 +9,8 @@ import type { Access } from '#access/access.ts'
 import { ensureAdministrator, type NewAdministrator } from '#access/administrator.ts'
 import type { Directory } from '#access/directory.ts'
 import type { TokenDesk } from '#access/token-desk.ts'
-import { watchAccess } from '#access/epoch.ts'
+import { watchAccess } from '#metadata/watch-access.ts'
 import { makeDirectory } from '#blobs/directories.ts'
-import type { StoreMark } from '#blobs/store-mark.ts'
 import type { Config } from '#config/config.ts'
 import { createActivityStream, type ActivityStream } from '#events/dispatch.ts'
 import { createAudit, type Audit } from '#features/audit.ts'
@@ -37,7 +36,6 @@ import { watchUsage } from '#lib/usage-metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import { watchPulls } from '#lib/pull-metrics.ts'
 import { checkLayerUrls } from '#registry/check-layer-urls.ts'
-import { checkStoreIsThere } from '#registry/check-store-is-there.ts'
 import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
 import { recheckQuarantine } from '#registry/recheck-quarantine.ts'
 import type { Registry } from '#registry/registry.ts'
@@ -142,9 +140,9 @@ export async function open(
   const watched = watchAccess(activity.watch(bare), ports.clock)
   const { metadata } = watched
   const returns = config.storage.tiers && createTierReturns(config.storage.tiers, createTierMetrics(metrics.registry))
-  const hooks = hooksOf(config, { metadata, stores, context: { ports, log } }, { mark: met?.mark, returns })
+  const hooks = hooksOf(config, { metadata, stores, context: { ports, log } }, returns)
   const registry = openRegistry({
-    metadata,
+    ...watched,
     store,
     stores,
     options: optionsOf(config),
@@ -205,21 +203,16 @@ function optionsOf({ storage, database, limits, validation }: Config): Registry[
   }
 }
 
-interface OwnHooks {
-  readonly mark: StoreMark | undefined
-  readonly returns: TierReturns | undefined
-}
-
 /** Who has a say in a push or a pull, and who may supply what a pull does not find, in the order in which they are asked. */
-function hooksOf({ validation }: Config, parts: Parameters<typeof recheckQuarantine>[0], { mark, returns }: OwnHooks): Registry['hooks'] {
+function hooksOf(
+  { validation }: Config,
+  parts: Parameters<typeof recheckQuarantine>[0],
+  returns: TierReturns | undefined,
+): Registry['hooks'] {
   return {
-    admission: [
-      checkLayerUrls({ allow: validation.urlsAllow, deny: validation.urlsDeny }),
-      ...(mark === undefined ? [] : [checkStoreIsThere(mark)]),
-    ],
+    admission: [checkLayerUrls({ allow: validation.urlsAllow, deny: validation.urlsDeny })],
     missingContent: [recheckQuarantine(parts)],
     pulledElsewhere: returns?.hook,
-    requireStore: mark && (() => mark.require()),
   }
 }
 

@@ -8,7 +8,7 @@ import { certificateOwners } from '#access/certificates.ts'
 import type { Directory } from '#access/directory.ts'
 import { openConfiguredFile } from '#access/htpasswd-configured.ts'
 import { fileDirectoryName } from '#access/htpasswd-place.ts'
-import type { AccessEpoch, WatchedAccess } from '#access/epoch.ts'
+import type { AccessEpoch, WatchedAccess } from '#metadata/watch-access.ts'
 import type { VerifyBearer, VerifyWorkload } from '#access/hooks.ts'
 import { ProjectMap } from '#access/locate.ts'
 import { onboard } from '#access/onboard.ts'
@@ -28,7 +28,7 @@ import type { Metrics } from '#lib/metrics.ts'
 import { createOutgoingHttp, type OutgoingHttp } from '#lib/outgoing-http.ts'
 import type { Ports } from '#lib/ports.ts'
 
-/** What is there before. `watched`: see access/epoch.ts. */
+/** What is there before. `watched`: see metadata/watch-access.ts. */
 export interface AccessSurroundings {
   readonly watched: WatchedAccess
   readonly metrics: Metrics

@@ -2,7 +2,7 @@
 import { linkedIdentities, type LinkedIdentity, type UserFacts } from '#metadata/account-facts.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import { EpochMemory, type AccessEpoch } from '#metadata/watch-access.ts'
 import type { SignInHooks } from './hooks.ts'
 import { fileIssuer, type PasswordFile } from './htpasswd-provider.ts'
 

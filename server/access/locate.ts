@@ -11,7 +11,7 @@ import { resolveProjectName, resolveRepositoryName } from '#metadata/name-redire
 import { hasRedirects, projectFactsNamedOrDefault, type ProjectFactsRow } from '#metadata/project-facts.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import type { ProjectFacts } from './decide.ts'
-import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import { EpochMemory, type AccessEpoch } from '#metadata/watch-access.ts'
 
 const rememberedNames = 20_000
 

@@ -16,7 +16,7 @@ import { presenceOfSubject, presencesOfUser, setPresence, type IdentityPresence 
 import type { Transactor } from '#metadata/metadata.ts'
 import { listProviderRecords, type ProviderRecord } from '#metadata/providers.ts'
 import type { Directory } from './directory.ts'
-import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import { EpochMemory, type AccessEpoch } from '#metadata/watch-access.ts'
 import { FileBook } from './file-book.ts'
 import type { HtpasswdFile } from './htpasswd-file.ts'
 import { followEntry, type PasswordFile } from './htpasswd-provider.ts'

@@ -5,7 +5,7 @@ import { customRoles, grantsForRights, type GrantForRights, type GrantHolder } f
 import type { Reader } from '#metadata/metadata.ts'
 import { parseGlob } from '#metadata/repository-glob.ts'
 import type { Right, RightScope } from './decide.ts'
-import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import { EpochMemory, type AccessEpoch } from '#metadata/watch-access.ts'
 import { fileUserRights } from './preset-rights.ts'
 
 const rememberedHolders = 10_000

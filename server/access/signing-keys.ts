@@ -20,7 +20,7 @@ import {
 } from '#metadata/signing-keys.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Directory } from './directory.ts'
-import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import { EpochMemory, type AccessEpoch } from '#metadata/watch-access.ts'
 
 /** How Berth signs. */
 export type SigningAlgorithm = 'ES256' | 'RS256'

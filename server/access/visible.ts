@@ -4,7 +4,7 @@ import type { Reader } from '#metadata/metadata.ts'
 import { projectsBelow } from '#metadata/project-facts.ts'
 import type { Visibility } from '#metadata/visibility.ts'
 import { decide, type Right, type Rights } from './decide.ts'
-import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import { EpochMemory, type AccessEpoch } from '#metadata/watch-access.ts'
 
 const rememberedSets = 10_000
 const publicSet: ReadonlySet<Permission> = new Set(publicPermissions)

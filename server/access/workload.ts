@@ -15,7 +15,7 @@ import { workloadProviders, type WorkloadProviderRow } from '#metadata/workload-
 import { RegistryError } from '#oci/errors.ts'
 import { claimsFit, nameSomebody } from './claim-rules.ts'
 import type { Directory } from './directory.ts'
-import { EpochMemory, type AccessEpoch } from './epoch.ts'
+import { EpochMemory, type AccessEpoch } from '#metadata/watch-access.ts'
 import type { VerifyWorkload, WorkloadIdentity } from './hooks.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { parseRobotName } from './robot-name.ts'

@@ -133,6 +133,8 @@ export interface BlobStore extends AsyncDisposable {
    * or not. Symbolic links are not followed, and what could be no key is left out.
    */
   list(listing: KeyListing): Promise<KeyPage>
+  /** Throws `UNAVAILABLE` while the directory of the store is away, or another's lies in its place: one `stat`. Stores without a directory of their own have nothing to ask. */
+  requireThere(): Promise<void>
   /** Free and total bytes where the store can tell (a file system can, an object store cannot). */
   space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | undefined>
 }

@@ -236,6 +236,10 @@ class FilesystemStore implements BlobStore {
     })
   }
 
+  async requireThere(): Promise<void> {
+    await this.#mark?.require()
+  }
+
   space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
     return translated(async () => {
       await this.#mark?.require()

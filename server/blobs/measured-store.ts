@@ -1,6 +1,7 @@
 /** Measures what a store does, under the names that registry:2's metric `registry_storage_action_seconds` has for it. */
 import type { Clock } from '#lib/ports.ts'
 import type { BlobStore } from './blob-store.ts'
+import { passTo } from './pass-to.ts'
 
 /** Takes one measurement: the store's name, the action (`GetContent`, `Stat`, `Move`, `Writer`, `Delete`, `List`), its duration. */
 export type StorageObserver = (store: string, action: string, seconds: number) => void
@@ -20,19 +21,15 @@ export function measureStore(
     }
   }
   return {
+    ...passTo(store),
     name,
-    keyFor: (uploadId, digest, random) => store.keyFor(uploadId, digest, random),
     openUpload: (uploadId, offsetBytes) => measured('Writer', () => store.openUpload(uploadId, offsetBytes)),
     statUpload: (uploadId) => measured('Stat', () => store.statUpload(uploadId)),
-    readUpload: (uploadId, signal) => store.readUpload(uploadId, signal),
     commitUpload: (uploadId, key) => measured('Move', () => store.commitUpload(uploadId, key)),
     abortUpload: (uploadId) => measured('Delete', () => store.abortUpload(uploadId)),
-    listUploads: () => store.listUploads(),
     open: (key, options) => measured('GetContent', () => store.open(key, options)),
     stat: (key) => measured('Stat', () => store.stat(key)),
     delete: (keys) => measured('Delete', () => store.delete(keys)),
     list: (listing) => measured('List', () => store.list(listing)),
-    space: () => store.space(),
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }
 }

@@ -155,6 +155,8 @@ class MemoryStore implements BlobStore {
     return { keys, next: found.length > limit ? keys.at(-1)?.key : undefined }
   }
 
+  async requireThere(): Promise<void> {}
+
   async space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | undefined> {
     return this.#limitBytes === Infinity ? undefined : { freeBytes: this.#limitBytes - this.#usedBytes, totalBytes: this.#limitBytes }
   }

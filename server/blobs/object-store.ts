@@ -220,6 +220,8 @@ class ObjectStore implements BlobStore {
     })
   }
 
+  async requireThere(): Promise<void> {}
+
   async space(): Promise<undefined> {
     return undefined
   }

@@ -9,6 +9,7 @@
 import type { Clock, Files, Random } from '#lib/ports.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { BlobKey, BlobStore, OpenBlob, OpenOptions } from './blob-store.ts'
+import { passTo } from './pass-to.ts'
 import { CacheFiles } from './read-through-files.ts'
 import { Fill, type ReadStore } from './read-through-fill.ts'
 
@@ -88,22 +89,7 @@ class DiskCache implements ReadThroughCache {
   }
 
   before(store: BlobStore): BlobStore {
-    return {
-      name: store.name,
-      keyFor: (uploadId, digest, random) => store.keyFor(uploadId, digest, random),
-      openUpload: (uploadId, offsetBytes) => store.openUpload(uploadId, offsetBytes),
-      statUpload: (uploadId) => store.statUpload(uploadId),
-      readUpload: (uploadId, signal) => store.readUpload(uploadId, signal),
-      commitUpload: (uploadId, key) => store.commitUpload(uploadId, key),
-      abortUpload: (uploadId) => store.abortUpload(uploadId),
-      listUploads: () => store.listUploads(),
-      open: (key, options) => this.#open(store, key, options),
-      stat: (key) => store.stat(key),
-      delete: (keys) => store.delete(keys),
-      list: (listing) => store.list(listing),
-      space: () => store.space(),
-      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
-    }
+    return { ...passTo(store), open: (key, options) => this.#open(store, key, options) }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,15 +1,14 @@
 /** Adopting the manifests of one repository: read whole, proved by digest, parsed, and added with what they reference. */
 import { digestAlgorithm, digestOf, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
-import type { Descriptor } from '#oci/descriptor.ts'
 import { parseManifest, type Manifest } from '#oci/manifest.ts'
-import { isManifestMediaType, isNonDistributable } from '#oci/media-types.ts'
 import { addToTarget, adoptBlobs, checkBlob, storageDigest } from './adopt-blobs.ts'
 import { mapLimited } from '#lib/map-limited.ts'
 import { inBatches, readLink, readSmallFile, type Link } from './adopt-files.ts'
 import { layoutBlobKey, repositoryPath, revisionLinkPath } from './registry2-layout.ts'
-import type { FoundManifest, MissingReference } from './adopt-rows.ts'
+import type { MissingReference } from './adopt-rows.ts'
 import type { RepositoryAdoption } from './adopt-run.ts'
+import { blobDescriptors, foundManifest } from '#registry/found-manifest.ts'
 import type { ProblemKind } from './registry2-report.ts'
 import { walkDigests } from './adopt-walk.ts'
 
@@ -59,12 +58,6 @@ function parse(adoption: RepositoryAdoption, digest: Digest, payload: Buffer): M
   }
 }
 
-/** The descriptors of what must be a blob of the repository. Entries of an index that are no manifests are blobs (BuildKit's caches). */
-function blobDescriptors({ config, layers, children }: Manifest): Descriptor[] {
-  const inIndex = children.filter((child) => !isManifestMediaType(child.mediaType))
-  return [...(config === undefined ? [] : [config]), ...layers, ...inIndex]
-}
-
 /** A blob whose size is not the one that manifests state is read: either it was cut, or the manifest is wrong. */
 async function checkSizes(adoption: RepositoryAdoption, { digest, manifest }: ReadManifest): Promise<void> {
   for (const descriptor of blobDescriptors(manifest)) {
@@ -75,23 +68,6 @@ async function checkSizes(adoption: RepositoryAdoption, { digest, manifest }: Re
     else await addToTarget(adoption, [checked])
     adoption.known.set(descriptor.digest, checked)
   }
-}
-
-/** A layer that clients may fetch from somewhere else. */
-function isElsewhere({ mediaType, urls }: Descriptor): boolean {
-  return isNonDistributable(mediaType) || (urls?.length ?? 0) > 0
-}
-
-function foundManifest(adoption: RepositoryAdoption, { digest, manifest, payload, modifiedAt }: ReadManifest): FoundManifest {
-  const blobs = blobDescriptors(manifest).map((descriptor) => {
-    const known = adoption.known.get(descriptor.digest)
-    const isPresent = typeof known === 'object' && known.state === 'live'
-    return { digest: descriptor.digest, isOptional: isElsewhere(descriptor), isPresent }
-  })
-  const children = manifest.children.filter((child) => isManifestMediaType(child.mediaType)).map((child) => child.digest)
-  const annotations = manifest.subject === undefined ? undefined : JSON.stringify(manifest.annotations)
-  const { mediaType, artifactType } = manifest
-  return { digest, mediaType, artifactType, subject: manifest.subject?.digest, annotations, payload, modifiedAt, blobs, children }
 }
 
 /** Reads the revisions and adds those that are whole. */
@@ -105,7 +81,11 @@ export async function adoptRevisions(adoption: RepositoryAdoption, digests: read
     [...needed].filter((digest) => adoption.known.get(digest) === undefined),
   )
   for (const one of read) await checkSizes(adoption, one)
-  const found = read.map((one) => foundManifest(adoption, one))
+  const isPresent = (digest: Digest) => {
+    const known = adoption.known.get(digest)
+    return typeof known === 'object' && known.state === 'live'
+  }
+  const found = read.map(({ manifest, ...facts }) => foundManifest(facts, manifest, { isPresent }))
   const { added, missing } = await adoption.run.target.addManifests(adoption.name, found)
   adoption.count({ manifests: found.length, manifestsAdded: added })
   await reportMissing(adoption, missing)

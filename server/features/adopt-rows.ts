@@ -15,6 +15,7 @@ import { blobEntered, blobResized, linkCounts, manifestEntered, manifestRepeated
 import { sumBlobSizes } from '#metadata/usage-blobs.ts'
 import { ensureRepository } from '#registry/ensure-repository.ts'
 import { findingOfDamage } from '#registry/quarantine-blob.ts'
+import type { FoundManifest } from '#registry/found-manifest.ts'
 
 /** A blob of the directory. */
 export interface FoundBlob {
@@ -24,21 +25,6 @@ export interface FoundBlob {
   readonly state: 'live' | 'quarantined'
   /** Whether all its bytes were read to know the state. */
   readonly isChecked: boolean
-}
-
-/** A manifest of the directory, parsed and proved by its digest. `modifiedAt` is its link's, in milliseconds. */
-export interface FoundManifest {
-  readonly digest: Digest
-  readonly mediaType: string
-  readonly artifactType: string | undefined
-  readonly subject: Digest | undefined
-  /** JSON. */
-  readonly annotations: string | undefined
-  readonly payload: Uint8Array
-  readonly modifiedAt: number
-  /** `isOptional`: of a type that clients fetch from elsewhere. `isPresent`: as far as the directory shows. */
-  readonly blobs: readonly { readonly digest: Digest; readonly isOptional: boolean; readonly isPresent: boolean }[]
-  readonly children: readonly Digest[]
 }
 
 /** A blob that a manifest needs and that its repository does not have. */

@@ -5,7 +5,8 @@ import type { Metadata } from '#metadata/metadata.ts'
 import type { Ports } from '#lib/ports.ts'
 import { digestFromBytes, digestToBytes, type Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
-import { addBlobs, addManifests, type FoundBlob, type FoundManifest, type MissingReference } from './adopt-rows.ts'
+import { addBlobs, addManifests, type FoundBlob, type MissingReference } from './adopt-rows.ts'
+import type { FoundManifest } from '#registry/found-manifest.ts'
 import { addTags, type FoundTag, type TagsOutput } from './adopt-tag-rows.ts'
 
 /** Takes what was found, batch by batch, and says what of it is new and what is missing here. */

@@ -168,8 +168,37 @@ export async function listPlace(parts: BackupParts, limit: number, signal: Abort
   }
 }
 
-/** A backup in a list; one that cannot be read has an id alone. */
-export type ListedBackup = BackupRecord | { readonly id: string; readonly fault: string }
+/** A backup in a list, with times in ISO 8601. `addedBytes`: what it brought to the place. */
+export interface DescribedBackup {
+  readonly id: string
+  readonly madeAt: string
+  readonly endedAt: string
+  readonly version: string
+  readonly database: BackupRecord['database']
+  readonly rows: number
+  readonly blobs: number
+  readonly bytes: number
+  readonly addedBytes: number
+  readonly missingBlobs: number
+}
+
+/** One that cannot be read has an id, and why. */
+export type ListedBackup = DescribedBackup | { readonly id: string; readonly fault: string }
+
+function describeBackup({ id, startedAt, endedAt, berth, database, rows, blobs }: BackupRecord): DescribedBackup {
+  return {
+    id,
+    madeAt: new Date(startedAt).toISOString(),
+    endedAt: new Date(endedAt).toISOString(),
+    version: berth,
+    database,
+    rows: Object.values(rows.counts).reduce((sum, count) => sum + count, 0),
+    blobs: blobs.count,
+    bytes: blobs.bytes + rows.sizeBytes,
+    addedBytes: blobs.addedBytes + rows.sizeBytes,
+    missingBlobs: blobs.missingCount,
+  }
+}
 
 /** All backups of a place, newest first, at most so many. */
 export async function listBackups(repository: BackupRepository, limit: number, signal: AbortSignal): Promise<readonly ListedBackup[]> {
@@ -177,7 +206,7 @@ export async function listBackups(repository: BackupRepository, limit: number, s
   const listed: ListedBackup[] = []
   for (const id of ids.toReversed().slice(0, limit))
     listed.push(
-      await readRecord(repository, id, signal).catch((error: unknown) => {
+      await readRecord(repository, id, signal).then(describeBackup, (error: unknown) => {
         if (error instanceof BackupBroken) return { id, fault: error.message }
         throw error
       }),

@@ -14,35 +14,23 @@ import { pointTag, tagTarget } from '#metadata/tags.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { tagsChanged } from '#metadata/usage.ts'
 import { digestAlgorithm, digestOf, parseDigest, type Digest } from '#oci/digest.ts'
-import { parseManifest, type Manifest } from '#oci/manifest.ts'
-import { isManifestMediaType, isNonDistributable } from '#oci/media-types.ts'
+import { parseManifest } from '#oci/manifest.ts'
+import { isManifestMediaType } from '#oci/media-types.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { ensureRepository } from '#registry/ensure-repository.ts'
+import { foundManifest, type FoundManifest } from '#registry/found-manifest.ts'
 import { findBlobs, type FindParts } from './journal-blobs.ts'
 import { listEpochs, readEpoch, type JournalEpoch } from './journal-files.ts'
 import type { JournalBlob, JournalLine, ManifestLine, TagLine } from './journal-lines.ts'
 
 const markerSetting = 'recover'
 
-/** A manifest to be added, and a blob: as an import of registry:2 adds them. */
-export interface RecoveredManifest {
-  readonly digest: Digest
-  readonly mediaType: string
-  readonly artifactType: string | undefined
-  readonly subject: Digest | undefined
-  readonly annotations: string | undefined
-  readonly payload: Uint8Array
-  readonly modifiedAt: number
-  readonly blobs: readonly { readonly digest: Digest; readonly isOptional: boolean; readonly isPresent: boolean }[]
-  readonly children: readonly Digest[]
-}
-
 /** What writes the rows. */
 export interface RecoverParts extends FindParts {
   readonly files: NamedFiles
   readonly now: number
   readonly addBlobs: (repository: RepositoryName, store: string, blobs: readonly JournalBlob[]) => Promise<void>
-  readonly addManifests: (repository: RepositoryName, manifests: readonly RecoveredManifest[]) => Promise<void>
+  readonly addManifests: (repository: RepositoryName, manifests: readonly FoundManifest[]) => Promise<void>
   readonly addProject: (name: string) => Promise<void>
   readonly onStep: (text: string) => void
 }
@@ -218,7 +206,7 @@ async function applyManifests(run: Run, lines: readonly ManifestLine[]): Promise
 }
 
 /** A document that is not what its digest says is left out. */
-function readManifest(run: Run, { r, d, m, at, p, b }: ManifestLine): RecoveredManifest | undefined {
+function readManifest(run: Run, { r, d, m, at, p, b }: ManifestLine): FoundManifest | undefined {
   const payload = Buffer.from(p, 'base64')
   const digest = parseDigest(d)
   if (digest === undefined || digestOf(payload, digestAlgorithm(digest)) !== digest) {
@@ -226,32 +214,14 @@ function readManifest(run: Run, { r, d, m, at, p, b }: ManifestLine): RecoveredM
     return undefined
   }
   try {
-    return recoveredManifest(parseManifest(payload, m), { digest, payload, modifiedAt: at, known: new Set(b.map(([blob]) => blob)) })
+    const known = new Set(b.map(([blob]) => blob))
+    return foundManifest({ digest, payload, modifiedAt: at }, parseManifest(payload, m), {
+      isPresent: (blob) => known.has(blob),
+      isBlobChild: (child) => !isManifestMediaType(child.mediaType) || known.has(child.digest),
+    })
   } catch (error) {
     note(run, `${r}: manifest ${d} cannot be read: ${(error as Error).message}`)
     return undefined
-  }
-}
-
-function recoveredManifest(
-  manifest: Manifest,
-  { known, ...facts }: Pick<RecoveredManifest, 'digest' | 'payload' | 'modifiedAt'> & { readonly known: ReadonlySet<Digest> },
-): RecoveredManifest {
-  const { config, layers, children, mediaType, artifactType, subject, annotations } = manifest
-  const inIndex = children.filter((child) => !isManifestMediaType(child.mediaType) || known.has(child.digest))
-  const descriptors = [...(config === undefined ? [] : [config]), ...layers, ...inIndex]
-  return {
-    ...facts,
-    mediaType,
-    artifactType,
-    subject: subject?.digest,
-    annotations: subject === undefined ? undefined : JSON.stringify(annotations),
-    blobs: descriptors.map((each) => ({
-      digest: each.digest,
-      isOptional: isNonDistributable(each.mediaType) || (each.urls?.length ?? 0) > 0,
-      isPresent: known.has(each.digest),
-    })),
-    children: children.filter((child) => !inIndex.includes(child)).map((child) => child.digest),
   }
 }
 

@@ -7,7 +7,7 @@
  * What a project's networks keep from an address is kept from its lists too: {@link SystemRules.reach} gives what is left as {@link Visibility}, which queries
  * understand. That is looked up for the few addresses that some project refuses, and kept as long as the rest.
  */
-import type { AccessEpoch } from '#access/epoch.ts'
+import type { AccessEpoch } from '#metadata/watch-access.ts'
 import { createAddressRules, type AddressRules } from '#lib/address-rules.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Reader } from '#metadata/metadata.ts'

@@ -1,11 +1,14 @@
 /** Opens connections with the settings that each role needs. */
 import { DatabaseSync } from 'node:sqlite'
+import { pathToFileURL } from 'node:url'
 import { matchesGlob, parseGlob, type RepositoryGlob } from './repository-glob.ts'
 
 /** Which database, and how long its writer waits for another process in milliseconds. */
 export interface OpenOptions {
   readonly file: string
   readonly busyTimeoutMs: number
+  /** Else the file must exist: one that is made while its disk is away would hide the database, and be empty. */
+  readonly mayCreate?: boolean
 }
 
 const cacheKibibytes = 16 * 1024
@@ -17,8 +20,10 @@ const walKeptBytes = 64 * 1024 * 1024
  * The one connection that writes: WAL, so that readers never wait; synchronous=FULL, because in WAL mode NORMAL loses the last commits at a
  * power cut; foreign keys, which SQLite leaves off.
  */
-export function openWriter({ file, busyTimeoutMs }: OpenOptions): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true })
+export function openWriter({ file, busyTimeoutMs, mayCreate = false }: OpenOptions): DatabaseSync {
+  const place = pathToFileURL(file)
+  if (!mayCreate) place.searchParams.set('mode', 'rw')
+  const database = new DatabaseSync(place, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true })
   try {
     database.exec(`pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on;
       pragma cache_size = -${cacheKibibytes}; pragma journal_size_limit = ${walKeptBytes}; pragma temp_store = memory`)

@@ -30,7 +30,7 @@ async function hold(file: string, ms: number): Promise<Worker> {
 
 const connect = (name: string) => {
   const file = join(directory, name)
-  return { file, connection: new SqliteConnection(openWriter({ file, busyTimeoutMs: 1000 })) }
+  return { file, connection: new SqliteConnection(openWriter({ file, busyTimeoutMs: 1000, mayCreate: true })) }
 }
 
 suite('turns of several writers', () => {

@@ -62,7 +62,7 @@ async function migrateFile({ file, migrations, ports }: SqliteOptions, busyTimeo
   const startedAt = ports.clock.monotonic()
   for (;;) {
     try {
-      using connection = new SqliteConnection(openWriter({ file, busyTimeoutMs }))
+      using connection = new SqliteConnection(openWriter({ file, busyTimeoutMs, mayCreate: true }))
       return await migrate(kyselyOn(connection), migrations)
     } catch (error) {
       if (!isBusy(error) || ports.clock.monotonic() - startedAt > busyTimeoutMs) throw error

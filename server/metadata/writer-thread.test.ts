@@ -72,3 +72,13 @@ test('a writer that is closed while it loads ends', { timeout: 20_000 }, async (
   await using thread = new WriterThread({ file: directory.file, busyTimeoutMs: 1000, ports: systemPorts, log: pino({ enabled: false }) })
   thread.preload([new URL('../registry/delete-manifest.ts', import.meta.url).href, addSetting.moduleUrl])
 })
+
+test('a writer whose database is not there makes none, and writes once it is back', async () => {
+  await using directory = await makeTestDirectory()
+  await using thread = new WriterThread({ file: directory.file, busyTimeoutMs: 1000, ports: systemPorts, log: pino({ enabled: false }) })
+  await assert.rejects(thread.run([request(addSetting, 'a')]), { code: 'UNAVAILABLE' })
+  await assert.rejects(access(directory.file), { code: 'ENOENT' })
+  await using _database = await openTestSqlite(directory.file)
+  const [answer] = await thread.run([request(addSetting, 'b')])
+  assert.ok(answer && 'output' in answer)
+})

@@ -2,6 +2,7 @@
  * Ending somebody's upload: the session and its bytes go, and it is recorded who ended it. Its sender meets an upload that is unknown; a request that is
  * sending to it just now is answered so in the middle, if it is in this process, and at its end if it is in another.
  */
+import { storeOf } from '#blobs/stores.ts'
 import type { Who } from '#events/event.ts'
 import { recordEvent } from '#events/record.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
@@ -12,7 +13,7 @@ import type { RepositoryName } from '#oci/reference.ts'
 import { dropUnusedRepository } from './drop-unused-repository.ts'
 import type { Registry } from './registry.ts'
 import { requireWritable } from './require.ts'
-import { dropBytes, requireStore } from './upload-session.ts'
+import { dropBytes } from './upload-session.ts'
 
 interface Cancellation {
   readonly repository: RepositoryName
@@ -37,7 +38,7 @@ export async function cancelUpload(registry: Registry, repository: RepositoryNam
   const unknown = () => new RegistryError('BLOB_UPLOAD_UNKNOWN', { uploadId })
   const session = await findUpload(registry.metadata.reader, repository, uploadId)
   if (session === undefined) throw unknown()
-  await requireStore(registry, session.store)
+  await storeOf(registry.stores, session.store).requireThere()
   using _claim = await registry.memory.uploads.takeOver(uploadId, new RegistryError('BLOB_UPLOAD_UNKNOWN', 'the upload was cancelled'))
   const now = registry.context.ports.clock.now()
   if (!(await registry.metadata.write(cancel, { repository, uploadId, who, now }))) throw unknown()

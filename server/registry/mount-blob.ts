@@ -1,4 +1,5 @@
 /** Mounting: a blob that the caller may pull somewhere becomes a blob of this repository without an upload (distribution-spec "Mounting a blob"). */
+import { storeOf } from '#blobs/stores.ts'
 import { recordEventLater } from '#events/record.ts'
 import { extendLease, findVisibleBlob, linkBlob } from '#metadata/blobs.ts'
 import { reviewLink } from '#metadata/garbage.ts'
@@ -10,7 +11,6 @@ import type { Visibility } from '#metadata/visibility.ts'
 import { digestToBytes, type Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ensurePlace } from './ensure-repository.ts'
-import { requireStoreIsThere } from './check-store-is-there.ts'
 import { lookWhether } from './quarantine-blob.ts'
 import { circumstancesOf, plainActor } from './actor.ts'
 import type { Actor, Registry } from './registry.ts'
@@ -69,7 +69,8 @@ export async function mountBlob(registry: Registry, mount: Mount): Promise<boole
   const { repository, digest, from, visibility } = mount
   const blob = await findVisibleBlob(registry.metadata.reader, { digest, from, visibility })
   if (blob === undefined || (await lookWhether(registry, { ...blob, digest })) !== 'whole') return false
-  await requireStoreIsThere(registry)
+  // No byte is written, so the store is not asked by itself.
+  await storeOf(registry.stores, blob.store).requireThere()
   using room = await registry.memory.quotas.roomFor(repository, { digest })
   room?.require(blob.sizeBytes)
   const now = registry.context.ports.clock.now()

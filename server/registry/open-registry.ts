@@ -3,6 +3,7 @@ import { createManifestParser, type ManifestParser } from '#oci/manifest-parser.
 import { onlyStore, type Stores } from '#blobs/stores.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
+import type { AccessEpoch } from '#metadata/watch-access.ts'
 import { ContentCache } from './content-cache.ts'
 import { LastKnown } from './last-known.ts'
 import { QuotaBook } from './quota-book.ts'
@@ -15,6 +16,8 @@ import { UploadTable } from './upload-table.ts'
 export interface RegistryParts extends Pick<Registry, 'metadata' | 'store' | 'options' | 'hooks'> {
   /** Where blobs may be beside the primary store; it alone unless said. */
   readonly stores?: Stores | undefined
+  /** Of the same database. */
+  readonly epoch: AccessEpoch
   readonly ports: Ports
   readonly log: Logger
   /** Bound of the bytes of manifests and small blobs kept in memory. */
@@ -34,7 +37,7 @@ export function openRegistry(parts: RegistryParts): Registry {
     uploads: new UploadTable(ports.clock),
     holds: parts.isShared === true ? new UploadHolds({ metadata, ports, log }) : undefined,
     space: new SpaceGauge(store, ports.clock),
-    quotas: new QuotaBook({ metadata, ports, log }),
+    quotas: new QuotaBook({ metadata, epoch: parts.epoch, ports, log }),
   }
   const { stores = onlyStore(store) } = parts
   return { metadata, store, stores, options, hooks, memory, context: { ports, log, parser: parts.parser ?? createManifestParser() } }

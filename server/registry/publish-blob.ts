@@ -27,7 +27,6 @@ import { quotaFactsOf } from '#oci/quota-exceeded.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { ensurePlace } from './ensure-repository.ts'
 import { plainActor } from './actor.ts'
-import { requireStoreIsThere } from './check-store-is-there.ts'
 import type { Actor, Registry } from './registry.ts'
 import { dropBytes } from './upload-session.ts'
 
@@ -275,9 +274,11 @@ async function linkedOrRefused(registry: Registry, upload: ProvenUpload, existin
 
 /** Links the repository to bytes that are here already. False when the store does not have them whole, or they went meanwhile. */
 export async function linkIfWhole(registry: Registry, upload: ProvenUpload, existing: BlobPlace): Promise<boolean> {
-  const found = await storeOf(registry.stores, existing.store).stat(existing.key as BlobKey)
+  const store = storeOf(registry.stores, existing.store)
+  const found = await store.stat(existing.key as BlobKey)
   if (found?.sizeBytes !== upload.sizeBytes) return false
-  await requireStoreIsThere(registry)
+  // A file may be there and its directory another's by now; and no byte is written, so the store is not asked by itself.
+  await store.requireThere()
   const linked = await registry.metadata.write(linkToExisting, { ...pushOf(registry, upload), key: existing.key })
   registry.memory.quotas.changed(upload.repository)
   return linked

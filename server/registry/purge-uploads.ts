@@ -1,9 +1,10 @@
 /** Ends uploads that nobody goes on with, and removes bytes in the store that no upload's row stands for. */
 import type { BlobStore } from '#blobs/blob-store.ts'
 import { isStoreLost } from '#blobs/store-mark.ts'
+import { storeOf } from '#blobs/stores.ts'
 import { staleUploads, uploadExists } from '#metadata/uploads.ts'
 import type { Registry } from './registry.ts'
-import { dropBytes, removeSession, requireStore } from './upload-session.ts'
+import { dropBytes, removeSession } from './upload-session.ts'
 
 /** Bytes without a row are left alone for so long: a push in one request has no row, and its bytes are young. */
 const orphanAgeMs = 24 * 60 * 60 * 1_000
@@ -61,7 +62,7 @@ async function endSession(
 
 async function isAway(registry: Registry, store: string): Promise<boolean> {
   try {
-    await requireStore(registry, store)
+    await storeOf(registry.stores, store).requireThere()
     return false
   } catch (error) {
     if (isStoreLost(error)) return true

@@ -4,6 +4,7 @@
  * A session is a row; its bytes are the store's; this process remembers the running hash and nothing else. Every request leaves the row at
  * bytes that are durable, so the next one may come to another process, or after a crash. Bytes become a blob in publish-blob.ts.
  */
+import { storeOf } from '#blobs/stores.ts'
 import { findLiveBlob } from '#metadata/blobs.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { lockUploadsOf } from '#metadata/push-locks.ts'
@@ -20,7 +21,6 @@ import { statBlob } from './pull-blob.ts'
 import { checkRange, receiveBody, saveProgress, type Received, type UploadBody } from './receive-body.ts'
 import { bufferSmall, streamUpload, writeUpload, type WholeBody } from './receive-whole.ts'
 import { plainActor } from './actor.ts'
-import { requireStoreIsThere } from './check-store-is-there.ts'
 import type { Actor, Registry } from './registry.ts'
 import { requireSpace, requireWritable } from './require.ts'
 import type { UploadRoom } from './upload-room.ts'
@@ -29,7 +29,6 @@ import {
   discardUpload,
   findSession,
   rehash,
-  requireStore,
   resumeUpload,
   type OpenUpload,
   type SharedClaim,
@@ -85,7 +84,7 @@ export async function startUpload(
 ): Promise<UploadStatus> {
   requireWritable(registry)
   await requireSpace(registry)
-  await requireStoreIsThere(registry)
+  await registry.store.requireThere()
   using room = await registry.memory.quotas.roomFor(repository)
   room?.requireAny()
   const { ports } = registry.context
@@ -135,7 +134,8 @@ export async function abandonUpload(registry: Registry, target: UploadTarget): P
   requireWritable(registry)
   await using _shared = await claimUpload(registry, target)
   const session = await requireSession(registry, target)
-  await requireStore(registry, session.store)
+  // What is to be forgotten would stay in it.
+  await storeOf(registry.stores, session.store).requireThere()
   await discardUpload(registry, session)
 }
 

@@ -47,6 +47,8 @@ export async function pushManifest(registry: Registry, push: ManifestPush): Prom
   if (bytes.byteLength > registry.options.manifestBytes) throw manifestTooBig(registry.options.manifestBytes)
   if (tags.length > tagsMax) throw new RegistryError('REQUEST_INVALID', { reason: `more than ${tagsMax} tags` })
   const digest = proveDigest(push)
+  // It is kept in the database, but an image whose layers are away is none.
+  await registry.store.requireThere()
   const manifest = await registry.context.parser.parse(bytes, push.mediaType)
   const actor = plainActor(push.actor)
   for (const check of registry.hooks.admission) {

@@ -3,12 +3,11 @@
  *
  * The problem: whether a push fits is decided in its transaction, when all its bytes are here; a client should hear of it before, and no session may fill the
  * disk in vain; yet projects without a limit are to pay nothing. The way: the limits (few, and seldom changed) are kept in memory and read again when
- * the access epoch has moved, which is asked once a second at most; only for a repository under a limit is its usage read. What is refused here would be
+ * the access epoch has moved; only for a repository under a limit is its usage read. What is refused here would be
  * refused there; what passes here may be refused there still.
  */
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
-import { readAccessEpoch } from '#metadata/access-epoch.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { prefixesOf } from '#metadata/name-prefixes.ts'
 import { resolveRepositoryName } from '#metadata/name-redirects.ts'
@@ -17,6 +16,7 @@ import { repositoryIdIn } from '#metadata/repositories.ts'
 import { uploadingBytesIn } from '#metadata/uploads.ts'
 import { projectsWithBlob } from '#metadata/usage-blobs.ts'
 import { usageIn } from '#metadata/usage-counters.ts'
+import type { AccessEpoch } from '#metadata/watch-access.ts'
 import type { Digest } from '#oci/digest.ts'
 import { quotaExceeded } from '#oci/quota-exceeded.ts'
 import type { RepositoryName } from '#oci/reference.ts'
@@ -24,7 +24,6 @@ import { projectOf } from '#projects/find-project.ts'
 import { foldUsage } from '#projects/fold-usage.ts'
 import { ReceivedBytes, UploadRoom, type ReadLimit } from './upload-room.ts'
 
-const freshForMs = 1_000
 /** Beyond so many changes, reading what is used begins to cost: they are folded. */
 const changesMax = 250
 /** And what few there are after so long, for the sake of warnings. */
@@ -33,8 +32,14 @@ const foldAfterMs = 1_000
 /** What the book needs of its process. */
 export interface QuotaBookParts {
   readonly metadata: Metadata
+  readonly epoch: AccessEpoch
   readonly ports: Pick<Ports, 'clock' | 'timers'>
   readonly log: Logger
+}
+
+interface Reading {
+  readonly epoch: number
+  readonly done: Promise<void>
 }
 
 /** Owns the timer of the next fold. */
@@ -43,8 +48,7 @@ export class QuotaBook implements Disposable {
   readonly #received = new ReceivedBytes()
   #limits = new Map<string, KnownLimit>()
   #epoch = -1
-  #freshUntil = -Infinity
-  #reading: Promise<void> | undefined
+  #reading: Reading | undefined
   #changes = 0
   #isFolding = false
   #isDisposed = false
@@ -112,7 +116,18 @@ export class QuotaBook implements Disposable {
   }
 
   async #beFresh(): Promise<void> {
-    if (this.#parts.ports.clock.monotonic() >= this.#freshUntil) await this.#refresh()
+    const epoch = await this.#parts.epoch.current()
+    if (epoch === this.#epoch) return
+    if (this.#reading?.epoch !== epoch) this.#reading = this.#begin(epoch)
+    await this.#reading.done
+  }
+
+  #begin(epoch: number): Reading {
+    const done = this.#read(epoch).finally(() => {
+      if (this.#reading === reading) this.#reading = undefined
+    })
+    const reading: Reading = { epoch, done }
+    return reading
   }
 
   #hasDefault(): boolean {
@@ -128,20 +143,12 @@ export class QuotaBook implements Disposable {
     return (await projectOf(this.#parts.metadata.reader, repository)) === fallback.projectId ? [fallback] : []
   }
 
-  async #refresh(): Promise<void> {
-    this.#reading ??= this.#read().finally(() => (this.#reading = undefined))
-    await this.#reading
-  }
-
-  async #read(): Promise<void> {
-    const { metadata, ports } = this.#parts
-    const epoch = await readAccessEpoch(metadata.reader)
-    if (epoch !== this.#epoch) {
-      const limits = await allKnownLimits(metadata.reader)
-      this.#limits = new Map(limits.map((limit) => [limit.project, limit]))
-      this.#epoch = epoch
-    }
-    this.#freshUntil = ports.clock.monotonic() + freshForMs
+  /** What is read is at least as new as the epoch. */
+  async #read(epoch: number): Promise<void> {
+    const limits = await allKnownLimits(this.#parts.metadata.reader)
+    if (epoch < this.#epoch) return
+    this.#limits = new Map(limits.map((limit) => [limit.project, limit]))
+    this.#epoch = epoch
   }
 
   #fold(): void {

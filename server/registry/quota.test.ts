@@ -50,6 +50,21 @@ test('a push that fits to the byte is taken, and one byte more is refused with p
   assert.deepEqual(await uploadsOf(at), [])
 })
 
+test('a limit that is raised, lowered or lifted counts from the next push on, though the limits were read just now', async () => {
+  await using at = await openTestRegistry()
+  const { registry } = at
+  const id = await makeTeam(at, { bytesMax: 100 })
+  await pushBytes(registry, repositoryA, sampleBytes(100, 1))
+  await assert.rejects(startUpload(registry, repositoryA, alice), failsWith('DENIED'))
+  await limit(at, id, { bytesMax: 200 })
+  await startUpload(registry, repositoryA, alice)
+  await pushBytes(registry, repositoryA, sampleBytes(100, 2))
+  await limit(at, id, noLimits)
+  await pushBytes(registry, repositoryA, sampleBytes(100, 3))
+  await limit(at, id, { bytesMax: 300 })
+  await assert.rejects(startUpload(registry, repositoryA, alice), failsWith('DENIED'))
+})
+
 test('what the project has already fits however full it is: pushed to another repository, mounted, pushed again', async () => {
   await using at = await openTestRegistry()
   const { registry } = at

@@ -116,8 +116,6 @@ export interface Registry {
     readonly admission: readonly AdmissionCheck[]
     readonly missingContent: readonly MissingContent[]
     readonly pulledElsewhere?: PulledElsewhere | undefined
-    /** Throws UNAVAILABLE while the disk of the blobs is away; see {@link requireStoreIsThere}. */
-    readonly requireStore?: (() => Promise<void>) | undefined
   }
   /** What this process remembers: immutable bytes by digest, the uploads it is receiving, free space, limits of projects. Losing it loses nothing. */
   readonly memory: {

@@ -70,6 +70,7 @@ function isExpected(before: Digest | undefined, expected: Tagging['expectedDiges
  */
 export async function tagManifest(registry: Registry, tagging: Tagging, who: Who): Promise<'created' | 'moved' | 'unchanged'> {
   requireWritable(registry)
+  await registry.store.requireThere()
   await admit(registry, tagging, who)
   const now = registry.context.ports.clock.now()
   return await registry.metadata.write(point, { ...tagging, who, now, reviewAfter: now + registry.options.garbageDelayMs })

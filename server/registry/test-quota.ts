@@ -19,14 +19,13 @@ export const noLimits = { bytesMax: null, repositoriesMax: null, tagsMax: null, 
 /** What rules of projects work on. */
 export const partsOf = ({ metadata, context }: Registry): ProjectParts => ({ metadata, ports: context.ports })
 
-/** Limits a project, and has every process know it. */
+/** Limits a project. */
 export async function limit(
-  { registry, clock }: TestRegistry,
+  { registry }: TestRegistry,
   projectId: number,
   limits: Partial<typeof noLimits> | { readonly [Unit: string]: number },
 ): Promise<void> {
   await setQuota(partsOf(registry), { projectId, limits: { ...noLimits, ...limits }, expectedVersion: undefined }, who)
-  clock.advance(2_000)
 }
 
 /** Makes the project `team` with limits; gives its id. */

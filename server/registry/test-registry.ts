@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import type { BlobStore } from '#blobs/blob-store.ts'
+import { passTo } from '#blobs/pass-to.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
+import { watchAccess } from '#metadata/watch-access.ts'
 import { digestOf, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import { ociEmpty, ociIndex, ociManifest } from '#oci/media-types.ts'
 import { RegistryError, type ErrorCode } from '#oci/errors.ts'
@@ -88,10 +90,14 @@ async function openIn(directory: string, options: TestRegistryOptions, clock: Te
   const rootDirectory = join(directory, 'data')
   const bare = hasFiles ? createFilesystemStore({ rootDirectory, files: ports.files }) : createMemoryStore({ clock })
   const store = options.wrapStore?.(bare) ?? bare
-  const metadata = await openTestDatabase(options.on === 'disk' ? join(directory, 'berth.db') : ':memory:', { ports, log })
+  const watched = watchAccess(
+    await openTestDatabase(options.on === 'disk' ? join(directory, 'berth.db') : ':memory:', { ports, log }),
+    clock,
+  )
+  const { metadata } = watched
   const hooks = { admission: [], missingContent: [], ...options.hooks }
   const registry = openRegistry({
-    metadata,
+    ...watched,
     store,
     stores: { primary: store, all: new Map([store, ...(options.others ?? [])].map((each) => [each.name, each])) },
     options: { ...defaults, ...options.options },
@@ -246,20 +252,7 @@ export async function uploadsOf({ parts }: TestRegistry): Promise<string[]> {
 /** For `wrapStore`: the store with some methods replaced. */
 export function withMethods(change: (store: BlobStore) => Partial<BlobStore>): (store: BlobStore) => BlobStore {
   return (store) => ({
-    name: store.name,
-    keyFor: (uploadId, digest, random) => store.keyFor(uploadId, digest, random),
-    openUpload: (uploadId, offsetBytes) => store.openUpload(uploadId, offsetBytes),
-    statUpload: (uploadId) => store.statUpload(uploadId),
-    readUpload: (uploadId, signal) => store.readUpload(uploadId, signal),
-    commitUpload: (uploadId, key) => store.commitUpload(uploadId, key),
-    abortUpload: (uploadId) => store.abortUpload(uploadId),
-    listUploads: () => store.listUploads(),
-    open: (key, options) => store.open(key, options),
-    stat: (key) => store.stat(key),
-    delete: (keys) => store.delete(keys),
-    list: (listing) => store.list(listing),
-    space: () => store.space(),
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    ...passTo(store),
     ...change(store),
   })
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { pino } from 'pino'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
+import { watchAccess } from '#metadata/watch-access.ts'
 import { digestOf } from '#oci/digest.ts'
 import { closeRegistry, openRegistry } from './open-registry.ts'
 import { abandonUpload, appendUpload, finishUpload, startUpload, statUpload } from './push-blob.ts'
@@ -37,7 +38,7 @@ async function openNodes() {
     }
     const ports: Ports = { ...systemPorts, clock, timers }
     const registry = openRegistry({
-      metadata,
+      ...watchAccess(metadata, clock),
       store: createFilesystemStore({ rootDirectory, files: ports.files }),
       options: one.registry.options,
       hooks: { admission: [], missingContent: [] },

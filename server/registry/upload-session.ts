@@ -118,11 +118,6 @@ function shareClaim({ memory }: Registry, uploadId: string, claim: UploadClaim):
   }
 }
 
-/** Throws `UNAVAILABLE` while the store is away: what is to be forgotten would stay in it. Two looks at a directory; nothing in an object store. */
-export async function requireStore(registry: Registry, store: string): Promise<void> {
-  await storeOf(registry.stores, store).space()
-}
-
 /** Brings row and store into agreement. The caller holds the claim. */
 export async function resumeUpload(registry: Registry, session: UploadSession): Promise<OpenUpload> {
   const hash = registry.memory.uploads.take(session.uploadId, session.offsetBytes)

@@ -382,7 +382,7 @@ suite('tricks with tokens are 401', () => {
 
   test('what our own key signed for somebody else, for another time or with other claims', async () => {
     const { SigningKeys } = await import('#access/signing-keys.ts')
-    const { watchAccess } = await import('#access/epoch.ts')
+    const { watchAccess } = await import('#metadata/watch-access.ts')
     const { accounts } = people.rooms
     const keys = new SigningKeys(accounts, watchAccess(accounts.metadata, accounts.ports.clock).epoch, 'ES256')
     const signer = await keys.signer()

@@ -2,7 +2,7 @@
 import { makeDirectory } from '#blobs/directories.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import type { BlobStore } from '#blobs/blob-store.ts'
-import { watchAccess } from '#access/epoch.ts'
+import { watchAccess } from '#metadata/watch-access.ts'
 import { createJobs } from '#jobs/create-jobs.ts'
 import type { Jobs } from '#jobs/jobs.ts'
 import type { Ports } from '#lib/ports.ts'
@@ -84,7 +84,8 @@ export async function startProcess(world: World, name: string): Promise<SimProce
   const make = () => finished(world, makeDirectory(ports.files, rootDirectory))
   // Somebody starts it again when the disk does not let it.
   await make().catch(make)
-  const { metadata } = watchAccess(openMetadata(world, owner), ports.clock)
+  const watched = watchAccess(openMetadata(world, owner), ports.clock)
+  const { metadata } = watched
   const store = createFilesystemStore({ rootDirectory, files: ports.files })
   const options: Registry['options'] = {
     deleteEnabled: true,
@@ -99,7 +100,7 @@ export async function startProcess(world: World, name: string): Promise<SimProce
     referrersMayPrecedeBlobs: false,
   }
   const registry = openRegistry({
-    metadata,
+    ...watched,
     store,
     options,
     hooks: { admission: [], missingContent: [] },

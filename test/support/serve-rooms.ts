@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Access } from '#access/access.ts'
 import type { Directory } from '#access/directory.ts'
-import { watchAccess } from '#access/epoch.ts'
+import { watchAccess } from '#metadata/watch-access.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
 import type { Config } from '#config/config.ts'
@@ -74,7 +74,7 @@ export async function serveRooms(
     options.memory === true ? createMemoryStore({ clock: ports.clock }) : createFilesystemStore({ rootDirectory, files: ports.files }),
   )
   const registry = openRegistry({
-    metadata,
+    ...watched,
     store,
     ports,
     log,

@@ -1,35 +1,17 @@
 /** Serves api/routes/backups.ts. */
 import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/backups.ts'
-import { listPlace, noBackupPlace, startBackupWork, type BackupParts, type ListedBackup } from '#features/backup.ts'
+import { listPlace, noBackupPlace, startBackupWork, type BackupParts } from '#features/backup.ts'
 import { readBackupOverview, type BackupOverview } from '#features/backup-status.ts'
 import { closeSignal, type HttpParts } from '#http/exchange.ts'
 import { instantOf, instantOrNull } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 
-type Listed = ResponseOf<typeof routes.listBackups>['items'][number]
 type Status = ResponseOf<typeof routes.readBackupStatus>
 
 function requireBackups({ backups }: HttpParts): BackupParts {
   if (backups === undefined) throw noBackupPlace()
   return backups
-}
-
-function backupBody(backup: ListedBackup): Listed {
-  if ('fault' in backup) return { id: backup.id, fault: backup.fault }
-  const { id, startedAt, endedAt, berth, database, rows, blobs } = backup
-  return {
-    id,
-    madeAt: instantOf(startedAt),
-    endedAt: instantOf(endedAt),
-    version: berth,
-    database,
-    rows: Object.values(rows.counts).reduce((sum, count) => sum + count, 0),
-    blobs: blobs.count,
-    bytes: blobs.bytes + rows.sizeBytes,
-    addedBytes: blobs.addedBytes + rows.sizeBytes,
-    missingBlobs: blobs.missingCount,
-  }
 }
 
 function lastBody({ id, successAt, durationMs = 0, bytes = 0, addedBytes = 0, missingBlobs = 0 }: BackupOverview): Status['last'] {
@@ -59,7 +41,7 @@ export const backupRoutes: readonly ServedRoute[] = [
   })),
   serve(routes.listBackups, async ({ parts, query, exchange }) => {
     const items = await listPlace(requireBackups(parts), query.limit ?? listedUnlessSaid, closeSignal(exchange))
-    return { body: { items: items.map(backupBody) } }
+    return { body: { items: [...items] } }
   }),
   serve(routes.startBackup, async ({ parts, who }) => {
     const { jobId, isNew } = await startBackupWork(requireBackups(parts), { kind: 'create' }, who)

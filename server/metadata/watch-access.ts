@@ -7,9 +7,9 @@
  */
 import { ByteLru } from '#lib/lru.ts'
 import type { Clock } from '#lib/ports.ts'
-import { changesAccess, readAccessEpoch } from '#metadata/access-epoch.ts'
-import type { Metadata } from '#metadata/metadata.ts'
-import { unlessAway } from '#metadata/unless-away.ts'
+import { changesAccess, readAccessEpoch } from './access-epoch.ts'
+import type { Metadata } from './metadata.ts'
+import { unlessAway } from './unless-away.ts'
 
 /** How old the word of other processes may be. */
 const readIntervalMs = 1000

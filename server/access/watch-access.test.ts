@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { makeTestDirectory } from '#metadata/test-database.ts'
-import { watchAccess, EpochMemory } from './epoch.ts'
+import { watchAccess, EpochMemory } from '#metadata/watch-access.ts'
 import { openTestAccess } from './test-access.ts'
 import { makeParts } from './test-parts.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
