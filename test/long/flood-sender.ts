@@ -1,4 +1,5 @@
 /** Sends wrong passwords until it is told to stop: a process behind password-flood.test.ts. */
+import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LeanConnection, requestText } from './lean-connection.ts'
 
@@ -125,6 +126,8 @@ function aborted(signal: AbortSignal): Promise<never> {
 }
 
 if (process.send !== undefined) {
+  // Who sends wrong passwords is elsewhere, and takes no core from server and puller.
+  setPriority(constants.priority.PRIORITY_LOW)
   let stop = new AbortController()
   process.on('message', (order: FloodOrder | 'stop') => {
     if (order === 'stop') {

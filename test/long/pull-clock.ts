@@ -11,17 +11,10 @@ export interface PullOrder {
   readonly intervalMs: number
 }
 
-/** Milliseconds. */
-export interface PullTimes {
-  readonly count: number
-  readonly p50: number
-  readonly p99: number
-  readonly max: number
-}
-
 let connection: LeanConnection | undefined
 
-async function measure({ port, authorization, paths, forMs, intervalMs }: PullOrder): Promise<readonly PullTimes[]> {
+/** Gives the milliseconds of each pull, by path. */
+async function measure({ port, authorization, paths, forMs, intervalMs }: PullOrder): Promise<readonly (readonly number[])[]> {
   const requests = paths.map((path) => requestText('GET', path, { Authorization: authorization }))
   const times: number[][] = paths.map(() => [])
   connection ??= await LeanConnection.open(port)
@@ -34,13 +27,7 @@ async function measure({ port, authorization, paths, forMs, intervalMs }: PullOr
     if (status !== 200) throw new Error(`a pull was answered with ${status}`)
     await sleep(intervalMs)
   }
-  return times.map(summaryOf)
-}
-
-function summaryOf(times: readonly number[]): PullTimes {
-  const sorted = times.toSorted((one, other) => one - other)
-  const at = (part: number) => Number((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0).toFixed(2))
-  return { count: sorted.length, p50: at(0.5), p99: at(0.99), max: at(1) }
+  return times
 }
 
 if (process.send !== undefined) {
