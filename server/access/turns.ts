@@ -31,12 +31,14 @@ interface Waiter {
 /** Who waits, by network; the first of the map is the next whose turn it is. */
 class Line {
   readonly #byNetwork = new Map<string, Waiter[]>()
+  #count = 0
 
   countOf(network: string): number {
     return this.#byNetwork.get(network)?.length ?? 0
   }
 
   push(network: string, waiter: Waiter): void {
+    this.#count++
     const own = this.#byNetwork.get(network)
     if (own === undefined) this.#byNetwork.set(network, [waiter])
     else own.push(waiter)
@@ -45,6 +47,7 @@ class Line {
   shift(): Waiter | undefined {
     for (const [network, own] of this.#byNetwork) {
       const waiter = own.shift()
+      this.#count--
       // Behind all others, until it is its turn again.
       this.#byNetwork.delete(network)
       if (own.length > 0) this.#byNetwork.set(network, own)
@@ -56,13 +59,19 @@ class Line {
   /** The network with most waiters, whose last one came last. */
   longest(): { readonly network: string; readonly count: number } {
     let longest = { network: '', count: 0 }
-    for (const [network, { length }] of this.#byNetwork) if (length > longest.count) longest = { network, count: length }
+    // In a flood from everywhere each has one, and each refusal asks.
+    const most = this.#count === this.#byNetwork.size ? 1 : this.#count
+    for (const [network, { length }] of this.#byNetwork) {
+      if (length > longest.count) longest = { network, count: length }
+      if (longest.count >= most) break
+    }
     return longest
   }
 
   pop(network: string): Waiter | undefined {
     const own = this.#byNetwork.get(network)
     const waiter = own?.pop()
+    if (waiter !== undefined) this.#count--
     if (own?.length === 0) this.#byNetwork.delete(network)
     return waiter
   }
