@@ -93,14 +93,14 @@ suite('a data directory that cannot be made', () => {
 suite('the greeting', () => {
   type Parts = Parameters<typeof greeting>
   let [readOnly, deleteEnabled] = [false, true]
-  const config = (http: object, auth: object = { kind: 'accounts', realm: 'Berth' }) =>
+  const config = (http: object, auth: object = { kind: 'accounts', realm: 'Berth' }, storage: object = {}) =>
     ({
       http: { host: undefined, listen: { host: undefined, port: 5000 }, ...http },
       auth,
-      storage: { readOnly, deleteEnabled },
+      storage: { readOnly, deleteEnabled, rootDirectory: '/data', ...storage },
+      database: { driver: 'sqlite', file: '/data/berth.db' },
     }) as Parts[0]
-  const running = (more: object = {}) =>
-    ({ url: 'http://127.0.0.1:5000/', rootDirectory: '/data', administrator: undefined, ...more }) as Parts[1]
+  const running = (more: object = {}) => ({ url: 'http://127.0.0.1:5000/', administrator: undefined, ...more }) as Parts[1]
 
   test('names the registry as docker can reach it', () => {
     assert.match(greeting(config({}), running(), 'berth 1'), /docker login localhost:5000\n.*docker tag busybox localhost:5000\/busybox\n/)
@@ -136,7 +136,15 @@ suite('the greeting', () => {
   })
 
   test('of one in memory says that all is lost at the end', () => {
-    assert.match(greeting(config({}), running({ rootDirectory: undefined }), 'berth 1'), /in memory, lost at the end/)
+    const inMemory = config({}, undefined, { rootDirectory: undefined })
+    assert.match(greeting(inMemory, running(), 'berth 1'), /data      in memory, lost at the end/)
+  })
+
+  test('of one on an object store names the bucket, and never a key', () => {
+    const s3 = { bucket: 'images', endpoint: 'https://s3.example.com', prefix: 'registry/', credentials: { secretAccessKey: 'hidden' } }
+    const text = greeting(config({}, undefined, { rootDirectory: undefined, s3 }), running(), 'berth 1')
+    assert.match(text, /data      bucket images at s3\.example\.com, below registry\n {2}database  \/data\/berth\.db\n/)
+    assert.doesNotMatch(text, /hidden/)
   })
 
   test('of one behind a socket names no docker command', () => {

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { loadConfig, type LoadedConfig } from '#config/load.ts'
 import type { Config } from '#config/config.ts'
 import { databaseFileOf, describeDatabase } from '#config/database-place.ts'
+import { describeStorage } from '#config/storage-place.ts'
 import { open, type Berth, type OpenOptions } from '#main.ts'
 import { CommandFailure } from './command-failure.ts'
 
@@ -42,7 +43,8 @@ export async function loadSource(source: string | undefined): Promise<LoadedConf
 
 /** What a command looks at, for people who named nothing and wonder. */
 export function describeSource({ file, storage, database }: Config): string {
-  const data = storage.rootDirectory === undefined ? 'no data directory (memory)' : `data in ${storage.rootDirectory}`
+  const place = describeStorage(storage)
+  const data = place === undefined ? 'data in memory' : `data in ${place}`
   return `${file ?? 'no config.yml'}, ${data}, database ${describeDatabase(database)}`
 }
 

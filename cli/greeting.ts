@@ -1,15 +1,18 @@
 /** What a person reads when the registry is up: where it is, how to get in, what to type next. */
 import { hostname } from 'node:os'
 import type { Config } from '#config/config.ts'
+import { describeDatabase } from '#config/database-place.ts'
+import { describeStorage } from '#config/storage-place.ts'
 import type { RunningBerth } from '#main.ts'
 import { trustLines } from './trust-lines.ts'
 
 /** The text, ending with an empty line. */
-export function greeting(config: Config, running: Pick<RunningBerth, 'url' | 'administrator' | 'rootDirectory'>, version: string): string {
+export function greeting(config: Config, running: Pick<RunningBerth, 'url' | 'administrator'>, version: string): string {
   const lines = [
     `${version} is ready`,
     `  address   ${config.http.host ?? running.url}`,
-    `  data      ${running.rootDirectory ?? 'in memory, lost at the end'}`,
+    `  data      ${describeStorage(config.storage) ?? 'in memory, lost at the end'}`,
+    `  database  ${describeDatabase(config.database)}`,
   ]
   if (config.auth.kind === 'open') lines.push(`  access    open: whoever reaches it may ${openRights(config.storage)}`)
   else if (config.storage.readOnly) lines.push('  access    read-only')

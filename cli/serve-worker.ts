@@ -28,8 +28,8 @@ export async function serveAsWorker(file: string | undefined, count: number): Pr
       asked.delete(message.id)
     }
   })
-  const { url, administrator, rootDirectory } = running
-  tell({ kind: 'ready', running: { url, administrator, rootDirectory } })
+  const { url, administrator } = running
+  tell({ kind: 'ready', running: { url, administrator } })
   await running.close({ isReplaced: await ended })
 }
 

@@ -11,7 +11,7 @@ import type { MetricsPart } from '#lib/merged-metrics.ts'
 import type { RunningBerth } from '#main.ts'
 import type { FromWorker, ToWorker } from './worker-messages.ts'
 
-type Greeted = Pick<RunningBerth, 'url' | 'administrator' | 'rootDirectory'>
+type Greeted = Pick<RunningBerth, 'url' | 'administrator'>
 
 const firstDelayMs = 500
 const longestDelayMs = 30_000

@@ -80,7 +80,7 @@ async function serveByWorkers(
   flushLog(log)
 }
 
-function greet(config: Config, running: Pick<RunningBerth, 'url' | 'administrator' | 'rootDirectory'>): void {
+function greet(config: Config, running: Pick<RunningBerth, 'url' | 'administrator'>): void {
   // Lines for machines stay parseable: what is for people goes beside them.
   const stream = config.log.formatter === 'text' ? process.stdout : process.stderr
   stream.write(greeting(config, running, versionText()))

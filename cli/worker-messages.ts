@@ -4,7 +4,7 @@ import type { RunningBerth } from '#main.ts'
 
 /** From a worker: it answers; it wants the figures of all; here are its own. */
 export type FromWorker =
-  | { readonly kind: 'ready'; readonly running: Pick<RunningBerth, 'url' | 'administrator' | 'rootDirectory'> }
+  | { readonly kind: 'ready'; readonly running: Pick<RunningBerth, 'url' | 'administrator'> }
   | { readonly kind: 'gather'; readonly id: number }
   | { readonly kind: 'figures'; readonly id: number; readonly part: MetricsPart }
 

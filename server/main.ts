@@ -130,6 +130,7 @@ export async function open(
   const stores = stack.use(await openStores(config, { ports, metrics, log, mark: met?.mark, cacheParts }))
   const store = stores.primary
   const bare = stack.use(await openMetadata(config, { ports, log, metrics }))
+  if (bare.away !== undefined) metrics.registry.follow(bare.away)
   await refuseHalfMade(bare.reader, { isRecovering })
   const { readOnly, rootDirectory } = config.storage
   if (met !== undefined) await settleStore({ metadata: bare, store, ports, readOnly, ...met })
@@ -220,8 +221,6 @@ function hooksOf(
 export interface RunningBerth extends AsyncDisposable {
   /** Where it listens, for people. */
   readonly url: string
-  /** Where its data is; undefined when it is in memory. */
-  readonly rootDirectory: string | undefined
   /** The account that this start made: its password is shown now or never. */
   readonly administrator: NewAdministrator | undefined
   /** What this process counts, for {@link WorkerPlace.gather} of another. */
@@ -300,12 +299,11 @@ export async function serve(config: Config, ports: Ports = systemPorts, worker?:
     await server.close(options)
   }
   const close = (options?: CloseOptions) => (closing ??= end(options))
-  const { rootDirectory } = config.storage
   const readMetrics = () => {
     metrics.openUploads.set(registry.memory.uploads.size)
     return metrics.registry.getMetricsAsJSON()
   }
-  return { url: server.url, rootDirectory, administrator, readMetrics, close, [Symbol.asyncDispose]: () => close() }
+  return { url: server.url, administrator, readMetrics, close, [Symbol.asyncDispose]: () => close() }
 }
 
 function countPulls({ registry, metrics, context }: Pick<Berth, 'registry' | 'metrics' | 'context'>): PullStatistics {

@@ -5,8 +5,9 @@
  * up once and kept ({@link HttpMetrics.request} by handler, method and status), so that a request costs a few additions. Labels are closed sets
  * (handler, method, status, driver, action): never a repository, tag or digest. To add a metric, make it here, with `registers: [registry]`.
  */
-import { Counter, Gauge, Histogram, Registry as PrometheusRegistry, collectDefaultMetrics } from 'prom-client'
+import { Counter, Gauge, Histogram, collectDefaultMetrics, type Registry as PrometheusRegistry } from 'prom-client'
 import { watchEventLoop } from './event-loop-lag.ts'
+import { SteadyRegistry } from './steady-registry.ts'
 
 /** One answered request. `handler` is registry:2's name of the route (`manifest`, `blob_upload`, …), `method` is lower case. */
 interface AnsweredRequest {
@@ -46,7 +47,7 @@ interface JobFigures {
 /** Every series of the process. Made once; rooms get the member that they count with. */
 export interface Metrics {
   /** prom-client's registry: `metrics()` is the page that Prometheus reads. */
-  readonly registry: PrometheusRegistry
+  readonly registry: SteadyRegistry
   readonly http: HttpMetrics
   /** Takes note of one action of a blob store (`GetContent`, `PutContent`, `Stat`, `Move`, `Delete`, …). */
   observeStorage(driver: string, action: string, seconds: number): void
@@ -81,7 +82,7 @@ const sizeBuckets = Array.from({ length: 12 }, (_, step) => 1024 * 4 ** step)
 
 /** Makes all series in a registry of their own (nothing global, so tests may have many) and begins to measure process and event loop. */
 export function createMetrics(): Metrics {
-  const registry = new PrometheusRegistry()
+  const registry = new SteadyRegistry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
   const storage = new Histogram({
