@@ -6,5 +6,8 @@ export class CommandFailure extends Error {
 /** The server does not answer: the request may be sent again later. */
 export class Unreachable extends CommandFailure {}
 
+/** There is nothing of that name, or the caller may not see it. */
+export class NothingThere extends CommandFailure {}
+
 /** The command was not said as its `--help` tells, or nobody is there to confirm it: nothing was tried. */
 export class WrongUsage extends CommandFailure {}

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { after, before, suite, test } from 'node:test'
 import { json, withAnswers } from './test-answers.ts'
 import { startProcess, type Ended } from './test-process.ts'
+import { NothingThere } from './command-failure.ts'
+import { exitStatusOf, failureAsJson } from './exit-status.ts'
 
 suite('a failure, to a script:', () => {
   let directory = ''
@@ -75,6 +77,14 @@ suite('a failure, to a script:', () => {
   test('to reach the server ends with status 6', async () => {
     const { code, stderr } = await run(['project', 'show', 'team', '--server', 'http://127.0.0.1:9', '--json'])
     assert.deepEqual([code, (JSON.parse(stderr) as Record<string, unknown>)['code']], [6, 'UNAVAILABLE'])
+  })
+
+  test('of a name that a list does not have ends with status 4', () => {
+    assert.equal(exitStatusOf(new NothingThere('there is no account dave')), 4)
+    assert.match(
+      failureAsJson(new NothingThere('there is no account dave')),
+      /^\{"code":"UNKNOWN","message":"there is no account dave","exitStatus":4\}$/,
+    )
   })
 
   test('what was asked for is none: help and the version end with status 0', async () => {

@@ -2,7 +2,7 @@
 import type { ApiClient } from '#api/client.ts'
 import { listLabels, listManifestLabels, listProjectLabels } from '#api/routes/labels.ts'
 import { readRepository } from '#api/routes/repositories.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, NothingThere } from './command-failure.ts'
 import { printable } from './print.ts'
 
 interface Named {
@@ -48,7 +48,7 @@ function isNumber(text: string): boolean {
 function only(labels: readonly Named[], text: string, where: string): number {
   const found = labels.filter(({ name }) => name === text)
   const [label] = found
-  if (label === undefined) throw new CommandFailure(`there is no label ${printable(text)} ${printable(where)}`)
+  if (label === undefined) throw new NothingThere(`there is no label ${printable(text)} ${printable(where)}`)
   if (found.length === 1) return label.id
   const which = found.map(({ id, project }) => `${id} (${project ?? 'for all'})`).join(', ')
   throw new CommandFailure(`several labels are called ${printable(text)}: name one by its number: ${printable(which)}`)

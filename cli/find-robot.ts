@@ -1,7 +1,7 @@
 /** Robots as people name them: by the name that a robot logs in with, or by its number. */
 import type { ApiClient } from '#api/client.ts'
 import { listProjectRobots, listRobots } from '#api/routes/robots.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, NothingThere } from './command-failure.ts'
 import { printable } from './print.ts'
 
 /** Its number, and the project through whose routes it is asked for; without one through those of the system. */
@@ -25,6 +25,6 @@ export async function findRobot(client: ApiClient, text: string, project: string
       ? await client.call(listRobots, { query: { name, level: 'system', sort: 'name', limit: 1 } })
       : await client.call(listProjectRobots, { params: { project: of }, query: { name, sort: 'name', limit: 1 } })
   const [found] = list.items
-  if (found?.name !== name) throw new CommandFailure(`there is no robot ${printable(text)}${of === undefined ? ' of the system' : ''}`)
+  if (found?.name !== name) throw new NothingThere(`there is no robot ${printable(text)}${of === undefined ? ' of the system' : ''}`)
   return { robot: found.id, project: of }
 }

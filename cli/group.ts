@@ -13,7 +13,7 @@ import {
   type readGroup,
 } from '#api/routes/groups.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { NothingThere } from './command-failure.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
@@ -35,7 +35,7 @@ interface GroupFlags extends ApiFlags {
 async function findGroupNamed(client: ApiClient, name: string): Promise<Group> {
   const { items } = await client.call(listGroups, { query: { name, sort: 'name', limit: 1 } })
   const [group] = items
-  if (group?.name !== name) throw new CommandFailure(`there is no group ${name}`)
+  if (group?.name !== name) throw new NothingThere(`there is no group ${name}`)
   return group
 }
 

@@ -79,6 +79,7 @@ function create(name: string, flags: ApiFlags & Visibility & { readonly descript
     const body = { name, ...(description !== undefined && { description }), ...(isPublic !== undefined && { isPublic }) }
     const made = await client.call(createProject, { body })
     print(made, () => console.log(`created ${made.name}`))
+    tellWarnings(made)
   })
 }
 

@@ -5,7 +5,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import { changePassword, createUser, deleteUser, listUsers, type readUser, resetUserPassword, updateUser } from '#api/routes/users.ts'
 import { createAccount, setAccountPassword } from '#main.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure, WrongUsage } from './command-failure.ts'
+import { CommandFailure, NothingThere, WrongUsage } from './command-failure.ts'
 import { withBerth } from './data-command.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
@@ -46,7 +46,7 @@ interface PasswordFlags extends ApiFlags {
 export async function findUserNamed(client: ApiClient, name: string): Promise<User> {
   const { items } = await client.call(listUsers, { query: { name, sort: 'name', limit: 1 } })
   const [user] = items
-  if (user?.name !== name) throw new CommandFailure(`there is no account ${name}`)
+  if (user?.name !== name) throw new NothingThere(`there is no account ${name}`)
   return user
 }
 

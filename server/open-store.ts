@@ -91,6 +91,14 @@ async function redirectsOf(
   if (redirects === undefined || redirects.disabled) return undefined
   const { lifetimeMs, cdn } = redirects
   if (cdn === undefined) return { lifetimeMs }
-  const key = cdn.key ?? (await files.readFile(cdn.keyFile ?? '', 'utf8')).trim()
+  const key = cdn.key ?? (await readKey(files, cdn.keyFile ?? ''))
   return { lifetimeMs, sign: createCdnSigner({ ...cdn, key, clock, prefix }) }
+}
+
+async function readKey(files: Ports['files'], file: string): Promise<string> {
+  try {
+    return (await files.readFile(file, 'utf8')).trim()
+  } catch (error) {
+    throw new Error(`storage.cdn.keyfile: ${file} cannot be read: ${(error as Error).message}`, { cause: error })
+  }
 }

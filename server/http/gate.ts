@@ -74,9 +74,12 @@ export async function gateAdmitted(exchange: Exchange, { principal, repository, 
   await gatePrincipal(exchange, principal, hasRules ? (await access.locate(repository)).project : undefined)
 }
 
+/** What belongs to sessions by its path, and changes the account. */
+const ofTheAccount = /^\/session\/(?:password|account|factors|identities)(?:\/|$)/u
+
 /** What still works while the registry is read-only: signing in and out, and switching it off (whose handler looks at the rest). */
 function worksReadOnly({ method, path, tag }: RouteContract): boolean {
-  return method === 'GET' || tag === 'session' || path === '/system/settings'
+  return method === 'GET' || (tag === 'session' && !ofTheAccount.test(path)) || path === '/system/settings'
 }
 
 /** {@link gatePrincipal} and {@link gateWrite} for a call of the management API. */

@@ -91,6 +91,13 @@ suite('the system over the API', () => {
     assert.match(upload.body.toString(), /UNSUPPORTED/)
     assert.equal((await root.call('POST', '/projects', { name: 'late' })).status, 405)
     assert.equal((await root.call('PATCH', '/system/settings', { banner: null })).status, 405)
+    for (const [method, path] of [
+      ['PATCH', '/session/account'],
+      ['PUT', '/session/password'],
+      ['POST', '/session/factors/totp'],
+      ['POST', '/session/identities'],
+    ] as const)
+      assert.equal((await root.call(method, path, {})).status, 405, path)
     await change({ isReadOnly: false })
     assert.equal((await root.registry.send('/v2/team/app/blobs/uploads/', { method: 'POST' })).status, 202)
   })

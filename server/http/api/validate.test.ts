@@ -101,6 +101,11 @@ suite('what does not fit is said so that a person understands it:', () => {
     assert.equal(refusal(undefined, { x: '1' }, 'query').message, 'x: this takes no parameters')
   })
 
+  test('a body that takes nothing says what was too much, and none or an empty one is none', () => {
+    assert.equal(refusal(undefined, { name: 'x' }).message, 'name: this takes no body')
+    for (const none of [undefined, null, {}]) assert.equal(validated(undefined, none, 'body'), none)
+  })
+
   test('what was sent is not said back at length, and many faults are not all told', () => {
     const long = 'x'.repeat(5_000)
     const { message } = refusal(thing, { name: 'ab', [long]: 1 })

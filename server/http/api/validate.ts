@@ -45,8 +45,9 @@ const pathLengthMax = 256
 /** Throws REQUEST_INVALID with each part that does not fit. `part` is where it stands: `query`, `path`, `body`. */
 export function validated(schema: TSchema | undefined, value: unknown, part: 'query' | 'path' | 'body'): unknown {
   if (schema === undefined) {
-    const [name] = part === 'query' ? Object.keys(value ?? {}) : []
-    if (name !== undefined) throw misfit([{ path: `query/${name.slice(0, nameLengthMax)}`, message: 'this takes no parameters' }])
+    const [name] = part === 'path' ? [] : Object.keys(value ?? {})
+    const what = part === 'query' ? 'parameters' : 'body'
+    if (name !== undefined) throw misfit([{ path: `${part}/${name.slice(0, nameLengthMax)}`, message: `this takes no ${what}` }])
     return value
   }
   const hollow = placeOfNul(value)
