@@ -8,6 +8,7 @@ import { collectGarbage, readGarbageStatus, readWaitingUntagged } from '#main.ts
 import { CommandFailure } from './command-failure.ts'
 import { describeBytes, plural, waits, withBerth } from './data-command.ts'
 import { dataArgument } from './data-meant.ts'
+import { printable } from './print.ts'
 
 interface GarbageFlags {
   readonly dryRun?: boolean
@@ -44,8 +45,15 @@ async function runGarbageCollect(source: string | undefined, flags: GarbageFlags
 
 async function collectFromData(source: string | undefined, { dryRun = false, deleteUntagged, quiet, now }: GarbageFlags): Promise<void> {
   await withBerth(source, async (berth, signal) => {
-    const report = await collectGarbage(berth, { signal, dryRun, deleteUntagged, sweep: true, immediately: now })
-    if (quiet === true) return
+    const failures: string[] = []
+    const onFailed = (key: string, error: unknown) => {
+      if (failures.length < toldFailures) failures.push(`${key}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+    const report = await collectGarbage(berth, { signal, dryRun, deleteUntagged, sweep: true, immediately: now, onFailed })
+    if (quiet === true) {
+      requireAllDeleted(report, failures.join('; '))
+      return
+    }
     for (const line of reportLines({ ...report, dryRun, waitsForReaders: now !== true })) console.log(line)
     if (now !== true) {
       const waiting = { signal, deleteUntagged, sweep: dryRun, dryRun: true, immediately: true }
@@ -56,7 +64,18 @@ async function collectFromData(source: string | undefined, { dryRun = false, del
     }
     const { trash } = await readGarbageStatus(berth)
     if (trash.count > 0) console.log(trashLine({ ...trash, data: source ?? berth.config.file ?? berth.config.storage.rootDirectory }))
+    requireAllDeleted(report, failures.join('; '))
   })
+}
+
+const toldFailures = 10
+
+/** Throws a sentence where bytes are left. `where` tells which: an older server counts none. */
+export function requireAllDeleted({ failedKeys = 0 }: Partial<GarbageReport>, where: string): void {
+  if (failedKeys > 0)
+    throw new CommandFailure(
+      `${plural(failedKeys, 'file')} could not be deleted, which the next collection tries again: ${printable(where)}`,
+    )
 }
 
 /** What a run did, or would do, in two lines. What is counted of blobs that would go is freed by a later run, when nobody can still be reading them. */

@@ -5,7 +5,7 @@ import { withClient, type ApiFlags } from './api-command.ts'
 import { describeGarbage } from '#main.ts'
 import { describeBytes, plural, waits, withBerth } from './data-command.ts'
 import { followJob, requireDone } from './follow-job.ts'
-import { reportLines, trashLine, untaggedLine } from './garbage-collect.ts'
+import { reportLines, requireAllDeleted, trashLine, untaggedLine } from './garbage-collect.ts'
 import { printFacts, printJson } from './print.ts'
 
 interface RunFlags extends ApiFlags {
@@ -36,9 +36,12 @@ export async function collectOnServer(flags: RunFlags): Promise<void> {
     const ended = await followJob(client, started.job)
     print(ended, () => undefined)
     requireDone(ended)
-    if (flags.json === true) return
-    for (const line of reportLines(ended.result as Parameters<typeof reportLines>[0])) console.log(line)
-    for (const line of statusLines(await client.call(readGarbage, {}), flags)) console.log(line)
+    const result = ended.result as Parameters<typeof reportLines>[0]
+    if (flags.json !== true) {
+      for (const line of reportLines(result)) console.log(line)
+      for (const line of statusLines(await client.call(readGarbage, {}), flags)) console.log(line)
+    }
+    requireAllDeleted(result, `berth job lines ${started.job} tells which and why`)
   })
 }
 

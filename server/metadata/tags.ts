@@ -39,7 +39,13 @@ export interface TagTarget {
   readonly digest: Digest
 }
 
-/** Points the tag at the manifest and keeps its history; an expiry that was set goes. Gives what it pointed at until now. */
+/** Why a tag is pointed that somebody took out of the trash, or back from its history. */
+export const restored = 'restored'
+
+/**
+ * Points the tag at the manifest and keeps its history; an expiry that was set goes. Gives what it pointed at until now. One that comes back and was not there
+ * is as old as it was: what goes by age would else keep it for its deletion.
+ */
 export async function pointTag(
   tx: Transactor,
   change: TagChange,
@@ -48,7 +54,33 @@ export async function pointTag(
   const current = await tagTarget(tx, change.repositoryId, change.tag)
   if (current?.manifestId === to.manifestId) return 'unchanged'
   await moveTag(tx, change, { current, to })
+  if (current === undefined && change.reason === restored) await keepTimes(tx, change, to.digest)
   return current ?? 'new'
+}
+
+/** When it was last pushed with that digest, and when it came to be before that; history that was forgotten leaves it as it is. */
+async function keepTimes(tx: Transactor, { repositoryId, tag }: TagChange, digest: Digest): Promise<void> {
+  const changes = tx
+    .selectFrom('tag_history')
+    .select(['id', 'at'])
+    .where('repository_id', '=', repositoryId)
+    .where('name', '=', tag)
+    .where('reason', '!=', restored)
+    .orderBy('id', 'desc')
+    .limit(1)
+  const pushed = await changes.where('digest', '=', digestToBytes(digest)).executeTakeFirst()
+  if (pushed === undefined) return
+  const made = await changes
+    .where('digest', 'is not', null)
+    .where('previous_digest', 'is', null)
+    .where('id', '<=', pushed.id)
+    .executeTakeFirst()
+  await tx
+    .updateTable('tags')
+    .set({ created_at: made?.at ?? pushed.at, updated_at: pushed.at })
+    .where('repository_id', '=', repositoryId)
+    .where('name', '=', tag)
+    .execute()
 }
 
 const insertTag = prepare<{ repository_id: number; name: string; manifest_id: number; now: number }, never>((db, param) =>

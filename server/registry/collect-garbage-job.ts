@@ -24,6 +24,8 @@ export type GarbageResult = GarbageReport & { readonly dryRun: boolean }
 
 /** How often what a run did so far is kept, for the one that goes on after a crash: in batches. */
 const savedBatches = 50
+/** Files that could not be deleted, by name; the count has all. */
+const toldFailures = 10
 
 /** Collects what is due. What a run did is true at once, so one that is taken up again merely goes on. */
 export function collectGarbageJob(registry: Registry): JobKind<GarbageRequest | null, GarbageResult> {
@@ -43,7 +45,11 @@ async function collect(registry: Registry, run: JobRun, { dryRun = false, delete
     run.report({ done: soFar.manifests + soFar.links + soFar.blobs + soFar.keys, unit: 'rows and files' })
     if (++batches % savedBatches === 0) await run.save(soFar)
   }
-  const report = await collectGarbage(registry, { signal: run.signal, dryRun, deleteUntagged, sweep, onProgress })
+  let told = 0
+  const onFailed = (key: string, error: unknown) => {
+    if (++told <= toldFailures) run.log('warn', `${key} could not be deleted: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  const report = await collectGarbage(registry, { signal: run.signal, dryRun, deleteUntagged, sweep, onProgress, onFailed })
   const result = { ...sumOf(before, report), dryRun }
   if (Object.values(report).some((count) => count > 0)) run.log('info', sentenceOf(result))
   return result
@@ -56,14 +62,16 @@ function sumOf(one: GarbageReport, other: GarbageReport): GarbageReport {
     blobs: one.blobs + other.blobs,
     keys: one.keys + other.keys,
     freedBytes: one.freedBytes + other.freedBytes,
+    // Of the run that got to the end: what an earlier one could not delete it tried again.
+    failedKeys: other.failedKeys,
   }
 }
 
-function sentenceOf({ dryRun, manifests, links, blobs, keys, freedBytes }: GarbageResult): string {
+function sentenceOf({ dryRun, manifests, links, blobs, keys, freedBytes, failedKeys }: GarbageResult): string {
   const [deleted, took, freed] = dryRun ? ['would delete', 'would take', 'would free'] : ['deleted', 'took', 'freed']
   return (
     `${deleted} ${counted(manifests, 'untagged manifest')}, ${took} blobs out of repositories ${counted(links, 'time')}, ` +
-    `${deleted} ${counted(blobs, 'blob')}; ${freed} ${counted(freedBytes, 'byte')} in ${counted(keys, 'file')}`
+    `${deleted} ${counted(blobs, 'blob')}; ${freed} ${counted(freedBytes, 'byte')} in ${counted(keys, 'file')}${failedKeys === 0 ? '' : `; ${counted(failedKeys, 'file')} could not be deleted`}`
   )
 }
 

@@ -33,7 +33,7 @@ import {
 
 const signal = noSignal
 const everything = { kind: 'everything' } as const
-const nothing = { manifests: 0, links: 0, blobs: 0, keys: 0, freedBytes: 0 }
+const nothing = { manifests: 0, links: 0, blobs: 0, keys: 0, freedBytes: 0, failedKeys: 0 }
 
 suite('collecting garbage', () => {
   test('a blob that no manifest came for goes after its lease, and its bytes an hour later', async () => {
@@ -50,13 +50,14 @@ suite('collecting garbage', () => {
       blobs: 1,
       keys: 1,
       freedBytes: 11,
+      failedKeys: 0,
     })
     assert.deepEqual(await collectGarbage(registry, { signal }), { ...nothing, links: 1, blobs: 1 })
     await assert.rejects(statBlob(registry, repositoryA, digest, alice), failsWith('BLOB_UNKNOWN'))
     assert.equal((await keysOf(place)).length, 1)
     assert.deepEqual(await checkInvariants(place.parts), [])
     clock.advance(2 * hourMs)
-    assert.deepEqual(await collectGarbage(registry, { signal }), { ...nothing, keys: 1, freedBytes: 11 })
+    assert.deepEqual(await collectGarbage(registry, { signal }), { ...nothing, keys: 1, freedBytes: 11, failedKeys: 0 })
     assert.deepEqual(await keysOf(place), [])
     assert.deepEqual(await collectGarbage(registry, { signal }), nothing)
     assert.deepEqual(await checkInvariants(place.parts), [])
@@ -181,10 +182,10 @@ suite('collecting garbage', () => {
     await registry.metadata.write(emptyQueue, undefined)
     const options = { signal, immediately: true, deleteUntagged: true }
     assert.deepEqual(await collectGarbage(registry, { signal, immediately: true }), nothing)
-    const found = { manifests: 1, links: 3, blobs: 3, keys: 3, freedBytes: 44 }
+    const found = { manifests: 1, links: 3, blobs: 3, keys: 3, freedBytes: 44, failedKeys: 0 }
     const counted = await collectGarbage(registry, { ...options, sweep: true, dryRun: true })
     // What only the untagged manifest holds is not counted before it is gone.
-    assert.deepEqual(counted, { manifests: 1, links: 1, blobs: 1, keys: 1, freedBytes: 9 })
+    assert.deepEqual(counted, { manifests: 1, links: 1, blobs: 1, keys: 1, freedBytes: 9, failedKeys: 0 })
     assert.deepEqual(await collectGarbage(registry, { ...options, sweep: true }), found)
     assert.deepEqual(await checkInvariants(place.parts), [])
   })
@@ -201,13 +202,17 @@ suite('collecting garbage', () => {
     const { registry } = place
     for (let number = 0; number < 3; number++) await pushBytes(registry, repositoryA, `${number}`)
     bad = (await registry.metadata.reader.selectFrom('blobs').select('key').executeTakeFirstOrThrow()).key
-    assert.deepEqual(await collectGarbage(registry, { signal, immediately: true }), {
+    const failed: string[] = []
+    const onFailed = (key: string, error: unknown) => failed.push(`${key} ${(error as RegistryError).code}`)
+    assert.deepEqual(await collectGarbage(registry, { signal, immediately: true, onFailed }), {
       manifests: 0,
       links: 3,
       blobs: 3,
       keys: 2,
       freedBytes: 2,
+      failedKeys: 1,
     })
+    assert.deepEqual(failed, [`${bad} UNAVAILABLE`])
     assert.equal((await keysOf(place)).length, 1)
     assert.deepEqual(await checkInvariants(place.parts), [])
     bad = undefined

@@ -27,6 +27,8 @@ export interface GarbageCollection {
   readonly immediately?: boolean | undefined
   /** Told after each batch what the run did so far. */
   readonly onProgress?: ((soFar: GarbageReport) => Promise<void>) | undefined
+  /** Told of each key whose bytes could not be deleted. */
+  readonly onFailed?: ((key: string, error: unknown) => void) | undefined
 }
 
 /** What a run removed; with `dryRun`, what it would remove. */
@@ -39,10 +41,12 @@ export interface GarbageReport {
   /** Keys whose bytes went, and how many bytes. */
   readonly keys: number
   readonly freedBytes: number
+  /** Keys whose bytes could not be deleted: they stay for the next run. */
+  readonly failedKeys: number
 }
 
 /** Of a run that did nothing yet. */
-export const nothingCollected: GarbageReport = { manifests: 0, links: 0, blobs: 0, keys: 0, freedBytes: 0 }
+export const nothingCollected: GarbageReport = { manifests: 0, links: 0, blobs: 0, keys: 0, freedBytes: 0, failedKeys: 0 }
 
 /** Until which time reviews, leases and notes are over. */
 export function dueBeforeOf(registry: Registry, { immediately }: Pick<GarbageCollection, 'immediately'>): number {
@@ -56,12 +60,10 @@ export function untaggedDelayOf({ options }: Registry, { immediately }: Pick<Gar
 
 /** Everything that is due. Safe to run at any time and on any number of processes; ends early when the signal aborts. */
 export async function collectGarbage(registry: Registry, collection: GarbageCollection): Promise<GarbageReport> {
-  if (collection.dryRun === true)
-    return countGarbage(registry, {
-      ...collection,
-      dueBefore: dueBeforeOf(registry, collection),
-      delayMs: untaggedDelayOf(registry, collection),
-    })
+  if (collection.dryRun === true) {
+    const due = { dueBefore: dueBeforeOf(registry, collection), delayMs: untaggedDelayOf(registry, collection) }
+    return { ...(await countGarbage(registry, { ...collection, ...due })), failedKeys: 0 }
+  }
   let report = nothingCollected
   const add = async (more: Partial<GarbageReport>) => {
     const sums = Object.keys(report).map((member) => [
@@ -76,8 +78,13 @@ export async function collectGarbage(registry: Registry, collection: GarbageColl
   await untilEmpty(registry, collection, { step: reviewManifests, limit: batchRows.manifests, add: (manifests) => add({ manifests }) })
   await untilEmpty(registry, collection, { step: reviewLinks, limit: batchRows.links, add: (links) => add({ links }) })
   await untilEmpty(registry, collection, { step: reviewBlobs, limit: batchRows.blobs, add: (blobs) => add({ blobs }) })
-  await deleteDueKeys(registry, { dueBefore: dueBeforeOf(registry, collection), signal: collection.signal, onFreed: add })
-  return report
+  let failedKeys = 0
+  const onFailed = (key: string, error: unknown) => {
+    failedKeys++
+    collection.onFailed?.(key, error)
+  }
+  await deleteDueKeys(registry, { dueBefore: dueBeforeOf(registry, collection), signal: collection.signal, onFreed: add, onFailed })
+  return { ...report, failedKeys }
 }
 
 /** Untagged manifests that were kept until now are on no queue or wait for their project's days, so who wants them gone has all manifests looked at. */

@@ -60,6 +60,8 @@ export interface KeyDeletionRun {
   readonly dueBefore: number
   readonly signal: AbortSignal
   readonly onFreed?: ((freed: FreedBytes) => Promise<void>) | undefined
+  /** A key whose bytes could not be deleted: the next run tries again. */
+  readonly onFailed?: ((key: string, error: unknown) => void) | undefined
 }
 
 /** Deletes the bytes of all keys that are due. A key whose bytes cannot be deleted does not keep the others. */
@@ -73,8 +75,9 @@ export async function deleteDueKeys(registry: Registry, run: KeyDeletionRun): Pr
   return { keys, freedBytes }
 }
 
-async function deleteDueKeysOf(registry: Registry, store: BlobStore, { dueBefore, signal, onFreed }: KeyDeletionRun): Promise<FreedBytes> {
+async function deleteDueKeysOf(registry: Registry, store: BlobStore, run: KeyDeletionRun): Promise<FreedBytes> {
   const { metadata, context } = registry
+  const { dueBefore, signal, onFreed, onFailed = () => undefined } = run
   let [keys, freedBytes] = [0, 0]
   const forget = async (ids: readonly number[]) => {
     const freed = await metadata.write(forgetKeys, { ids })
@@ -94,7 +97,7 @@ async function deleteDueKeysOf(registry: Registry, store: BlobStore, { dueBefore
     }
     const sorted = due.toSorted((one, other) => (one.key < other.key ? -1 : 1))
     await inLanes(batchesOf(sorted), signal, async (batch) => {
-      const gone = await deleteBytes({ store, context }, batch)
+      const gone = await deleteBytes({ store, context, onFailed }, batch)
       return () => forget(gone.map(({ deletionId }) => deletionId))
     })
   }
@@ -135,7 +138,7 @@ async function inLanes(batches: Iterator<Batch>, signal: AbortSignal, work: (bat
 
 /** What was deleted. A key that cannot be (a bad sector) is tried again by the next collection. */
 async function deleteBytes(
-  { store, context }: Pick<Registry, 'store' | 'context'>,
+  { store, context, onFailed }: Pick<Registry, 'store' | 'context'> & Required<Pick<KeyDeletionRun, 'onFailed'>>,
   due: readonly DueDeletion[],
 ): Promise<readonly DueDeletion[]> {
   try {
@@ -149,6 +152,7 @@ async function deleteBytes(
         gone.push(deletion)
       } catch (error) {
         context.log.warn({ err: error, key: deletion.key }, 'bytes could not be deleted: the next collection tries again')
+        onFailed?.(deletion.key, error)
       }
     }
     return gone

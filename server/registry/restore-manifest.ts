@@ -11,7 +11,7 @@ import { manifestsOfRepository } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { touchRepository } from '#metadata/repository-rows.ts'
 import { outdatePoliciesOver } from '#metadata/retention-keepers.ts'
-import { pointTag, tagTarget } from '#metadata/tags.ts'
+import { pointTag, restored, tagTarget } from '#metadata/tags.ts'
 import { deleteTrashRow, forgetTrashedTag, retargetTrashedTags, tagsInTrash, trashOfManifest, type TrashRecord } from '#metadata/trash.ts'
 import {
   changeOfTag,
@@ -155,7 +155,7 @@ export async function bringBackTag(
 ): Promise<boolean> {
   const current = await tagTarget(tx, repositoryId, tag)
   if (current !== undefined) return current.manifestId === manifestId
-  await pointTag(tx, { repositoryId, tag, now, actor: who.actor, reason: 'restored' }, { manifestId, digest })
+  await pointTag(tx, { repositoryId, tag, now, actor: who.actor, reason: restored }, { manifestId, digest })
   await tagsChanged(tx, repositoryId, 1)
   await forgetTrashedTag(tx, repositoryId, tag)
   await recordEvent(tx, { action: 'tag.moved', repository, tag, digest, detail: { restored: true }, at: now, ...who })

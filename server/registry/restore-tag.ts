@@ -7,7 +7,7 @@ import { manifestsOfRepository } from '#metadata/manifests.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { repositoryIdIn } from '#metadata/repositories.ts'
 import { touchRepository } from '#metadata/repository-rows.ts'
-import { pointTag, tagTarget } from '#metadata/tags.ts'
+import { pointTag, restored, tagTarget } from '#metadata/tags.ts'
 import { forgetTrashedTag } from '#metadata/trash.ts'
 import { changeOfTag } from '#metadata/trashed-manifests.ts'
 import { tagsChanged } from '#metadata/usage.ts'
@@ -80,7 +80,7 @@ interface TagHome extends Home {
 export async function putTag(tx: Transactor, home: TagHome, digest: Digest): Promise<BroughtBack> {
   const { repositoryId, repository, tag, now, who } = home
   const { manifestId, brought } = await manifestFor(tx, home, digest)
-  const previous = await pointTag(tx, { repositoryId, tag, now, actor: who.actor, reason: 'restored' }, { manifestId, digest })
+  const previous = await pointTag(tx, { repositoryId, tag, now, actor: who.actor, reason: restored }, { manifestId, digest })
   if (previous === 'new' || brought.tags.length > 0) await outdateRetention(tx, repository)
   if (previous === 'unchanged') return brought
   await forgetTrashedTag(tx, repositoryId, tag)

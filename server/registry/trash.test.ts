@@ -41,6 +41,31 @@ import {
 const isWell = async ({ parts }: Pick<TestRegistry, 'parts'>) => assert.deepEqual(await checkInvariants(parts), [])
 
 suite('the trash', () => {
+  test('a tag that comes back is as old as it was: alone, and with its manifest', async () => {
+    await using opened = await openWithTrash()
+    const { registry, clock } = opened
+    const { digest } = await putImage(registry, repositoryA, 'x', 'v1')
+    const agesOf = () => registry.metadata.reader.selectFrom('tags').select(['name', 'created_at', 'updated_at']).orderBy('name').execute()
+    clock.advance(dayMs)
+    const moved = await putImage(registry, repositoryA, 'y', 'v1', 'v2')
+    const before = await agesOf()
+    clock.advance(dayMs)
+    await deleteTag(registry, repositoryA, 'v1' as Tag, alice)
+    await restoreTag(registry, { repository: repositoryA, tag: 'v1' as Tag, mayMove: true, mayTakeFromTrash: true }, who)
+    assert.deepEqual(await agesOf(), before)
+    await deleteManifest(registry, repositoryA, moved.digest, alice)
+    const [item] = await trashOf(registry)
+    await restoreId(registry, item?.id ?? 0)
+    assert.deepEqual(await agesOf(), before)
+    await restoreTag(registry, { repository: repositoryA, tag: 'v1' as Tag, digest, mayMove: true, mayTakeFromTrash: true }, who)
+    const [back] = await agesOf()
+    assert.ok(
+      back !== undefined && before[0] !== undefined && back.updated_at >= before[0].updated_at + dayMs,
+      'to move it back is a push of today',
+    )
+    await isWell(opened)
+  })
+
   test('a deleted manifest is gone for everyone, and comes back with its tags, blobs and usage', async () => {
     await using opened = await openWithTrash()
     const { registry } = opened

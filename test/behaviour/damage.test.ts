@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { open, readdir, truncate } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { digestOfBytes, pushImage, registryClient } from '../support/registry-client.ts'
@@ -63,5 +63,25 @@ test('a blob whose file was cut or emptied is missing at the first look, is neve
     await client.pushBlob('rot/cut', bytes)
     assert.deepEqual(await client.pullBlob('rot/cut', digest), bytes)
   }
+  assert.deepEqual(await violationsOf(berth), [])
+})
+
+test('bytes that cannot be deleted are told of by name, with an exit status, until they can', async () => {
+  await using berth = await startBerth({ config: { storage: { delete: { enabled: true } } } })
+  const client = registryClient(berth.url)
+  const { digest } = await client.pushBlob('stuck/app', randomBytes(1_000))
+  const file = await fileOf(berth, digest)
+  await berth.stop()
+  // What no unlink can take, not even root's.
+  await rename(file, `${file}.away`)
+  await mkdir(join(file, 'in-the-way'), { recursive: true })
+  const stuck = await tryBerth('garbage-collect', '--now', berth.configFile)
+  assert.equal(stuck.status, 1, stuck.output)
+  assert.match(stuck.output, /1 file could not be deleted/u)
+  assert.match(stuck.output, new RegExp(digest.slice('sha256:'.length), 'u'))
+  await rm(file, { recursive: true })
+  await rename(`${file}.away`, file)
+  const freed = await tryBerth('garbage-collect', '--now', berth.configFile)
+  assert.deepEqual([freed.status, /freed 1000 B in 1 file/u.test(freed.stdout)], [0, true], freed.output)
   assert.deepEqual(await violationsOf(berth), [])
 })

@@ -24,6 +24,10 @@ test('projects and labels are kept from the command line', async () => {
   await assert.rejects(berth('project', 'update', 'team'), /nothing is to change/)
   assert.match((await berth('project', 'rename', 'team', 'crew')).out, /team is crew now/)
   assert.match((await berth('project', 'show', 'team')).out, /^Name: +crew\n/)
+  const anew = await berth('project', 'create', 'team')
+  assert.equal(anew.out, 'created team')
+  assert.match(anew.said, /team/, 'the former name leads to crew no more')
+  await berth('project', 'delete', 'team', '--yes')
   assert.match((await berth('project', 'list', '--private')).out, /^NAME .*\ncrew .*\nlibrary /)
 
   const image = await pushImage(people.root.registry, 'crew/app', 'v1')

@@ -16,6 +16,9 @@ export const garbageReport = strictObject({
   blobs: Type.Integer({ description: 'Blobs that nothing held any more.' }),
   keys: Type.Integer({ description: 'Files whose bytes were deleted.' }),
   freedBytes: Type.Integer(),
+  failedKeys: Type.Integer({
+    description: 'Files that could not be deleted; the next run tries again, and the log of the job names the first of them.',
+  }),
 })
 
 /** Read what there is to free. */

@@ -9,7 +9,7 @@ import { serve, type ServedRoute } from './serve-route.ts'
 
 type Run = NonNullable<ResponseOf<typeof routes.readGarbage>['lastRun']>
 
-const reportMembers = ['manifests', 'links', 'blobs', 'keys', 'freedBytes'] as const
+const reportMembers = ['manifests', 'links', 'blobs', 'keys', 'freedBytes', 'failedKeys'] as const
 
 /** What a run of this or another version kept; null when it is none. */
 function reportOf(text: string | null): Run['report'] {
