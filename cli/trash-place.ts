@@ -106,7 +106,7 @@ export async function idsOf(place: TrashPlace, filters: TrashFilters): Promise<r
 /** Says what became of them; status 1 when something was refused, or nothing of what was named by its number was there. */
 export async function tellResults(
   parts: AsyncIterable<readonly TrashResult[]>,
-  { areNamed, json }: { readonly areNamed: boolean; readonly json: boolean | undefined },
+  { verb, areNamed, json }: { readonly verb: 'deleted' | 'restored'; readonly areNamed: boolean; readonly json: boolean | undefined },
 ): Promise<void> {
   const all: TrashResult[] = []
   for await (const results of parts) {
@@ -114,7 +114,7 @@ export async function tellResults(
     for (const result of results) tellFailure(result, areNamed)
   }
   if (json === true) printJson({ results: all })
-  else console.log(sumOf(all))
+  else console.log(sumOf(all, verb))
   const isNothing = areNamed && all.every(({ outcome }) => outcome === 'gone')
   if (isNothing || all.some(({ outcome }) => outcome === 'refused')) process.exitCode = 1
 }
@@ -124,10 +124,10 @@ function tellFailure({ trash, outcome, code = '', reason = 'refused' }: TrashRes
   if (outcome === 'gone' && isNamed) console.error(`${trash}: not in the trash, or it came back with another`)
 }
 
-function sumOf(results: readonly TrashResult[]): string {
+function sumOf(results: readonly TrashResult[], verb: 'deleted' | 'restored'): string {
   const count = (outcome: TrashResult['outcome']) => results.filter((each) => each.outcome === outcome).length
-  const [deleted, gone, refused] = [count('deleted'), count('gone'), count('refused')]
-  const did = deleted > 0 ? `deleted ${plural(deleted, 'item')} for good` : `restored ${plural(count('restored'), 'item')}`
+  const [gone, refused] = [count('gone'), count('refused')]
+  const did = `${verb} ${plural(count(verb), 'item')}${verb === 'deleted' ? ' for good' : ''}`
   const others = [...(gone > 0 ? [`${gone} were gone or came back with another`] : []), ...(refused > 0 ? [`${refused} refused`] : [])]
   return [did, ...others].join('; ')
 }

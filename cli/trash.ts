@@ -151,7 +151,7 @@ function restore(words: readonly string[], flags: FilterFlags & { readonly force
   if (id !== undefined && others.length === 0) return restoreOne(id, name, flags)
   const isForced = flags.force === true
   return withTrash(flags, async (place) =>
-    tellResults(place.restore(await meant(place, ids, flags), isForced), { areNamed: ids.length > 0, json: flags.json }),
+    tellResults(place.restore(await meant(place, ids, flags), isForced), { verb: 'restored', areNamed: ids.length > 0, json: flags.json }),
   )
 }
 
@@ -180,7 +180,7 @@ function remove(words: readonly string[], flags: FilterFlags & { readonly yes?: 
   return withTrash(flags, async (place, of) => {
     const chosen = await meant(place, ids, flags)
     await confirm(`Delete ${plural(chosen.length, 'item')} of the trash of ${of} for good? Nothing brings them back.`, flags)
-    await tellResults(place.remove(chosen), { areNamed: ids.length > 0, json: flags.json })
+    await tellResults(place.remove(chosen), { verb: 'deleted', areNamed: ids.length > 0, json: flags.json })
   })
 }
 

@@ -58,7 +58,8 @@ async function verify(source: string | undefined, { repair, json }: { readonly r
     const checked = `${plural(repositories, 'repository').replace(/ys$/, 'ies')} and ${plural(projects, 'project')} counted again`
     const wrong =
       faults.length === 0 ? 'all numbers are right' : `${plural(faults.length, 'number')} wrong${repair === true ? ', set right' : ''}`
-    console.error(`${checked}: ${wrong}${pending.length > 0 ? `; ${plural(pending.length, 'project')} wait for a recount` : ''}`)
+    const say = json === true ? console.error : console.log
+    say(`${checked}: ${wrong}${pending.length > 0 ? `; ${plural(pending.length, 'project')} wait for a recount` : ''}`)
     if (faults.length > 0 && repair !== true) process.exitCode = 1
   })
 }

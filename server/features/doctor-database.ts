@@ -178,6 +178,10 @@ async function checkLeftovers({ ports }: DoctorParts, reader: Reader): Promise<r
     (left.oldestDeletionAt ?? now) < now - dayMs,
     'bytes have waited for their deletion for more than a day: does a server run, and is garbage collection on?',
   )
+  say(
+    left.unfinishedDeletions > 0,
+    `${left.unfinishedDeletions} files are being deleted just now, or could not be: the lines of the last collection tell (berth job list --kind collect-garbage)`,
+  )
   const { newestEventAt = 0 } = left
   if (newestEventAt > now + 60_000)
     found.push(

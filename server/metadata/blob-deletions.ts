@@ -31,11 +31,15 @@ export async function scheduleDeletion(tx: Transactor, deletion: KeyDeletion): P
 }
 
 /** In place of a time: a collection is at it, and the bytes may be gone already. */
-const taken = -1
+export const takenDeletion = -1
 
 /** Takes a note back. False when it is gone, or taken: its time came, and so may have the end of the bytes. */
 export async function cancelDeletion(tx: Transactor, deletionId: number): Promise<boolean> {
-  const result = await tx.deleteFrom('blob_deletions').where('id', '=', deletionId).where('delete_after', '<>', taken).executeTakeFirst()
+  const result = await tx
+    .deleteFrom('blob_deletions')
+    .where('id', '=', deletionId)
+    .where('delete_after', '<>', takenDeletion)
+    .executeTakeFirst()
   return result.numDeletedRows > 0n
 }
 
@@ -45,7 +49,7 @@ export async function releaseDeletion(tx: Transactor, { noteId, now }: { readonl
     .updateTable('blob_deletions')
     .set({ delete_after: now, is_push: 0 })
     .where('id', '=', noteId)
-    .where('delete_after', '<>', taken)
+    .where('delete_after', '<>', takenDeletion)
     .execute()
 }
 
@@ -113,7 +117,7 @@ export async function takeDeletions(
     found.filter(({ inUse }) => inUse).map(({ deletionId }) => deletionId),
   )
   const ids = due.map(({ deletionId }) => deletionId)
-  if (ids.length > 0) await sql`update blob_deletions set delete_after = ${taken} where id in ${numberList(tx, ids)}`.execute(tx)
+  if (ids.length > 0) await sql`update blob_deletions set delete_after = ${takenDeletion} where id in ${numberList(tx, ids)}`.execute(tx)
   return { due, lastId: found.at(-1)?.deletionId }
 }
 

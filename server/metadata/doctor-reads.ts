@@ -1,4 +1,5 @@
 /** What is left lying, as rows tell it: few counts, each by an index or over a small table. */
+import { takenDeletion } from './blob-deletions.ts'
 import type { Reader } from './metadata.ts'
 import { countFindings, countQuarantined } from './scrub-findings.ts'
 
@@ -11,6 +12,8 @@ export interface Leftovers {
   readonly oldestReviewAt: number | undefined
   /** When the oldest deletion of bytes was due; undefined when none waits. */
   readonly oldestDeletionAt: number | undefined
+  /** Deletions of bytes that a collection began. */
+  readonly unfinishedDeletions: number
   /** What scrub knows to be wrong, blobs in quarantine aside. */
   readonly findings: number
   readonly newestEventAt: number | undefined
@@ -28,7 +31,19 @@ export async function readLeftovers(reader: Reader, overdueBefore: number): Prom
     return Number(row.count)
   }
   const review = await reader.selectFrom('garbage_reviews').select('review_after').orderBy('review_after').limit(1).executeTakeFirst()
-  const deletion = await reader.selectFrom('blob_deletions').select('delete_after').orderBy('delete_after').limit(1).executeTakeFirst()
+  // What a collection has taken has no time any more.
+  const deletion = await reader
+    .selectFrom('blob_deletions')
+    .select('delete_after')
+    .where('delete_after', '>', takenDeletion)
+    .orderBy('delete_after')
+    .limit(1)
+    .executeTakeFirst()
+  const unfinished = await reader
+    .selectFrom('blob_deletions')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('delete_after', '=', takenDeletion)
+    .executeTakeFirstOrThrow()
   const findings = await countFindings(reader)
   const known = findings.reduce((sum, { count: each }) => sum + each, 0)
   const event = await reader.selectFrom('events').select('at').orderBy('id', 'desc').limit(1).executeTakeFirst()
@@ -37,6 +52,7 @@ export async function readLeftovers(reader: Reader, overdueBefore: number): Prom
     overdueJobs: await count('waiting'),
     oldestReviewAt: review?.review_after,
     oldestDeletionAt: deletion?.delete_after,
+    unfinishedDeletions: Number(unfinished.count),
     findings: Math.max(known - (await countQuarantined(reader)), 0),
     newestEventAt: event?.at,
   }

@@ -171,18 +171,19 @@ export interface LastChange {
   readonly at: number
 }
 
-/** The last change of a tag, or the one of that id; undefined when there is none of this tag. */
+/** The last change of a tag, or the one of that id; undefined when there is none of this tag. `fromSomething`: the last before which it pointed anywhere. */
 export async function changeOfTag(
   tx: Transactor,
   tag: { readonly repositoryId: number; readonly name: Tag },
-  id?: number,
+  id?: number | 'fromSomething',
 ): Promise<LastChange | undefined> {
   const row = await tx
     .selectFrom('tag_history')
     .select(['id', 'digest', 'previous_digest', 'at'])
     .where('repository_id', '=', tag.repositoryId)
     .where('name', '=', tag.name)
-    .$if(id !== undefined, (query) => query.where('id', '=', id ?? 0))
+    .$if(typeof id === 'number', (query) => query.where('id', '=', Number(id)))
+    .$if(id === 'fromSomething', (query) => query.where('previous_digest', 'is not', null))
     .orderBy('id', 'desc')
     .limit(1)
     .executeTakeFirst()

@@ -121,12 +121,19 @@ async function manifestFor(
 }
 
 async function formerDigest(tx: Transactor, repositoryId: number, { tag, change }: TagRestore): Promise<Digest> {
-  const found = await changeOfTag(tx, { repositoryId, name: tag }, change)
+  // A tag that was deleted and then pushed anew goes back to before the delete.
+  const found = await changeOfTag(tx, { repositoryId, name: tag }, change ?? 'fromSomething')
+  if (found === undefined && change === undefined && (await changeOfTag(tx, { repositoryId, name: tag })) !== undefined)
+    throw neverElsewhere()
   if (found === undefined)
     throw new RegistryError('MANIFEST_UNKNOWN', { tag }, { message: 'there is no such entry in the history of this tag' })
   const digest = change === undefined ? found.previousDigest : (found.digest ?? found.previousDigest)
-  if (digest === undefined) throw cannotRestore('the tag never pointed anywhere else: name a digest, or an entry of its history')
+  if (digest === undefined) throw neverElsewhere()
   return digest
+}
+
+function neverElsewhere(): RegistryError {
+  return cannotRestore('the tag never pointed anywhere else: name a digest, or an entry of its history')
 }
 
 /**

@@ -66,6 +66,20 @@ suite('the trash', () => {
     await isWell(opened)
   })
 
+  test('a tag that was deleted and pushed anew goes back to what it was before its deletion', async () => {
+    await using opened = await openWithTrash()
+    const { registry } = opened
+    const tag = 'v1' as Tag
+    const restoring = { repository: repositoryA, tag, mayMove: true, mayTakeFromTrash: true }
+    const first = await putImage(registry, repositoryA, 'x', 'v1')
+    await assert.rejects(restoreTag(registry, restoring, who), /never pointed anywhere else/u)
+    await deleteTag(registry, repositoryA, tag, alice)
+    await putImage(registry, repositoryA, 'y', 'v1')
+    assert.equal((await restoreTag(registry, restoring, who)).outcome, 'restored')
+    assert.equal(await pull(registry, repositoryA, 'v1'), first.digest)
+    await isWell(opened)
+  })
+
   test('a deleted manifest is gone for everyone, and comes back with its tags, blobs and usage', async () => {
     await using opened = await openWithTrash()
     const { registry } = opened
