@@ -30,7 +30,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { ApiProblem, createClient, type ApiClient, type ClientCredential } from '#api/client.ts'
-import { CommandFailure, WrongUsage } from './command-failure.ts'
+import { CommandFailure, NotLetIn, WrongUsage } from './command-failure.ts'
 import { describeProblem } from './describe-problem.ts'
 import { readLogins, type StoredLogin } from './credential-store.ts'
 import { printable, printJson } from './print.ts'
@@ -139,7 +139,7 @@ export async function chooseServer(flags: ApiFlags): Promise<{ readonly server: 
   const logins = await readLogins()
   const named = flags.server ?? process.env['BERTH_SERVER']
   const server = named === undefined || named === '' ? logins.default : parseServer(named)
-  if (server === undefined) throw new CommandFailure('no server is known: run berth login URL, or name one with --server')
+  if (server === undefined) throw new NotLetIn('no server is known: run berth login URL, or name one with --server')
   return { server, login: Object.hasOwn(logins.servers, server) ? logins.servers[server] : undefined }
 }
 

@@ -7,6 +7,8 @@ import { flushed } from './flushed.ts'
 /** Where the bytes go. */
 export interface ArchiveOutput {
   readonly name: string
+  /** Of a file. */
+  readonly path?: string
   readonly sink: (bytes: Uint8Array) => Promise<void>
 }
 
@@ -20,7 +22,7 @@ export async function withArchiveFile<T>(path: string, run: (output: ArchiveOutp
   const unfinished = `${path}.unfinished`
   try {
     await using handle = await open(unfinished, 'w', 0o600)
-    const result = await run({ name: path, sink: (bytes) => handle.writeFile(bytes) })
+    const result = await run({ name: path, path, sink: (bytes) => handle.writeFile(bytes) })
     await handle.sync()
     await rename(unfinished, path)
     await using directory = await open(dirname(path), 'r')

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline/promises'
 import { readSession } from '#api/routes/session.ts'
 import { exchangeTerminalCode } from '#api/routes/tokens.ts'
 import { deviceName, withServer } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, NotLetIn } from './command-failure.ts'
 import type { StoredLogin } from './credential-store.ts'
 import { openReception, verdictOfPasted, type Verdict } from './login-reception.ts'
 import { openBrowser } from './open-browser.ts'
@@ -72,7 +72,7 @@ export async function logInByBrowser(wanted: BrowserLogin, screen: Screen): Prom
   )
   screen.show(`\n  ${url}\n`)
   const verdict = await verdictFrom(reception.arrived, state, screen)
-  if ('refusal' in verdict) throw new CommandFailure('the login was refused in the browser')
+  if ('refusal' in verdict) throw new NotLetIn('the login was refused in the browser')
   const login = await exchange(wanted, { code: verdict.code, verifier, state })
   reception.tell(true)
   return login

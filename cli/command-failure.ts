@@ -6,6 +6,9 @@ export class CommandFailure extends Error {
 /** The server does not answer: the request may be sent again later. */
 export class Unreachable extends CommandFailure {}
 
+/** There is no credential, a wrong one, or one that is not enough. */
+export class NotLetIn extends CommandFailure {}
+
 /** There is nothing of that name, or the caller may not see it. */
 export class NothingThere extends CommandFailure {}
 

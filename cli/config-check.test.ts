@@ -17,6 +17,19 @@ suite('berth config check', () => {
     assert.match(stderr, /^warning: storage\.cache: .*\nwarning: auth: this registry is open/)
   })
 
+  test('counts the lines of the file of users that do not count, by their numbers', async () => {
+    await writeFile(join(cwd, 'users.yml'), 'version: 0.1\nstorage: {filesystem: {}}\nauth: {htpasswd: {realm: x, path: users}}\n')
+    const good = `$2y$05$${'a'.repeat(53)}`
+    await writeFile(join(cwd, 'users'), `one:${good}\ntwo:${good}\n# more\nthree:{SHA}x\ntwo:{SHA}secret\n`)
+    const check = () => runProcess(['config', 'check', 'users.yml'], { cwd })
+    const { code, stdout, stderr } = await check()
+    assert.deepEqual([code, stdout], [0, `${join(cwd, 'users.yml')} is fine, with the warnings above.\n`])
+    assert.match(stderr, /^warning: auth\.htpasswd\.path: 2 lines of .*users do not count \(4, 5\); line 4 has a SHA-1 hash, only bcrypt/)
+    assert.doesNotMatch(stderr, /secret/)
+    await writeFile(join(cwd, 'users'), `one:${good}\n`)
+    assert.deepEqual([(await check()).stderr, (await check()).stdout], ['', `${join(cwd, 'users.yml')} is fine.\n`])
+  })
+
   test('ends with 1 when there is a problem, and prints warnings too', async () => {
     await writeFile(join(cwd, 'bad.yml'), 'version: 0.1\nstorage: {filesystem: {}}\nlog: {level: loud, colour: red}\n')
     const { code, stdout, stderr } = await runProcess(['config', 'check', 'bad.yml'], { cwd })

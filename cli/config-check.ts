@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { Config } from '#config/config.ts'
 import { effectiveConfiguration } from '#config/effective.ts'
 import { loadConfig } from '#config/load.ts'
 import { ConfigError } from '#config/problem.ts'
@@ -16,7 +17,8 @@ export function registerConfig(program: Command): void {
 
 async function runCheck(file: string | undefined, { effective = false }: { effective?: boolean }): Promise<void> {
   try {
-    const { config, warnings, values } = await loadConfig({ file, environment: process.env, cwd: process.cwd() })
+    const { config, warnings: ofKeys, values } = await loadConfig({ file, environment: process.env, cwd: process.cwd() })
+    const warnings = [...ofKeys, ...(await warningsOfUsers(config))]
     printWarnings(warnings)
     if (effective) console.log(effectiveConfiguration(config, values))
     else
@@ -27,6 +29,13 @@ async function runCheck(file: string | undefined, { effective = false }: { effec
     if (error instanceof ConfigError) printWarnings(error.warnings)
     throw error
   }
+}
+
+/** Whoever stands in a line that does not count cannot sign in, and finds it out by a 401. */
+async function warningsOfUsers(config: Config): Promise<readonly string[]> {
+  if (config.auth.kind !== 'htpasswd') return []
+  const { examineHtpasswd } = await import('#main.ts')
+  return (await examineHtpasswd(config)).map((sentence) => `auth.htpasswd.path: ${sentence}`)
 }
 
 function printWarnings(warnings: readonly string[]): void {

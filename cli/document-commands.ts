@@ -14,7 +14,7 @@ What is wrong is said on standard error, in a sentence for each problem, and by 
 ${exitStatuses.map(([status, meaning]) => `| ${status} | ${meaning} |`).join('\n')}
 
 With \`--json\` a failure is one line of JSON on standard error: \`{"code", "message", "exitStatus"}\`, and of what a server refused also \`status\`, \`detail\`, \`requestId\`,
-\`retryAfterSeconds\`, \`errors\` and \`facts\` as [errors](errors.md) tells them. \`code\` is the server's; where it said nothing, \`USAGE\`, \`UNAVAILABLE\` or \`FAILED\`.
+\`retryAfterSeconds\`, \`errors\` and \`facts\` as [errors](errors.md) tells them. \`code\` is the server's; where it said nothing, \`USAGE\`, \`REFUSED\`, \`UNKNOWN\`, \`UNAVAILABLE\` or \`FAILED\`.
 
 \`REGISTRY_*\` variables count for every verb that reads a configuration: see [configuration](configuration.md).
 `

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os'
 import { after, before, suite, test } from 'node:test'
 import { json, withAnswers } from './test-answers.ts'
 import { startProcess, type Ended } from './test-process.ts'
+import { runVerb } from './test-verb.ts'
 import { NothingThere } from './command-failure.ts'
+import { describeFailure } from './failure.ts'
 import { exitStatusOf, failureAsJson } from './exit-status.ts'
 
 suite('a failure, to a script:', () => {
@@ -77,6 +79,21 @@ suite('a failure, to a script:', () => {
   test('to reach the server ends with status 6', async () => {
     const { code, stderr } = await run(['project', 'show', 'team', '--server', 'http://127.0.0.1:9', '--json'])
     assert.deepEqual([code, (JSON.parse(stderr) as Record<string, unknown>)['code']], [6, 'UNAVAILABLE'])
+  })
+
+  test('of a login with a wrong password, and to say who one is without a login, ends with status 3', async () => {
+    const problem = { status: 401, code: 'UNAUTHORIZED', title: 'authentication required', requestId: 'r1', errors: [] }
+    const anonymous = { state: 'anonymous', credential: 'none', permissions: [], providers: [], secondFactors: [] }
+    await withAnswers(
+      ({ headers }, response) => (headers.authorization === undefined ? json(response, anonymous) : json(response, problem, 401)),
+      async (url) => {
+        const failure = await runVerb(['login', url, '-u', 'alice', '--password-stdin'], {}, 'wrong').catch((error: unknown) => error)
+        assert.deepEqual([exitStatusOf(failure), describeFailure(failure)], [3, 'berth: name or password of alice is wrong'])
+        const whoami = await run(['whoami', '--server', url])
+        assert.deepEqual([whoami.code, /not logged in/.test(whoami.stderr)], [3, true], whoami.stderr)
+        assert.equal((await run(['whoami'])).code, 3)
+      },
+    )
   })
 
   test('of a name that a list does not have ends with status 4', () => {

@@ -6,7 +6,7 @@
  */
 import { CommanderError } from 'commander'
 import { ApiProblem } from '#api/client.ts'
-import { NothingThere, Unreachable, WrongUsage } from './command-failure.ts'
+import { NothingThere, NotLetIn, Unreachable, WrongUsage } from './command-failure.ts'
 import { describeFailure } from './failure.ts'
 
 type FailureClass = 'failed' | 'usage' | 'refused' | 'unknown' | 'conflict' | 'unavailable'
@@ -40,6 +40,7 @@ function classOf(error: unknown): FailureClass {
   if (error instanceof CommanderError || error instanceof WrongUsage) return 'usage'
   if (error instanceof Unreachable) return 'unavailable'
   if (error instanceof NothingThere) return 'unknown'
+  if (error instanceof NotLetIn) return 'refused'
   const problem = problemOf(error)
   return problem === undefined ? 'failed' : (byHttpStatus[problem.status] ?? 'failed')
 }

@@ -60,3 +60,44 @@ test('tags and manifests are listed by a label’s name', async () => {
   assert.match(await lastAsked(['tag', 'list', 'team/app', '--label', 'ok'], [label(6, 'ok')]), /^GET .*\/tags\?label=6$/)
   assert.match(await lastAsked(['manifest', 'list', 'team/app', '--label', 'ok'], [label(6, 'ok')]), /^GET .*\/manifests\?label=6$/)
 })
+
+test('a label that is called by digits is meant by them, and not the one that has the number', async () => {
+  const labels = [label(7, '3'), label(8, '30')]
+  assert.equal(await lastAsked(['label', 'show', '3'], labels), 'GET /labels/7')
+  assert.equal(await lastAsked(['label', 'show', '3', '--project', 'team'], labels), 'GET /projects/team/labels/7')
+  assert.equal(await lastAsked(['label', 'update', '3', '--color', '#000000'], labels), 'PATCH /labels/7')
+  assert.equal(await lastAsked(['label', 'delete', '3', '-y'], labels), 'DELETE /labels/7')
+  assert.equal(await lastAsked(['label', 'add', manifest, '3'], labels), 'PUT /repositories/team/app/manifests/sha256:ab/labels/7')
+  assert.equal(await lastAsked(['label', 'remove', manifest, '3'], labels), 'DELETE /repositories/team/app/manifests/sha256:ab/labels/7')
+  assert.equal(await lastAsked(['label', 'add', manifest, '30'], labels), 'PUT /repositories/team/app/manifests/sha256:ab/labels/8')
+  assert.equal(await lastAsked(['label', 'add', manifest, '9'], labels), 'PUT /repositories/team/app/manifests/sha256:ab/labels/9')
+  await assert.rejects(lastAsked(['label', 'add', manifest, '3'], [label(7, '3', 'team'), label(8, '3')]), /by its number: 7 \(team\), 8/)
+})
+
+test('a label that is deleted is named by its name and its number', async () => {
+  const answer: Answer = ({ method, url = '' }, response) => {
+    if (method === 'DELETE') response.writeHead(204).end()
+    else if (url.endsWith('/labels/3')) json(response, label(3, 'stable'))
+    else json(response, { items: url.includes('name=4') ? [label(9, '4')] : [] })
+  }
+  await withAnswers(answer, async (url) => {
+    const said = async (...args: string[]) => (await runVerb(['label', 'delete', ...args, '-y', '--server', url])).errors
+    assert.deepEqual([await said('3'), await said('4')], [['deleted label stable (number 3)'], ['deleted label 4 (number 9)']])
+    await assert.rejects(runVerb(['label', 'delete', '3', '--server', url]), /Delete label stable \(number 3\), and take it off/)
+  })
+})
+
+test('who may not list labels names them by their numbers', async () => {
+  const asked: string[] = []
+  const answer: Answer = ({ method = '' }, response) => {
+    asked.push(method)
+    if (method === 'PUT') response.writeHead(204).end()
+    else json(response, { status: 403, code: 'DENIED', title: 'no', requestId: 'r1', errors: [] }, 403)
+  }
+  await withAnswers(answer, async (url) => {
+    await runVerb(['label', 'add', manifest, '3', '--server', url])
+    assert.equal(asked.at(-1), 'PUT')
+    await assert.rejects(runVerb(['label', 'add', manifest, 'three', '--server', url]))
+    assert.notEqual(asked.at(-1), 'PUT')
+  })
+})

@@ -1,6 +1,6 @@
-/** Labels as people name them: by name, or by number. A name of digits alone is a number. */
-import type { ApiClient } from '#api/client.ts'
-import { listLabels, listManifestLabels, listProjectLabels } from '#api/routes/labels.ts'
+/** Labels as people name them: by name, or by number. A label that is called by digits alone is meant by them, before the one that has the number. */
+import { ApiProblem, type ApiClient } from '#api/client.ts'
+import { listLabels, listManifestLabels, listProjectLabels, readLabel, readProjectLabel } from '#api/routes/labels.ts'
 import { readRepository } from '#api/routes/repositories.ts'
 import { CommandFailure, NothingThere } from './command-failure.ts'
 import { printable } from './print.ts'
@@ -11,23 +11,32 @@ interface Named {
   readonly project?: string
 }
 
-/** The number of a label of a project; without one, of those that are for all. Throws a sentence when there is none. */
-export async function findLabel(client: ApiClient, text: string, project: string | undefined): Promise<number> {
-  if (isNumber(text)) return Number(text)
+/** A label of a project; without one, of those that are for all. Throws a sentence when there is none. */
+export async function findLabel(client: ApiClient, text: string, project: string | undefined): Promise<Pick<Named, 'id' | 'name'>> {
   // A name sorts before all that begin with it.
   const query = { name: text, sort: 'name', limit: 1 } as const
-  const { items } =
+  const list = async () =>
     project === undefined ? await client.call(listLabels, { query }) : await client.call(listProjectLabels, { params: { project }, query })
-  return only(items, text, project === undefined ? 'that is for all: --project names where it is' : `of the project ${project}`)
+  const named = await called(text, list)
+  if (named !== undefined) return named
+  if (!isNumber(text))
+    throw nothing(text, project === undefined ? 'that is for all: --project names where it is' : `of the project ${project}`)
+  const label = Number(text)
+  const { name } =
+    project === undefined
+      ? await client.call(readLabel, { params: { label } })
+      : await client.call(readProjectLabel, { params: { project, label } })
+  return { id: label, name }
 }
 
 /** The number of a label that manifests of the repository may have: one of its project, of those above, or for all. */
 export async function findUsableLabel(client: ApiClient, repository: string, text: string): Promise<number> {
-  if (isNumber(text)) return Number(text)
-  const { project } = await client.call(readRepository, { params: { repository } })
   const query = { name: text, usable: true, sort: 'name', limit: 100 } as const
-  const { items } = await client.call(listProjectLabels, { params: { project }, query })
-  return only(items, text, `for ${repository}`)
+  const list = async () => {
+    const { project } = await client.call(readRepository, { params: { repository } })
+    return await client.call(listProjectLabels, { params: { project }, query })
+  }
+  return numberOf(await called(text, list), text, `for ${repository}`)
 }
 
 /** The number of a label that the manifest has. */
@@ -36,20 +45,32 @@ export async function findManifestLabel(
   params: { readonly repository: string; readonly digest: string },
   text: string,
 ): Promise<number> {
-  if (isNumber(text)) return Number(text)
-  const { items } = await client.call(listManifestLabels, { params })
-  return only(items, text, 'on this manifest')
+  return numberOf(await called(text, () => client.call(listManifestLabels, { params })), text, 'on this manifest')
 }
 
 function isNumber(text: string): boolean {
   return /^\d{1,15}$/.test(text)
 }
 
-function only(labels: readonly Named[], text: string, where: string): number {
-  const found = labels.filter(({ name }) => name === text)
-  const [label] = found
-  if (label === undefined) throw new NothingThere(`there is no label ${printable(text)} ${printable(where)}`)
-  if (found.length === 1) return label.id
+/** The label of that very name; undefined without one. */
+async function called(text: string, list: () => Promise<{ readonly items: readonly Named[] }>): Promise<Named | undefined> {
+  const { items } = await list().catch((error: unknown) => {
+    // Who may not see what labels are called says their numbers.
+    if (isNumber(text) && error instanceof ApiProblem && error.status === 403) return { items: [] }
+    throw error
+  })
+  const found = items.filter(({ name }) => name === text)
+  if (found.length <= 1) return found[0]
   const which = found.map(({ id, project }) => `${id} (${project ?? 'for all'})`).join(', ')
   throw new CommandFailure(`several labels are called ${printable(text)}: name one by its number: ${printable(which)}`)
+}
+
+function numberOf(label: Named | undefined, text: string, where: string): number {
+  if (label !== undefined) return label.id
+  if (isNumber(text)) return Number(text)
+  throw nothing(text, where)
+}
+
+function nothing(text: string, where: string): NothingThere {
+  return new NothingThere(`there is no label ${printable(text)} ${printable(where)}`)
 }

@@ -15,7 +15,7 @@ import {
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { NothingThere } from './command-failure.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
-import { printFacts } from './print.ts'
+import { printable, printFacts } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 import { findUserNamed } from './user.ts'
 
@@ -31,12 +31,26 @@ interface GroupFlags extends ApiFlags {
   readonly description?: string
 }
 
-/** The group of that name. Its own name sorts before all that begin with it. */
-async function findGroupNamed(client: ApiClient, name: string): Promise<Group> {
-  const { items } = await client.call(listGroups, { query: { name, sort: 'name', limit: 1 } })
-  const [group] = items
-  if (group?.name !== name) throw new NothingThere(`there is no group ${name}`)
+/** The group of that name, or of `provider:name` as lists of grants show it (`local:` for one that is kept here). */
+async function findGroupNamed(client: ApiClient, text: string): Promise<Group> {
+  const group = (await groupCalled(client, text, undefined)) ?? (await groupOfProvider(client, text))
+  if (group === undefined) throw new NothingThere(`there is no group ${printable(text)}`)
   return group
+}
+
+/** By its very name. That one sorts before all that begin with it. */
+async function groupCalled(client: ApiClient, name: string, provider: string | undefined): Promise<Group | undefined> {
+  const { items } = await client.call(listGroups, { query: { name, sort: 'name', limit: 1, ...(provider !== undefined && { provider }) } })
+  const [group] = items
+  return group?.name === name ? group : undefined
+}
+
+/** A provider's group whose plain name another one had first has the provider in parentheses behind it, which need not be said twice. */
+async function groupOfProvider(client: ApiClient, text: string): Promise<Group | undefined> {
+  const colon = text.indexOf(':')
+  if (colon < 1 || colon === text.length - 1) return undefined
+  const [provider, name] = [text.slice(0, colon), text.slice(colon + 1)]
+  return (await groupCalled(client, name, provider)) ?? (await groupCalled(client, `${name} (${provider})`, provider))
 }
 
 function show({ id, name, description, provider, externalName, createdAt }: Group): void {
@@ -78,8 +92,8 @@ async function runUpdate(old: string, { name, description, ...flags }: GroupFlag
 
 async function runDelete(name: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
   await withClient(flags, async ({ client }) => {
-    const { id } = await findGroupNamed(client, name)
-    await confirm(`Remove the group ${name} with its memberships and grants?`, flags)
+    const { id, name: called } = await findGroupNamed(client, name)
+    await confirm(`Remove the group ${printable(called)} with its memberships and grants?`, flags)
     await client.call(deleteGroup, { params: { group: id } })
   })
 }

@@ -7,7 +7,7 @@ import { WrongUsage } from './command-failure.ts'
 import { parseDigested } from './manifest.ts'
 import { findLabel, findManifestLabel, findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags, type TableShape } from './list.ts'
-import { printFacts, printRows } from './print.ts'
+import { printable, printFacts, printRows } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 
 type Label = ResponseOf<typeof routes.readLabel>
@@ -45,7 +45,7 @@ function list(flags: ListFlags & Place & { readonly name?: string; readonly usab
 function show(named: string, flags: Place): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const { project } = flags
-    const label = await findLabel(client, named, project)
+    const { id: label } = await findLabel(client, named, project)
     const found =
       project === undefined
         ? await client.call(routes.readLabel, { params: { label } })
@@ -80,7 +80,7 @@ function update(named: string, flags: Place & Members & { readonly name?: string
     const { project, name } = flags
     const body = { ...(name !== undefined && { name }), ...membersOf(flags) }
     if (Object.keys(body).length === 0) throw new WrongUsage('nothing is to change: --help lists what can be')
-    const label = await findLabel(client, named, project)
+    const { id: label } = await findLabel(client, named, project)
     const changed =
       project === undefined
         ? await client.call(routes.updateLabel, { params: { label }, body })
@@ -91,12 +91,13 @@ function update(named: string, flags: Place & Members & { readonly name?: string
 
 function remove(named: string, flags: Place & { readonly yes?: boolean }): Promise<void> {
   return withClient(flags, async ({ client }) => {
-    await confirm(`Delete label ${named}, and take it off every manifest?`, flags)
     const { project } = flags
-    const label = await findLabel(client, named, project)
+    const { id: label, name } = await findLabel(client, named, project)
+    const said = `label ${printable(name)} (number ${label})`
+    await confirm(`Delete ${said}, and take it off every manifest?`, flags)
     if (project === undefined) await client.call(routes.deleteLabel, { params: { label } })
     else await client.call(routes.deleteProjectLabel, { params: { project, label } })
-    console.error(`deleted label ${named}`)
+    console.error(`deleted ${said}`)
   })
 }
 

@@ -12,7 +12,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import { readSession } from '#api/routes/session.ts'
 import { createToken, listTokens, revokeToken } from '#api/routes/tokens.ts'
 import { chooseServer, credentialOfLogin, deviceName, parseServer, withServer } from './api-command.ts'
-import { CommandFailure, WrongUsage } from './command-failure.ts'
+import { CommandFailure, NotLetIn, WrongUsage } from './command-failure.ts'
 import { browserProviders, chosenProvider, logInByBrowser, ownScreen } from './browser-login.ts'
 import { credentialsFile, forgetLogin, readLogins, storeLogin, type StoredLogin } from './credential-store.ts'
 import { printable } from './print.ts'
@@ -126,16 +126,16 @@ async function whoIs(client: ApiClient, name: string): Promise<Session> {
   const session = await client.call(readSession).catch((error: unknown) => {
     if (!(error instanceof ApiProblem) || error.code !== 'UNAUTHORIZED') throw error
     // A sentence of its own is more than a wrong password: the account asks for a second factor, say.
-    if (error.detail !== undefined) throw new MoreIsNeeded(printable(error.detail))
-    throw new CommandFailure(`name or password of ${printable(name)} is wrong`)
+    if (error.detail !== undefined) throw new MoreIsNeeded(printable(error.detail), { cause: error })
+    throw new NotLetIn(`name or password of ${printable(name)} is wrong`, { cause: error })
   })
   if (session.state === 'active' && session.user !== undefined) return session
   if (session.state === 'anonymous') throw new CommandFailure('the server took no notice of name and password: it has no accounts')
-  throw new CommandFailure('this account needs more than a password: use a personal access token as the password')
+  throw new NotLetIn('this account needs more than a password: use a personal access token as the password')
 }
 
 /** The password was right, and is not enough. */
-class MoreIsNeeded extends CommandFailure {}
+class MoreIsNeeded extends NotLetIn {}
 
 /** Refusals after which the password itself may be kept: this server, or this account, makes no tokens. */
 const noTokens: ReadonlySet<string> = new Set([

@@ -8,7 +8,7 @@ import { resolve } from 'node:path'
 import { ApiProblem, createClient, type ApiClient } from '#api/client.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import { giveSecondFactor, signIn, signOut } from '#api/routes/session.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, NotLetIn } from './command-failure.ts'
 import { describeProblem } from './describe-problem.ts'
 import { printable } from './print.ts'
 import { serverFetch } from './server-fetch.ts'
@@ -33,7 +33,7 @@ export async function withSession(wanted: SessionOf, run: (client: ApiClient) =>
     await using session = await openSession(reach.fetch, wanted)
     await run(clientOf(server, session.fetch))
   } catch (error) {
-    throw error instanceof ApiProblem ? new CommandFailure(describeProblem(error, { server, options })) : error
+    throw error instanceof ApiProblem ? new CommandFailure(describeProblem(error, { server, options }), { cause: error }) : error
   }
 }
 
@@ -64,7 +64,7 @@ function clientOf(server: string, send: typeof fetch): ApiClient {
 async function open(client: ApiClient, { name, password, askCode }: Omit<SessionOf, 'ca' | 'options'>): Promise<void> {
   const session = await client.call(signIn, { body: { name, password } }).catch((error: unknown) => {
     if (error instanceof ApiProblem && error.code === 'UNAUTHORIZED')
-      throw new CommandFailure(printable(error.detail ?? 'name or password is wrong'))
+      throw new NotLetIn(printable(error.detail ?? 'name or password is wrong'), { cause: error })
     throw error
   })
   if (session.state === 'active') return
@@ -72,12 +72,12 @@ async function open(client: ApiClient, { name, password, askCode }: Omit<Session
 }
 
 async function proof({ state, secondFactors }: ResponseOf<typeof signIn>, askCode: SessionOf['askCode']) {
-  if (state !== 'second-factor') throw new CommandFailure('this sign-in cannot be finished here: use a browser')
+  if (state !== 'second-factor') throw new NotLetIn('this sign-in cannot be finished here: use a browser')
   const kinds = [...(secondFactors.includes('totp') ? ['the app'] : []), ...(secondFactors.includes('recovery') ? ['recovery'] : [])]
-  if (kinds.length === 0) throw new CommandFailure('this account has passkeys only, which need a browser')
+  if (kinds.length === 0) throw new NotLetIn('this account has passkeys only, which need a browser')
   const code = (await askCode(`Code (${kinds.join(' or ')})`))?.trim()
   if (code === undefined || code === '')
-    throw new CommandFailure('this account has a second factor: run this at a terminal, which asks for its code')
+    throw new NotLetIn('this account has a second factor: run this at a terminal, which asks for its code')
   return /^[\d ]{6,8}$/.test(code) ? ({ kind: 'totp', code } as const) : ({ kind: 'recovery', code } as const)
 }
 

@@ -2,14 +2,14 @@
 import type { Command } from 'commander'
 import { readSession } from '#api/routes/session.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { NotLetIn } from './command-failure.ts'
 import { printFacts } from './print.ts'
 
 function show(flags: ApiFlags): Promise<void> {
   return withClient(flags, async ({ client, server, print }) => {
     const session = await client.call(readSession)
     const { user } = session
-    if (user === undefined && flags.json !== true) throw new CommandFailure(`not logged in to ${server}: run berth login ${server}`)
+    if (user === undefined && flags.json !== true) throw new NotLetIn(`not logged in to ${server}: run berth login ${server}`)
     print({ server, ...session }, () =>
       printFacts({
         Server: server,

@@ -12,6 +12,7 @@ import { verifyBackups, type BackupVerification } from '#features/backup-verify.
 import { pruneBackups } from '#features/backup-prune.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import { operator } from '#access/user-passwords.ts'
+import { requireDirectoryPlace, requirePlaceElsewhere } from './backup-place.ts'
 import { repositoryOf } from './backup-work.ts'
 import type { Berth } from './main.ts'
 import { openArchive, openDirectory, openPlaceFiles } from './open-files.ts'
@@ -33,7 +34,11 @@ function keysOf({ config, keyFile }: BackupTarget): Pick<Config['backup'], 'keys
 }
 
 async function openTarget({ config, path }: BackupTarget, ports: Ports): Promise<NamedFiles> {
-  if (path !== undefined) return path.endsWith('.tar') ? await openArchive(resolve(path), ports) : openDirectory(resolve(path), ports)
+  if (path?.endsWith('.tar') === true) return await openArchive(resolve(path), ports)
+  if (path !== undefined) {
+    await requireDirectoryPlace(resolve(path), ports)
+    return openDirectory(resolve(path), ports)
+  }
   const { place } = config.backup
   if (place === undefined) throw new BackupRefused('no place for backups is named: give a directory, or backup.store in the configuration')
   return openPlaceFiles(place, ports)
@@ -54,7 +59,7 @@ async function openRepositoryAt(target: BackupTarget, makes: boolean): Promise<B
 /** How a command makes a backup. */
 export interface MakeBackup extends Omit<BackupTarget, 'config'> {
   /** Writes one archive there, whole, in place of a place. */
-  readonly archive?: { readonly sink: TarSink; readonly name: string } | undefined
+  readonly archive?: { readonly sink: TarSink; readonly name: string; readonly path?: string | undefined } | undefined
   readonly includesKey?: boolean | undefined
   readonly onProgress?: ((progress: BackupProgress) => void) | undefined
 }
@@ -63,6 +68,8 @@ export interface MakeBackup extends Omit<BackupTarget, 'config'> {
 export async function makeBackupAt({ config, registry, context }: Berth, options: MakeBackup): Promise<BackupRecord> {
   const { signal, archive, onProgress } = options
   const target = { ...options, config }
+  const named = options.path ?? archive?.path
+  if (named !== undefined) await requirePlaceElsewhere(resolve(named), config, context.ports)
   const writer = archive && createTarWriter(archive.sink, { place: archive.name, clock: context.ports.clock })
   const { includesKey = config.backup.includesKey } = options
   const parts: BackupParts = {

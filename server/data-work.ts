@@ -22,6 +22,7 @@ import { moveToColdKind, planCold, requireTiers } from '#features/storage-tiers.
 import { runInline, type InlineOptions } from '#jobs/run-inline.ts'
 import type { Diagnosis } from '#features/doctor-check.ts'
 import { examine } from '#features/doctor.ts'
+import { checkHtpasswd } from '#features/doctor-files.ts'
 import { scrub as scrubBlobs, type Scrub, type ScrubResult } from '#features/scrub.ts'
 import { openTrashDesk as openDesk, type TrashDesk } from '#features/trash-desk.ts'
 import { garbageBody } from '#http/api/garbage.ts'
@@ -106,6 +107,12 @@ export function openTrashDesk({ registry }: Berth): TrashDesk {
 /** Looks at what a registry of this configuration stands on, whether one runs or not. Changes nothing. */
 export function examineInstallation(loaded: { readonly config: Config; readonly warnings: readonly string[] }): Promise<Diagnosis[]> {
   return examine({ ...loaded, ports: systemPorts })
+}
+
+/** What is to be known of the configuration's file of users, each a sentence; nothing where it is well, or there is none. */
+export async function examineHtpasswd(config: Config): Promise<readonly string[]> {
+  const found = await checkHtpasswd({ config, ports: systemPorts })
+  return found.flatMap(({ verdict, message }) => (verdict === 'ok' ? [] : [message]))
 }
 
 /** What an account made at the console is made from. */

@@ -1,17 +1,16 @@
 /** What `/readyz` asks of one process: faults of this node alone count, those that all nodes share are told only. */
 import { dirname } from 'node:path'
-import type { BlobKey } from '#blobs/blob-store.ts'
 import type { Config } from '#config/config.ts'
 import type { HealthCheck } from '#http/health.ts'
 import { watchEventLoop } from '#lib/event-loop-lag.ts'
 import type { Ports } from '#lib/ports.ts'
 import type { Registry } from '#registry/registry.ts'
+import { createStoreLook } from './store-look.ts'
 
 /** Half of all turns of the event loop are later than this: requests wait that long several times over. */
 const lagLimitSeconds = 0.5
 /** The part of the low-water mark below which uploads under way are stopped too (registry/space-gauge.ts): a disk that is full. */
 const fullShare = 1 / 4
-const absentKey = 'health/none' as BlobKey
 
 /** The checks, and what measures for them until it is disposed. */
 export interface LocalChecks extends Disposable {
@@ -22,9 +21,10 @@ export interface LocalChecks extends Disposable {
 export function createLocalChecks(config: Config, { metadata, store }: Pick<Registry, 'metadata' | 'store'>, ports: Ports): LocalChecks {
   const lag = watchEventLoop()
   const isOwnStore = config.storage.driver === 'filesystem' || config.storage.driver === 'memory'
+  const look = isOwnStore ? async () => void (await store.space()) : createStoreLook(store, ports)
   const checks: readonly HealthCheck[] = [
     { name: 'database', isShared: metadata.dialect !== 'sqlite', check: () => metadata.ping() },
-    { name: 'storage', isShared: !isOwnStore, check: async () => void (await (isOwnStore ? store.space() : store.stat(absentKey))) },
+    { name: 'storage', isShared: !isOwnStore, check: look },
     { name: 'disk', check: () => checkDisk(config, ports) },
     {
       name: 'event-loop',

@@ -42,6 +42,7 @@ import type { Registry } from '#registry/registry.ts'
 import { openJobs } from './job-kinds.ts'
 import { createLocalChecks } from './local-checks.ts'
 import { followActivity, startWork } from './start-work.ts'
+import { lookAtStores } from './store-look.ts'
 import { countDamage } from './watch-figures.ts'
 import { refuseMemory, reserve } from './serving-lock.ts'
 import { certificateHook, openAcmeCertificates } from './open-certificates.ts'
@@ -57,6 +58,7 @@ export {
   collectGarbage,
   createAccount,
   describeGarbage,
+  examineHtpasswd,
   examineInstallation,
   exportRegistry2,
   importRegistry2,
@@ -285,6 +287,7 @@ export async function serve(config: Config, ports: Ports = systemPorts, worker?:
       stack.use(createLocalChecks(config, registry, ports)).checks,
     ),
   )
+  await lookAtStores(config, registry.stores, { ports, log })
   starting?.[Symbol.dispose]()
   await server.listen()
   const node = stack.use(openNode(berth, server.url, worker === undefined))

@@ -96,6 +96,8 @@ async function openCache(
     }
     stack.use(part)
     await removeFormerParts(directory, cacheParts, ports)
+    // What cannot be used is told now, not at the first pull.
+    await ports.files.mkdir(join(directory, part.name), { recursive: true, mode: 0o700 })
     const partBytes = Math.floor(sizeBytes / cacheParts)
     const cache = openReadThrough({
       directory: join(directory, part.name),
@@ -109,7 +111,8 @@ async function openCache(
     figures.watch(cache)
     return stack.use(cache)
   } catch (error) {
-    log.warn({ err: error, directory }, 'the cache cannot be used: pulls pass it by')
+    const why = `storage.readthrough.directory: ${directory} cannot be used (${(error as Error).message})`
+    log.warn({ err: error, directory }, `${why}: pulls pass the cache by until the next start; berth doctor looks at it`)
     return undefined
   }
 }

@@ -117,7 +117,9 @@ export class PasswordSignIn {
   /** Who has the password of a file's entry hears why it opens nothing; anybody else, what a wrong password hears. */
   async #refuseStray(signIn: SignIn, { file, hash }: FileEntry, user: UserFacts): Promise<never> {
     await this.#require(signIn, hash, (password) => file.verify(password, hash))
-    throw nameStands(await this.#collisions.explained(new RegistryError('UNAUTHORIZED'), user))
+    // For the log, which says what to do.
+    await this.#collisions.explained(new RegistryError('UNAUTHORIZED'), user)
+    throw nameStands(new NameCollision(user.name, file.name))
   }
 
   /** By the entry of a file, or else by a directory. */

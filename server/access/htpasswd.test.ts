@@ -55,7 +55,13 @@ suite('an htpasswd file', () => {
 
   test('the last of two lines for one name counts, even when it is refused', () => {
     assert.equal(parseHtpasswd(`a:${bcrypt('05')}\na:${bcrypt('06')}`).hashes.get('a'), bcrypt('06'))
-    assert.equal(parseHtpasswd(`a:${bcrypt('05')}\na:{SHA}x`).hashes.has('a'), false)
+    const refused = parseHtpasswd(`a:${bcrypt('05')}\nb:${bcrypt()}\na:{SHA}x\na:{SHA}y`)
+    assert.deepEqual([...refused.hashes.keys()], ['b'])
+    assert.deepEqual(
+      refused.faults.map((fault) => fault.replace(/^.*; /, '')),
+      ['it does not count, and neither does line 1 of the same name', 'it does not count'],
+    )
+    assert.deepEqual([...parseHtpasswd(`a:{SHA}x\na:${bcrypt()}`).hashes.keys()], ['a'])
   })
 
   test('a name may be __proto__', () => {

@@ -1,6 +1,6 @@
 /** The text of an htpasswd file: bcrypt entries, and what is wrong with the others. */
 
-/** A parsed file. Lines that do not count leave the others in force. */
+/** A parsed file. Lines that do not count leave those of other names in force. */
 export interface Htpasswd {
   /** Name → bcrypt hash. */
   readonly hashes: ReadonlyMap<string, string>
@@ -19,28 +19,33 @@ const loggable = /^[\p{L}\p{N}\p{P}\p{S} ]{1,64}$/u
 const maxCost = 15
 const minCost = 4
 
-/** Lines are `name:hash`; empty ones and those that begin with `#` are left out. Of two lines for one name the last counts, as in registry:2. */
+/**
+ * Lines are `name:hash`; empty ones and those that begin with `#` are left out. Of several lines for one name the last counts, as in registry:2: where that one
+ * does not count, none of the name does.
+ */
 export function parseHtpasswd(text: string): Htpasswd {
   const hashes = new Map<string, string>()
+  const lastLines = new Map<string, number>()
   const faults: string[] = []
   const misfits: { readonly line: number; readonly fault: string }[] = []
-  for (const [index, raw] of text
-    .replace(/^\uFEFF/, '')
-    .split('\n')
-    .entries()) {
+  const lines = text.replace(/^\uFEFF/, '').split('\n')
+  for (const [index, raw] of lines.entries()) {
+    const number = index + 1
     const line = raw.trim()
     if (line === '' || line.startsWith('#')) continue
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0))
     const hash = line.slice(colon + 1)
     const fault = colon < 1 ? 'is not name:hash' : faultOf(hash)
-    if (fault === undefined) hashes.set(name, hash)
-    else {
-      // An earlier line for the same name would let an old password in.
-      hashes.delete(name)
-      misfits.push({ line: index + 1, fault })
-      faults.push(`line ${index + 1}${loggable.test(name) ? ` (${name})` : ''} ${fault}; it does not count`)
+    if (fault === undefined) {
+      hashes.set(name, hash)
+      lastLines.set(name, number)
+      continue
     }
+    // An earlier line for the same name would let an old password in.
+    const earlier = hashes.delete(name) ? `, and neither does line ${lastLines.get(name)} of the same name` : ''
+    misfits.push({ line: number, fault })
+    faults.push(`line ${number}${loggable.test(name) ? ` (${name})` : ''} ${fault}; it does not count${earlier}`)
   }
   return { hashes, faults, misfits }
 }

@@ -3,7 +3,8 @@
  *
  * The problem: such a sign-in is refused, for a name is never taken over, and the person hears what whoever types a wrong password hears; those who run the
  * registry must hear more. The way: after the refusal the directories that the account is not linked with are asked whether they know the name (without the
- * password, which is not theirs to see); the log says it, and so does the record of the refusal, by {@link refusalReason}.
+ * password, which is not theirs to see); the log says it, and so does the record of the refusal, as a hint beside UNAUTHORIZED: it may be a guess at the account as
+ * well. Who gave the right password of their provider is no guesser: {@link refusalReason} tells that.
  */
 import type { Ports } from '#lib/ports.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -12,12 +13,13 @@ import { linkedIdentities } from '#metadata/account-facts.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { errorTable, RegistryError } from '#oci/errors.ts'
 import type { SignInHooks } from './hooks.ts'
+import { refused, refusedFactsOf } from './refused-credential.ts'
 
 /** How long an answer counts: a wrong password is no reason to search a directory each time. */
 const rememberedMs = 10 * 60_000
 const rememberedNames = 10_000
 
-/** The cause of a refusal; `provider` knows somebody of that name, who is not the account. */
+/** The cause of a refusal; `provider` vouches for somebody of that name, who is not the account. */
 export class NameCollision extends Error {
   override readonly name = 'NameCollision'
   readonly user: string
@@ -38,7 +40,7 @@ export function nameCollisionAdvice(user: string, provider: string): string {
 /** Stands in records beside the error codes. */
 export const nameTaken = 'NAME_TAKEN'
 
-/** An error code for the audit, which tells this refusal from a wrong password. */
+/** An error code for the audit, which tells a right password that the name stands in the way of from a wrong one. */
 export function refusalReason(error: RegistryError): string {
   let { cause } = error
   while (cause instanceof RegistryError) cause = cause.cause
@@ -65,13 +67,13 @@ export class NameCollisions {
     this.#parts = parts
   }
 
-  /** The refusal to throw: with the collision as its cause when there is one. What is no refusal of a credential is given back as it is. */
+  /** The refusal to throw: with the other holder of the name as its cause when there is one. What is no refusal of a credential is given back as it is. */
   async explained(error: unknown, user: { readonly id: number; readonly name: string }): Promise<unknown> {
     if (!(error instanceof RegistryError) || error.code !== 'UNAUTHORIZED' || error.message !== errorTable.UNAUTHORIZED.message)
       return error
     const provider = await this.#otherHolder(user)
-    if (provider === undefined) return error
-    return new RegistryError('UNAUTHORIZED', error.detail, { cause: new NameCollision(user.name, provider) })
+    if (provider === undefined || refusedFactsOf(error) !== undefined) return error
+    return refused({ why: 'name-taken', owner: `user:${user.name}`, more: { provider } })
   }
 
   async #otherHolder({ id, name }: { readonly id: number; readonly name: string }): Promise<string | undefined> {

@@ -15,6 +15,7 @@ import { linkIdentity } from './identities.ts'
 import { identityOfClaims, isInRequiredGroup, lacksClaims } from './oidc-claims.ts'
 import { unavailable, type OidcClient, type OidcClients } from './oidc-clients.ts'
 import { onboard, withdraw, type OnboardedAccount } from './onboard.ts'
+import { refusedSignIn, signInFacts, withFacts } from './refused-sign-in.ts'
 import type { ExternalIdentity } from './password-provider.ts'
 import {
   createSession,
@@ -102,28 +103,43 @@ export interface OidcOutcome {
   readonly session: FreshSession | undefined
 }
 
-/** Takes the browser back. Throws REQUEST_INVALID, UNAUTHORIZED, DENIED and UNAVAILABLE, each with a sentence for the person. */
+/**
+ * Takes the browser back. Throws REQUEST_INVALID, UNAUTHORIZED, DENIED and UNAVAILABLE, each with a sentence for the person; a refusal has what is known of it, and of
+ * whom the provider spoke, as its cause.
+ */
 export async function finishOidc(clients: OidcClients, back: OidcReturn, who: Who): Promise<OidcOutcome> {
   const client = await clients.client({ name: back.provider })
-  const pending = await takePending(clients, client, back.cookie)
-  const { idToken, claims } = await exchangeCode(clients, client, { pending, search: back.search })
+  const facts = { provider: client.provider }
+  const pending = await takePending(clients, client, back.cookie).catch((error: unknown) =>
+    withFacts(error, () => signInFacts(clients.directory, facts)),
+  )
+  const step = pending.purpose
+  const { idToken, claims } = await exchangeCode(clients, client, { pending, search: back.search }).catch((error: unknown) =>
+    withFacts(error, () => signInFacts(clients.directory, { ...facts, step })),
+  )
   const identity = identityOfClaims(claims, client.settings)
+  const seen: Seen = { client, pending, identity, claims, idToken, who }
+  return await admit(clients, seen, back.session).catch((error: unknown) =>
+    withFacts(error, () => signInFacts(clients.directory, { ...facts, step, identity })),
+  )
+}
+
+/** Somebody whom the provider vouches for. */
+async function admit(clients: OidcClients, seen: Seen, browser: string | undefined): Promise<OidcOutcome> {
+  const { client, pending, identity, claims, who } = seen
   if (!isInRequiredGroup(claims, client.settings)) {
     await withdraw(clients.directory, { providerId: client.provider.id, identity }, who)
-    throw new RegistryError('DENIED', undefined, {
-      message: 'your identity provider says that you are in none of the groups that may come in here',
-    })
+    throw refusedSignIn('required-groups', 'DENIED', 'your identity provider says that you are in none of the groups that may come in here')
   }
-  const seen: Seen = { client, pending, identity, claims, idToken, who }
   const { returnTo } = pending
   switch (pending.purpose) {
     case 'sign-in':
-      return { returnTo, session: await signIn(clients, seen, back.session) }
+      return { returnTo, session: await signIn(clients, seen, browser) }
     case 'link':
-      await link(clients, seen, back.session)
+      await link(clients, seen, browser)
       return { returnTo, session: undefined }
     case 'elevation':
-      return { returnTo, session: await elevate(clients, seen, back.session) }
+      return { returnTo, session: await elevate(clients, seen, browser) }
   }
 }
 
@@ -140,9 +156,11 @@ interface Seen {
 async function takePending({ directory }: OidcClients, { provider }: OidcClient, cookie: string | undefined): Promise<Pending> {
   const session = cookie === undefined ? undefined : await findOpenSession(directory, cookie)
   if (session?.state !== 'redirected' || session.providerId !== provider.id || session.data.pending === undefined) {
-    throw new RegistryError('REQUEST_INVALID', undefined, {
-      message: 'this sign-in took too long, was finished already, or began in another browser: start again',
-    })
+    throw refusedSignIn(
+      'not-begun-here',
+      'REQUEST_INVALID',
+      'this sign-in took too long, was finished already, or began in another browser: start again',
+    )
   }
   // One return, whatever it brings.
   await dropSession(directory, session.id)
@@ -183,18 +201,17 @@ function describe(error: unknown): Readonly<Record<string, unknown>> {
 
 function refusalOf(error: unknown, library: OidcClient['library'], provider: string): RegistryError {
   if (error instanceof library.AuthorizationResponseError) {
-    return new RegistryError('DENIED', undefined, {
-      message: 'the identity provider did not sign you in: start again, or ask its administrators',
-    })
+    return refusedSignIn('refused-there', 'DENIED', 'the identity provider did not sign you in: start again, or ask its administrators')
   }
   const { name, code } = error as { readonly name?: unknown; readonly code?: unknown }
   const isAway =
     name === 'OutgoingFailed' || name === 'AddressRefused' || code === 'OAUTH_TIMEOUT' || code === 'OAUTH_RESPONSE_IS_NOT_CONFORM'
   if (isAway) return unavailable(provider, error)
-  return new RegistryError('UNAUTHORIZED', undefined, {
-    cause: error,
-    message: 'what came back from the identity provider is not the answer to this sign-in: start again',
-  })
+  return refusedSignIn(
+    'wrong-answer',
+    'UNAUTHORIZED',
+    'what came back from the identity provider is not the answer to this sign-in: start again',
+  )
 }
 
 async function signIn(clients: OidcClients, seen: Seen, browser: string | undefined): Promise<FreshSession> {
@@ -205,9 +222,11 @@ async function signIn(clients: OidcClients, seen: Seen, browser: string | undefi
   const known = await findIdentity(directory.metadata.reader, key)
   const { onNewName } = client.settings
   if (known === undefined && onNewName === 'refuse') {
-    throw new RegistryError('DENIED', undefined, {
-      message: 'nobody here is linked with this identity: sign in to your account otherwise and link it there, or ask an administrator',
-    })
+    throw refusedSignIn(
+      'not-linked',
+      'DENIED',
+      'nobody here is linked with this identity: sign in to your account otherwise and link it there, or ask an administrator',
+    )
   }
   if (known === undefined && onNewName === 'ask') return await askName(clients, seen, before)
   try {
@@ -264,7 +283,7 @@ async function openFor(
   const { userId } = account
   const user = await findUserFacts(reader, { id: userId })
   if (user === undefined || user.isDisabled) {
-    throw new RegistryError('DENIED', undefined, { message: 'your account here is disabled: ask an administrator' })
+    throw refusedSignIn('disabled-account', 'DENIED', 'your account here is disabled: ask an administrator')
   }
   const sid = typeof claims['sid'] === 'string' ? claims['sid'] : undefined
   const keepsToken = client.settings.logout && idToken.length <= idTokenMax
@@ -293,7 +312,7 @@ async function requireStarter(
 ): Promise<OpenSession & { readonly userId: number }> {
   const session = browser === undefined ? undefined : await findSession(clients.directory, browser)
   if (session !== undefined && session.id === pending.sessionId) return session
-  throw new RegistryError('UNAUTHORIZED', undefined, { message: 'you are no longer signed in as who began this: sign in and start again' })
+  throw refusedSignIn('signed-out', 'UNAUTHORIZED', 'you are no longer signed in as who began this: sign in and start again')
 }
 
 async function link(clients: OidcClients, seen: Seen, browser: string | undefined): Promise<void> {
@@ -309,14 +328,16 @@ async function elevate(clients: OidcClients, seen: Seen, browser: string | undef
   const key = { providerId: client.provider.id, issuer: identity.issuer, subject: identity.subject }
   const known = await findIdentity(directory.metadata.reader, key)
   if (known?.userId !== session.userId) {
-    throw new RegistryError('DENIED', undefined, { message: 'this is another person than the one who is signed in here' })
+    throw refusedSignIn('another-person', 'DENIED', 'this is another person than the one who is signed in here')
   }
   // Clocks of two machines differ; an authentication of before the start is none for it.
   const skewMs = 30_000
   if (!isProof(client, claims, pending.startedAt - skewMs)) {
-    throw new RegistryError('DENIED', undefined, {
-      message: 'the identity provider did not ask you again who you are: add a second factor here, which can be asked for instead',
-    })
+    throw refusedSignIn(
+      'not-asked-again',
+      'DENIED',
+      'the identity provider did not ask you again who you are: add a second factor here, which can be asked for instead',
+    )
   }
   return await proveSession(directory, await requireOpenSession(directory, session.id), 'oidc', who)
 }

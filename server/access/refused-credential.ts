@@ -2,7 +2,7 @@
  * Why a credential was not taken, for the record alone: whoever came with it hears the same whatever it was.
  *
  * The problem: a token that ended, one that was revoked and one that nobody ever made are one answer, and those who run the registry must tell them apart.
- * The way: the refusal has this as its cause, never in its message or detail.
+ * The way: the refusal has this as its cause, never in its message or detail. Second factors and identity providers refuse in the same words.
  */
 import { revocationOf } from '#metadata/events.ts'
 import type { Reader } from '#metadata/metadata.ts'
@@ -10,7 +10,10 @@ import { RegistryError } from '#oci/errors.ts'
 import type { Credential } from './principal.ts'
 import { hintOf, parseToken } from './token-format.ts'
 
-/** `unknown`: there is no such secret; `wrong-secret`: it cannot be one; `another-owner`: it came with a name that is not its owner's. */
+/**
+ * `unknown`: there is no such secret; `wrong-secret`: it cannot be one; `another-owner`: it came with a name that is not its owner's; `name-taken`: a provider
+ * that the account is not linked with has somebody of the name. From `not-begun-here` on: of sign-ins at an OpenID Connect provider.
+ */
 export type RefusalCause =
   | 'unknown'
   | 'wrong-secret'
@@ -20,6 +23,17 @@ export type RefusalCause =
   | 'ended-account'
   | 'gone-account'
   | 'another-owner'
+  | 'name-taken'
+  | 'second-factor'
+  | 'not-begun-here'
+  | 'refused-there'
+  | 'wrong-answer'
+  | 'required-groups'
+  | 'not-linked'
+  | 'another-person'
+  | 'signed-out'
+  | 'not-asked-again'
+  | 'no-account'
 
 /** What is known of a credential that was refused. */
 export interface RefusedFacts {
@@ -29,6 +43,10 @@ export interface RefusedFacts {
   readonly owner?: string | undefined
   /** The first characters of a secret, by which lists tell it from others. */
   readonly hint?: string | undefined
+  /** What stands for `credential` where there is no row of it: `totp`, `oidc:248289761001`. */
+  readonly shown?: string | undefined
+  /** What else is known. Never a secret. */
+  readonly more?: Readonly<Record<string, string>> | undefined
 }
 
 /** The cause of a refusal. */
@@ -42,7 +60,7 @@ export class RefusedCredential extends Error {
   }
 }
 
-/** The refusal to throw. */
+/** The refusal to throw, for whoever hears what a wrong password hears. */
 export function refused(facts: RefusedFacts): RegistryError {
   return new RegistryError('UNAUTHORIZED', undefined, { cause: new RefusedCredential(facts) })
 }

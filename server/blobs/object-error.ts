@@ -21,6 +21,15 @@ export function isConflict(error: unknown): boolean {
   return error instanceof ObjectError && error.fault === 'conflict'
 }
 
+/**
+ * Whether a service's refusal or silence is behind the error. What was durable in it before is so still: bytes count there once the state of their upload names
+ * them, and not before.
+ */
+export function isOfObjectStore(error: unknown): boolean {
+  if (error instanceof RegistryError && error.code === 'BLOB_UPLOAD_UNKNOWN') return false
+  return error instanceof ObjectError || (error instanceof Error && isOfObjectStore(error.cause))
+}
+
 /** Runs, and translates what it throws. */
 export async function translated<T>(run: () => Promise<T>): Promise<T> {
   try {

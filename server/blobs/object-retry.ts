@@ -22,7 +22,7 @@ export interface RetryParts {
 const attemptsMax = 8
 const firstPauseMs = 100
 const pauseMaxMs = 5_000
-/** Together, pauses included: a client waits no longer than that for a small request. */
+/** Together, pauses included: a client waits hardly longer than that for a small request. */
 const givenUpAfterMs = 25_000
 const budgetMax = 200
 /** Failures without a success in between, after which the store counts as away. */
@@ -30,6 +30,8 @@ const failuresInARow = 20
 const restMs = 2_000
 const breakerOpen = 'BreakerOpen'
 const answerWithinMs = 15_000
+/** The last attempt has what is left of the time, and no less than this. */
+const leastAttemptMs = 1_000
 /** A request with a body gets time for it, at this rate. */
 const slowestBytesPerSecond = 128 * 1024
 
@@ -56,15 +58,20 @@ export class RetryPolicy {
     { signal, sizeBytes = 0 }: { readonly signal: AbortSignal; readonly sizeBytes?: number },
     attempt: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const timeoutMs = answerWithinMs + (sizeBytes / slowestBytesPerSecond) * 1_000
+    const bodyMs = (sizeBytes / slowestBytesPerSecond) * 1_000
     const startedAt = this.#parts.clock.monotonic()
     for (let count = 1; ; count++) {
+      const leftMs = givenUpAfterMs + bodyMs - (this.#parts.clock.monotonic() - startedAt)
       try {
-        return await this.#once(request, { signal, timeoutMs }, attempt)
+        return await this.#once(
+          request,
+          { signal, timeoutMs: Math.max(leastAttemptMs, Math.min(answerWithinMs + bodyMs, leftMs)) },
+          attempt,
+        )
       } catch (error) {
         if (!isPassing(error) || count === attemptsMax) throw error
         const pauseMs = this.#pause(count, error.retryAfterMs)
-        const isLate = this.#parts.clock.monotonic() + pauseMs - startedAt > givenUpAfterMs + (timeoutMs - answerWithinMs)
+        const isLate = this.#parts.clock.monotonic() + pauseMs - startedAt > givenUpAfterMs + bodyMs
         if (isLate || this.#budget < 1) throw error
         // Nothing was sent where the breaker refused.
         if (error.code !== breakerOpen) this.#budget -= 1

@@ -21,7 +21,7 @@ import {
   type OpenOptions,
 } from './blob-store.ts'
 import { checkDirectory, checkKey, checkUploadId, isKey, isUploadId } from './names.ts'
-import type { ListedObject, ObjectBackend } from './object-backend.ts'
+import { ObjectError, type ListedObject, type ObjectBackend } from './object-backend.ts'
 import { BufferBudget } from './object-budget.ts'
 import { finishUpload } from './object-commit.ts'
 import { isAbsent, registryErrorOf, translated } from './object-error.ts'
@@ -229,7 +229,8 @@ class ObjectStore implements BlobStore {
   async [Symbol.asyncDispose](): Promise<void> {
     const writers = [...this.#writers.values()].filter((writer) => writer !== 'opening')
     await Promise.all(writers.map((writer) => writer[Symbol.asyncDispose]()))
-    this.#closed.abort(new RegistryError('UNAVAILABLE', undefined, { message: 'the blob store is closed' }))
+    const message = 'the blob store is closed'
+    this.#closed.abort(new RegistryError('UNAVAILABLE', undefined, { message, cause: new ObjectError('passing', message) }))
     await this.#backend[Symbol.asyncDispose]()
   }
 

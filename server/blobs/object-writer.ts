@@ -9,7 +9,7 @@ import assert from 'node:assert'
 import { RegistryError } from '#oci/errors.ts'
 import type { BlobWriter } from './blob-store.ts'
 import { ChunkQueue } from './chunk-queue.ts'
-import type { ObjectBackend, ObjectPart, PartLimits } from './object-backend.ts'
+import { ObjectError, type ObjectBackend, type ObjectPart, type PartLimits } from './object-backend.ts'
 import type { BufferBudget, BufferHolder } from './object-budget.ts'
 import { registryErrorOf } from './object-error.ts'
 import { stateBytes, type UploadState } from './object-state.ts'
@@ -177,7 +177,9 @@ export class ObjectWriter implements BlobWriter, BufferHolder {
         const etag = await backend.putPart({ name, multipartId, number }, { pieces, sizeBytes }, signal)
         this.#stored[number - 1] = { number, etag, sizeBytes }
       } catch (error) {
-        this.#fail(error)
+        // The service has forgotten the parts before: nobody can go on.
+        const isForgotten = error instanceof ObjectError && error.code === 'NoSuchUpload'
+        this.#fail(isForgotten ? new RegistryError('BLOB_UPLOAD_UNKNOWN', undefined, { cause: error }) : error)
       } finally {
         budget.release(sizeBytes)
       }

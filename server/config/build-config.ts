@@ -124,7 +124,9 @@ function chooseDriver(values: Values, file: string | undefined, { problem }: Lis
   if (storage.length === 0 && file !== undefined)
     problem({ path: 'storage', expected: `one of ${choicesOf('storage').join(', ')}`, found: 'no driver' })
   if (storage.some((name) => objectStores.has(name)) && !values.has('database.file') && !values.has('database.url')) {
-    problem({ path: 'database', expected: 'a place for the database, which cannot be kept in an object store' })
+    const kinds = 'database.file, on a disk of this machine (database: {file: /var/lib/berth/berth.db}), or database.url, PostgreSQL'
+    const expected = `a place for the database, which cannot be kept in an object store: ${kinds} (database: {url: postgres://berth@host/berth})`
+    problem({ path: 'database', expected })
   }
   const objectStore = (['s3', 'azure', 'gcs'] as const).find((name) => storage.includes(name))
   if (objectStore !== undefined) return objectStore

@@ -38,7 +38,11 @@ export const allDatabaseKeys = {
     40 * secondMs,
     'How long requests that need PostgreSQL wait while it is away, before they answer 503. Keep the time-outs of proxies in front of Berth above it.',
   ),
-  'database.hold.requests': acts(integer(0, 1_000_000), 1000, 'How many requests wait at once; those beyond answer 503 without waiting.'),
+  'database.hold.requests': acts(
+    integer(0, 1_000_000),
+    1000,
+    'How many reads and writes wait at once, those of work in the background too (some ten); those beyond answer 503 without waiting.',
+  ),
   'database.staletags': acts(
     boolean,
     false,

@@ -78,6 +78,10 @@ suite('storage.s3', () => {
     }
     const { problems } = await place.load('version: 0.1\nauth: accounts\nstorage: {s3: {bucket: images, region: r}}\n')
     assert.match(problems.join(), /database: expected a place for the database/)
+    assert.match(
+      problems.join(),
+      /database\.file, .*\(database: \{file: \/var\/lib\/berth\/berth\.db\}\), or database\.url, .*postgres:\/\//,
+    )
   })
 
   test('redirects and a CDN are read, and what a CDN needs is asked for', async () => {

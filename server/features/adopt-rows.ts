@@ -13,6 +13,7 @@ import { noteFinding, resolveFindingsAt } from '#metadata/scrub-findings.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { blobEntered, blobResized, linkCounts, manifestEntered, manifestRepeated } from '#metadata/usage.ts'
 import { sumBlobSizes } from '#metadata/usage-blobs.ts'
+import { afterWait } from '#metadata/write-wait.ts'
 import { ensureRepository } from '#registry/ensure-repository.ts'
 import { findingOfDamage } from '#registry/quarantine-blob.ts'
 import type { FoundManifest } from '#registry/found-manifest.ts'
@@ -172,7 +173,7 @@ export const addBlobs = transaction(
             digest: digestToBytes(blob.digest),
             size_bytes: blob.sizeBytes,
             state: blob.state,
-            lease_until: leaseUntil,
+            lease_until: afterWait(tx, leaseUntil),
             store,
             key: blob.key,
             created_at: now,

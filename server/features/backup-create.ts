@@ -2,7 +2,7 @@
  * Making a backup while pushes and pulls go on.
  *
  * The order is what makes it whole: first garbage collection is held back, then all rows are read in one snapshot, then the bytes of each blob that a row of
- * the snapshot names are copied, unless the place has them already. So every blob that the rows name is there. Each is proved by its digest on the way. The
+ * the snapshot names are copied, unless the place has them already, and whole as far as is known (backup-damage.ts). So every blob that the rows name is there. Each is proved by its digest on the way. The
  * record comes last: what dies before leaves blobs that the next backup need not copy, and nothing that looks like a backup.
  */
 import type { BlobKey } from '#blobs/blob-store.ts'
@@ -21,6 +21,7 @@ import { createDigestHash, digestAlgorithm, digestFromBytes, digestOfHash } from
 import { holdGarbage } from '#registry/hold-garbage.ts'
 import { readOpenBlob } from '#registry/read-open-blob.ts'
 import { BackupBlobList, type BackupBlob } from './backup-blob-list.ts'
+import { forgetDamaged, readDamaged } from './backup-damage.ts'
 import { lockRepository } from './backup-locks.ts'
 import { backupDirectory, newBackupId, putRecord, type BackupRecord } from './backup-record.ts'
 import { BackupRefused, putSealed, putText, type BackupRepository } from './backup-repository.ts'
@@ -70,6 +71,7 @@ export async function createBackup(source: BackupSource, repository: BackupRepos
     repository,
     options,
     directory: backupDirectory(id),
+    damaged: await readDamaged(repository),
     progress: { rows: 0, blobs: 0, blobsAll: 0, bytes: 0 },
   }
   const { list, ...written } = await writeRows(run)
@@ -99,6 +101,8 @@ interface Run extends BackupSource {
   readonly repository: BackupRepository
   readonly options: BackupOptions
   readonly directory: string
+  /** Names of blobs that are to be written anew. */
+  readonly damaged: ReadonlySet<string>
   progress: BackupProgress
 }
 
@@ -194,12 +198,14 @@ async function copyBlob(run: Run, blob: BackupBlob): Promise<'there' | 'added' |
   const { files, seal } = run.repository
   const name = seal.blobName(blob.digest)
   const known = await files.stat(name)
-  if (known?.sizeBytes === seal.sizeOf(blob.sizeBytes)) return 'there'
+  const isDamaged = run.damaged.has(name)
+  if (known?.sizeBytes === seal.sizeOf(blob.sizeBytes) && !isDamaged) return 'there'
   if (!blob.isLive) return 'missing'
   const pieces = (await openBlob(run, blob)) ?? (await openMoved(run, blob))
   if (pieces === undefined) return wanting(run, blob, 'its bytes are not there')
   try {
     await files.put(name, seal.seal(name, { sizeBytes: blob.sizeBytes, pieces: proved(blob, pieces) }))
+    if (isDamaged) await forgetDamaged(run.repository, name)
     return 'added'
   } catch (error) {
     if (error instanceof WrongBytes) return wanting(run, blob, 'its bytes are not its own')

@@ -9,7 +9,9 @@ import { createHash } from 'node:crypto'
 import { createGunzip, createGzip } from 'node:zlib'
 import { pipeline, Readable } from 'node:stream'
 import { contentOf, readWholeFile, type NamedFiles } from '#blobs/named-files.ts'
+import { systemCode } from '#blobs/storage-error.ts'
 import type { Random } from '#lib/ports.ts'
+import { RegistryError } from '#oci/errors.ts'
 import { BackupBroken, createSeal, plainSeal, type BackupSeal } from './backup-seal.ts'
 
 /** A place that is known to be one. */
@@ -44,11 +46,12 @@ export interface RepositoryKeys {
 export async function openRepository(files: NamedFiles, { keys, random }: RepositoryKeys, signal: AbortSignal): Promise<BackupRepository> {
   const header = await readHeader(files, signal)
   if (header === undefined) throw new BackupRefused(`there are no backups of Berth at ${files.place}`)
-  return { files, seal: sealOf(header, files.place, { keys, random }) }
+  return { files: tellingPlace(files), seal: sealOf(header, files.place, { keys, random }) }
 }
 
 /** Opens the place, or makes it where nothing is. Throws {@link BackupRefused} where something else is, or other backups of another key. */
-export async function makeRepository(files: NamedFiles, { keys, random }: RepositoryKeys, signal: AbortSignal): Promise<BackupRepository> {
+export async function makeRepository(bare: NamedFiles, { keys, random }: RepositoryKeys, signal: AbortSignal): Promise<BackupRepository> {
+  const files = tellingPlace(bare)
   const header = await readHeader(files, signal)
   if (header !== undefined) return { files, seal: sealOf(header, files.place, { keys, random }) }
   for await (const { name } of files.list(''))
@@ -59,6 +62,30 @@ export async function makeRepository(files: NamedFiles, { keys, random }: Reposi
   const made: Header = { format: 'berth-backup', version: 1, id: random.uuid(), isEncrypted, keyCheck }
   await files.put(headerName, contentOf(Buffer.from(`${JSON.stringify(made)}\n`)))
   return { files, seal }
+}
+
+const fullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
+
+/** The same files, whose lack of space is not taken for the registry's. */
+function tellingPlace(files: NamedFiles): NamedFiles {
+  const { place } = files
+  return {
+    place,
+    async put(name, content) {
+      try {
+        await files.put(name, content)
+      } catch (error) {
+        const isFull = error instanceof RegistryError ? error.code === 'STORAGE_FULL' : fullCodes.has(systemCode(error) ?? '')
+        if (!isFull) throw error
+        throw new BackupRefused(`${place}, the place of the backups, has no space left: free some, or name another place`, { cause: error })
+      }
+    },
+    stat: (name) => files.stat(name),
+    read: (name, signal) => files.read(name, signal),
+    list: (directory) => files.list(directory),
+    remove: (names) => files.remove(names),
+    [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
+  }
 }
 
 async function readHeader(files: NamedFiles, signal: AbortSignal): Promise<Header | undefined> {

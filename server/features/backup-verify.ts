@@ -1,7 +1,11 @@
-/** Proves backups: every file is there and is what was written, every blob hashes to its digest, every manifest too. */
+/**
+ * Proves backups: every file is there and is what was written, every blob hashes to its digest, every manifest too. A blob that does not is noted in the place
+ * (backup-damage.ts), for the next backup to write it anew.
+ */
 import { mapLimited } from '#lib/map-limited.ts'
 import type { Ports } from '#lib/ports.ts'
 import { createDigestHash, digestAlgorithm, digestFromBytes, digestOf, digestOfHash, parseDigest, type Digest } from '#oci/digest.ts'
+import { forgetDamaged, noteDamaged, readDamaged } from './backup-damage.ts'
 import { lockRepository } from './backup-locks.ts'
 import { backupDirectory, listBackupIds, readRecord, type BackupRecord } from './backup-record.ts'
 import { BackupRefused, readText, type BackupRepository } from './backup-repository.ts'
@@ -59,7 +63,7 @@ export async function verifyBackups(
   await using _lock = await lockRepository(repository.files, 'reads', ports)
   const ids = options.id === undefined ? (await listBackupIds(repository)).ids : [options.id]
   if (ids.length === 0) throw new BackupRefused(`there is no backup at ${repository.files.place}, or none that came to its end`)
-  const run: Run = { repository, options, seen: new Map(), blobs: 0, bytes: 0 }
+  const run: Run = { repository, options, damaged: await readDamaged(repository), seen: new Map(), blobs: 0, bytes: 0 }
   const [problems, broken]: [string[], string[]] = [[], []]
   for (const id of ids) {
     const found = await problemsOf(run, id)
@@ -72,6 +76,8 @@ export async function verifyBackups(
 interface Run {
   readonly repository: BackupRepository
   readonly options: VerifyOptions
+  /** Names of blobs that were noted before. */
+  readonly damaged: ReadonlySet<string>
   /** What is wrong with blobs that were looked at; undefined: nothing. */
   readonly seen: Map<Digest, string | undefined>
   blobs: number
@@ -146,12 +152,30 @@ async function checkBlob(run: Run, blob: ListedBlob): Promise<string | undefined
 
 async function problemOfBlob(run: Run, { digest, sizeBytes }: ListedBlob): Promise<string | undefined> {
   const { files, seal } = run.repository
-  const { signal, isQuick = false } = run.options
+  const { isQuick = false } = run.options
   const name = seal.blobName(digest)
   const facts = await files.stat(name)
   if (facts === undefined) return `blob ${digest} is not there (${name})`
   if (facts.sizeBytes !== seal.sizeOf(sizeBytes)) return `blob ${digest} has another size (${name})`
-  if (isQuick) return undefined
+  // Those that are noted are read again by a verification that reads.
+  if (isQuick) return run.damaged.has(name) ? damageText(digest, `${name}: found by one that read it`) : undefined
+  const problem = await problemOfBytes(run, digest)
+  if (problem === undefined) {
+    if (run.damaged.has(name)) await forgetDamaged(run.repository, name)
+    return undefined
+  }
+  const isNoted = run.damaged.has(name) || (await noteDamaged(run.repository, name))
+  return isNoted ? `${problem}; the next backup writes it anew, if the registry has it` : problem
+}
+
+function damageText(digest: Digest, where: string): string {
+  return `blob ${digest} is not what its digest says (${where})`
+}
+
+async function problemOfBytes(run: Run, digest: Digest): Promise<string | undefined> {
+  const { files, seal } = run.repository
+  const { signal } = run.options
+  const name = seal.blobName(digest)
   const pieces = await files.read(name, signal)
   if (pieces === undefined) return `blob ${digest} is not there (${name})`
   const algorithm = digestAlgorithm(digest)
@@ -165,5 +189,5 @@ async function problemOfBlob(run: Run, { digest, sizeBytes }: ListedBlob): Promi
     if (error instanceof BackupBroken) return `blob ${digest}: ${error.message}`
     throw error
   }
-  return digestOfHash(algorithm, hash) === digest ? undefined : `blob ${digest} is not what its digest says (${name})`
+  return digestOfHash(algorithm, hash) === digest ? undefined : damageText(digest, name)
 }

@@ -1,7 +1,7 @@
 /** The data directory and the files that the configuration names: are they there, whose are they, can they be used. */
 import type { Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { parseHtpasswd } from '#access/htpasswd.ts'
+import { parseHtpasswd, type Htpasswd } from '#access/htpasswd.ts'
 import type { Config } from '#config/config.ts'
 import { databaseFileOf } from '#config/database-place.ts'
 import { formatBytes } from '#lib/format-bytes.ts'
@@ -109,6 +109,17 @@ export async function checkPrivacy({ config, ports }: DoctorParts): Promise<read
   return found
 }
 
+const saidLinesMax = 10
+
+/** How many lines do not count, and which. */
+function misfitSentence(path: string, misfits: Htpasswd['misfits']): string {
+  const [first, ...others] = misfits
+  const said = misfits.slice(0, saidLinesMax).map(({ line }) => line)
+  const more = misfits.length > said.length ? ` and ${misfits.length - said.length} more` : ''
+  const numbers = others.length === 0 ? '' : ` (${said.join(', ')}${more})`
+  return `${misfits.length} lines of ${path} do not count${numbers}; line ${first?.line ?? 0} ${first?.fault ?? ''}: htpasswd -B makes lines that do`
+}
+
 /** The file of users. */
 export async function checkHtpasswd({ config, ports }: DoctorParts): Promise<readonly Diagnosis[]> {
   if (config.auth.kind !== 'htpasswd') return []
@@ -121,14 +132,7 @@ export async function checkHtpasswd({ config, ports }: DoctorParts): Promise<rea
     return [problem('htpasswd', `${path} cannot be read (${codeOf(error) ?? describe(error)}): nobody can sign in`)]
   }
   const { hashes, misfits } = parseHtpasswd(text)
-  const [first] = misfits
-  if (first !== undefined)
-    return [
-      warning(
-        'htpasswd',
-        `${misfits.length} lines of ${path} do not count; line ${first.line} ${first.fault}: htpasswd -B makes lines that do`,
-      ),
-    ]
+  if (misfits.length > 0) return [warning('htpasswd', misfitSentence(path, misfits))]
   if (hashes.size === 0) return [warning('htpasswd', `${path} has no user: nobody can sign in by it`)]
   return [fine('htpasswd', `${path} has ${hashes.size} users`)]
 }

@@ -12,6 +12,7 @@ import { systemPorts, type Ports } from '#lib/ports.ts'
 import { openSqlite } from '#metadata/sqlite.ts'
 import { lockForServing } from '#metadata/sqlite-lock.ts'
 import { makeCertificates } from '../../test/support/certificates.ts'
+import { checkCache } from './doctor-cache.ts'
 import type { Diagnosis } from './doctor-check.ts'
 import { examine } from './doctor.ts'
 
@@ -99,6 +100,26 @@ suite('the doctor', () => {
     await rm(place.data, { recursive: true })
     assert.match(only(await place.examine(), 'storage').message, /is its disk mounted\?/u)
     assert.deepEqual((await readdir(place.path)).toSorted(), ['config.yml'])
+  })
+
+  test('a cache before an object store that cannot be used is a problem: nothing else would tell', async () => {
+    await using place = await Place.make()
+    const file = join(place.path, 'file')
+    await writeFile(file, '')
+    const base = await place.config()
+    const look = async (directory: string, files: Ports['files'] = systemPorts.files) => {
+      const readThrough = { directory, sizeBytes: 1, maximumBytes: 1, redirects: false }
+      const parts = { config: { ...base, storage: { ...base.storage, readThrough } }, ports: { ...systemPorts, files } }
+      return (await checkCache(parts)).map(({ verdict, message }) => `${verdict}: ${message}`).join()
+    }
+    assert.deepEqual(await checkCache({ config: base, ports: systemPorts }), [])
+    assert.match(await look(place.path), /^ok: .* can be written to$/)
+    assert.match(await look(join(place.path, 'not/yet')), /^ok: .* the first start makes it$/)
+    assert.match(await look(file), /^problem: .*file is a file, and no directory: pulls pass the cache by/)
+    assert.match(await look(join(file, 'below')), /^problem: .* cannot be made, .*file is a file/)
+    const access = () => Promise.reject(Object.assign(new Error('no'), { code: 'EROFS' }))
+    assert.match(await look(place.path, { ...systemPorts.files, access }), /^problem: .* cannot be used \(EROFS\)/)
+    assert.deepEqual((await readdir(place.path)).toSorted(), ['config.yml', 'data', 'file'])
   })
 
   test('a store that takes no bytes, or is short of space, is a problem', async () => {

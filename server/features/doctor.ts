@@ -11,6 +11,7 @@ import type { Ports } from '#lib/ports.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { codeOf, describe, fine, problem, runChecks, warning, type Diagnosis } from './doctor-check.ts'
 import { checkAcme, checkCertificates } from './doctor-certificates.ts'
+import { checkCache } from './doctor-cache.ts'
 import { checkDatabase, checkRows } from './doctor-database.ts'
 import { checkHtpasswd, checkPrivacy, checkSpace, checkStore, type DoctorParts } from './doctor-files.ts'
 import { withoutWrongDisk } from './doctor-mark.ts'
@@ -30,6 +31,7 @@ export async function examine({ warnings, ...parts }: Examined): Promise<Diagnos
     program: async () => [checkProgram()],
     storage: () => checkStore(parts),
     stores: () => checkOtherStores(parts),
+    cache: () => checkCache(parts),
     'free space': () => checkSpace(parts),
     permissions: () => checkPrivacy(parts),
     database: () => checkDatabase(parts),
@@ -46,6 +48,7 @@ export async function examineServer(parts: DoctorParts, reader: Reader): Promise
     program: async () => [checkProgram()],
     storage: () => checkStore(parts),
     stores: () => checkOtherStores(parts),
+    cache: () => checkCache(parts),
     'free space': () => checkSpace(parts),
     permissions: () => checkPrivacy(parts),
     rows: () => checkRows(parts, reader),

@@ -116,20 +116,37 @@ type Removals = ReadonlyMap<string, number>
 
 async function readRemovals(files: NamedFiles, journal: JournalEpoch, signal: AbortSignal): Promise<Removals> {
   const gone = new Map<string, number>()
-  let at = 0
-  for await (const lines of readEpoch(files, journal, signal)) {
-    for (const line of lines) {
-      if (line.k === 'no-manifest' || line.k === 'no-tag' || line.k === 'no-repository') gone.set(nameOf(line), at)
-      at++
-    }
-  }
+  let hasManifests = false
+  await eachLine({ files, journal, signal }, (line, at) => {
+    if (line.k === 'no-manifest' || line.k === 'no-tag' || line.k === 'no-repository') gone.set(nameOf(line), at)
+    hasManifests ||= line.k === 'no-manifest'
+  })
+  if (!hasManifests) return gone
+  // A manifest that was deleted took the tags with it that pointed at it, and no line says so: those went with it, whatever they pointed at before.
+  await eachLine({ files, journal, signal }, (line, at) => {
+    if (line.k !== 'tag' || (gone.get(manifestName(line.r, line.d)) ?? -1) < at) return
+    // Behind the line itself, and before the next one.
+    gone.set(nameOf(line), Math.max(gone.get(nameOf(line)) ?? -1, at + 0.5))
+  })
   return gone
 }
 
+async function eachLine(
+  { files, journal, signal }: { readonly files: NamedFiles; readonly journal: JournalEpoch; readonly signal: AbortSignal },
+  take: (line: JournalLine, at: number) => void,
+): Promise<void> {
+  let at = 0
+  for await (const lines of readEpoch(files, journal, signal)) for (const line of lines) take(line, at++)
+}
+
 function nameOf(line: JournalLine): string {
-  if (line.k === 'manifest' || line.k === 'no-manifest') return `manifest ${line.r} ${line.d}`
+  if (line.k === 'manifest' || line.k === 'no-manifest') return manifestName(line.r, line.d)
   if (line.k === 'tag' || line.k === 'no-tag') return `tag ${line.r} ${line.t}`
   return line.k === 'project' ? `project ${line.n}` : repositoryName(line.r)
+}
+
+function manifestName(repository: string, digest: Digest): string {
+  return `manifest ${repository} ${digest}`
 }
 
 function repositoryName(repository: string): string {

@@ -2,7 +2,7 @@
 import type { Principal } from '#access/principal.ts'
 import { parseBasicCredential } from '#access/basic-credential.ts'
 import { refusalReason } from '#access/name-collision.ts'
-import { refusedFactsOf } from '#access/refused-credential.ts'
+import { refusedFactsOf, type RefusedFacts } from '#access/refused-credential.ts'
 import type { RegistryError } from '#oci/errors.ts'
 import { quotaFactsOf } from '#oci/quota-exceeded.ts'
 import type { Wanted } from './wanted.ts'
@@ -16,22 +16,27 @@ export function noteWrongCredential(exchange: Exchange, error: RegistryError): v
   noteRefusedCredential(exchange, { action: 'login.failed', name: parseBasicCredential(authorization)?.name ?? '' }, error)
 }
 
-/** What is known of the credential is told to the record alone. `name` as it was typed, where the credential itself is nobody's that is known. */
-export function noteRefusedCredential(
-  exchange: Exchange,
-  { action, name }: { readonly action: 'login.failed' | 'bearer.refused'; readonly name: string },
-  error: RegistryError,
-): void {
+/** A credential that was shown. */
+interface Shown {
+  readonly action: 'login.failed' | 'bearer.refused'
+  /** As it was typed, where the credential itself is nobody's that is known. */
+  readonly name: string
+  /** Those behind the error, unless said. */
+  readonly facts?: RefusedFacts | undefined
+}
+
+/** What is known of the credential is told to the record alone. */
+export function noteRefusedCredential(exchange: Exchange, { action, name, facts }: Shown, error: RegistryError): void {
   const { address, userAgent, requestId } = requesterOf(exchange)
-  const { why, credential, owner, hint } = refusedFactsOf(error) ?? {}
+  const { why, credential, owner, hint, shown, more } = facts ?? refusedFactsOf(error) ?? {}
   const typed = name === '' ? undefined : `user:${name}`
   const target = owner ?? typed ?? (hint === undefined ? 'system' : `token:${hint}`)
-  const detail = why === undefined ? undefined : { cause: why, hint, ...(typed !== undefined && typed !== target && { name }) }
+  const detail = why === undefined ? undefined : { cause: why, hint, ...(typed !== undefined && typed !== target && { name }), ...more }
   exchange.site.parts.audit.note(
     { action, target, detail },
     {
       actor: '',
-      credential: credential && credentialText(credential),
+      credential: credential === undefined ? shown : credentialText(credential),
       requestId,
       address,
       userAgent,

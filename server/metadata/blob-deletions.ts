@@ -3,6 +3,7 @@ import { sql, type ExpressionBuilder } from 'kysely'
 import { numberList } from './dialect.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import type { BlobDeletionsTable, Database } from './schema.ts'
+import { afterWait } from './write-wait.ts'
 
 /** A key whose bytes are to go. */
 export interface KeyDeletion {
@@ -14,7 +15,7 @@ export interface KeyDeletion {
   readonly isPush?: boolean
 }
 
-/** Notes that the key's bytes go after that time; gives the id of the note. */
+/** Notes that the key's bytes go after that time, counted from the commit; gives the id of the note. */
 export async function scheduleDeletion(tx: Transactor, deletion: KeyDeletion): Promise<number> {
   const { id } = await tx
     .insertInto('blob_deletions')
@@ -22,7 +23,7 @@ export async function scheduleDeletion(tx: Transactor, deletion: KeyDeletion): P
       store: deletion.store,
       key: deletion.key,
       size_bytes: deletion.sizeBytes,
-      delete_after: deletion.deleteAfter,
+      delete_after: afterWait(tx, deletion.deleteAfter),
       is_push: deletion.isPush === true ? 1 : 0,
     })
     .returning('id')

@@ -9,6 +9,7 @@ import { later, together } from './together.ts'
 import { linkCounts, logicalBytesChanged } from './usage.ts'
 import type { CountedBlob } from './usage-blobs.ts'
 import { whereVisible, type Visibility } from './visibility.ts'
+import { afterWait } from './write-wait.ts'
 
 /** Where a live blob is. */
 export interface BlobPlace {
@@ -237,7 +238,7 @@ export async function insertBlob(
   const [row] = await insertRow(tx, {
     digest: digestToBytes(blob.digest),
     sizeBytes: blob.sizeBytes,
-    leaseUntil: blob.leaseUntil,
+    leaseUntil: afterWait(tx, blob.leaseUntil),
     store,
     key,
     now,
@@ -270,8 +271,9 @@ const insertRow = prepare<BlobParams, { id: number }>((db, param) =>
     .returning('id'),
 )
 
-/** Never shortens a lease. False when the blob is gone or quarantined. */
-export async function extendLease(tx: Transactor, blobId: number, leaseUntil: number): Promise<boolean> {
+/** The lease counts from the commit. Never shortens one. False when the blob is gone or quarantined. */
+export async function extendLease(tx: Transactor, blobId: number, until: number): Promise<boolean> {
+  const leaseUntil = afterWait(tx, until)
   const result = await tx
     .updateTable('blobs')
     .set((eb) => ({ lease_until: eb.case().when('lease_until', '<', leaseUntil).then(leaseUntil).else(eb.ref('lease_until')).end() }))

@@ -7,6 +7,7 @@ import { isHiddenName, isTrashedName } from './hidden-repositories.ts'
 import type { Reader, Transactor } from './metadata.ts'
 import { untaggedAfterDaysIn, type UntaggedAfterDays } from './project-untagged.ts'
 import { blobLeft, linksLeft } from './usage.ts'
+import { afterWait } from './write-wait.ts'
 
 /** A blob of a repository under review. */
 export interface ReviewedLink {
@@ -79,7 +80,7 @@ export async function condemnBlobs(tx: Transactor, blobIds: readonly number[], d
   if (blobIds.length === 0) return 0
   const ids = numberList(tx, blobIds)
   await sql`insert into blob_deletions (store, key, size_bytes, delete_after)
-    select b.store, b.key, max(b.size_bytes), ${deleteAfter} from blobs b where b.id in ${ids} and not exists (
+    select b.store, b.key, max(b.size_bytes), ${afterWait(tx, deleteAfter)} from blobs b where b.id in ${ids} and not exists (
       select 1 from blobs o where o.store = b.store and o.key = b.key and o.id not in ${ids})
     group by b.store, b.key`.execute(tx)
   const { rows } = await sql<{ size_bytes: number }>`delete from blobs where id in ${ids} returning size_bytes`.execute(tx)

@@ -13,6 +13,7 @@ import type { Reader, Transactor } from './metadata.ts'
 import { prepare } from './prepared.ts'
 import { later } from './together.ts'
 import type { GarbageReviewsTable } from './schema.ts'
+import { afterWait } from './write-wait.ts'
 
 /** The table that a review's `target_id` is an id of: `blobs`, `manifests` or `repository_blobs`. */
 export type ReviewKind = GarbageReviewsTable['kind']
@@ -32,8 +33,9 @@ export interface Untagging {
   readonly reviewAfter: number
 }
 
-/** The same for a manifest that lost a tag or was pushed without one: what is untagged for long goes where a project says so. */
-export async function reviewManifest(tx: Transactor, manifestId: number, { since, reviewAfter }: Untagging): Promise<void> {
+/** The same for a manifest that lost a tag or was pushed without one: what is untagged for long goes where a project says so. Both times count from the commit. */
+export async function reviewManifest(tx: Transactor, manifestId: number, untagging: Untagging): Promise<void> {
+  const [since, reviewAfter] = [afterWait(tx, untagging.since), afterWait(tx, untagging.reviewAfter)]
   const queue = tx
     .insertInto('garbage_reviews')
     .values({ kind: 'manifest', target_id: manifestId, review_after: reviewAfter, since })
@@ -58,12 +60,12 @@ const queueLink = prepare<{ repositoryId: number; blobId: number; reviewAfter: n
     .onConflict((conflict) => conflict.columns(['kind', 'target_id']).doUpdateSet({ review_after: sql<number>`excluded.review_after` })),
 )
 
-/** Has garbage collection look then whether a manifest of the repository came for the blob. */
+/** Has garbage collection look then, counted from the commit, whether a manifest of the repository came for the blob. */
 export async function reviewLink(
   tx: Transactor,
   link: { readonly repositoryId: number; readonly blobId: number; readonly reviewAfter: number },
 ): Promise<void> {
-  await later(tx, queueLink(tx, link))
+  await later(tx, queueLink(tx, { ...link, reviewAfter: afterWait(tx, link.reviewAfter) }))
 }
 
 /** A manifest that goes, and until when what it held is safe. */
@@ -79,10 +81,11 @@ export interface Release {
 
 /**
  * Before a manifest goes: what only it may have held is reviewed, and its blobs are safe until then, for a HEAD just now may have told a client
- * that it need not upload them. In a few statements, whatever the number of references.
+ * that it need not upload them; so that counts from the commit. In a few statements, whatever the number of references.
  */
 export async function releaseManifest(tx: Transactor, manifest: Release): Promise<void> {
-  const { manifestId, repositoryId, safeUntil } = manifest
+  const { manifestId, repositoryId } = manifest
+  const safeUntil = afterWait(tx, manifest.safeUntil)
   await tx
     .updateTable('blobs')
     .set({ lease_until: safeUntil })
@@ -105,9 +108,9 @@ export async function releaseManifest(tx: Transactor, manifest: Release): Promis
 /** Children that it lists, manifests whose subject it is, and those under tags made of its digest. */
 async function releaseManifests(tx: Transactor, manifest: Release): Promise<void> {
   const { manifestId, repositoryId, digest, now } = manifest
-  const since = manifest.since ?? now
+  const since = manifest.since ?? afterWait(tx, now)
   // What was untagged with it has waited with it.
-  const reviewAfter = manifest.since === undefined ? manifest.safeUntil : now
+  const reviewAfter = manifest.since === undefined ? afterWait(tx, manifest.safeUntil) : now
   const bytes = digestToBytes(digest)
   const prefix = tagPrefixOf(digest)
   const held = [

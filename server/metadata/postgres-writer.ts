@@ -17,6 +17,7 @@ import type { PostgresPool } from './postgres-pool.ts'
 import { PostgresTransaction } from './postgres-transaction.ts'
 import { decodeValue, encodeValue } from './sqlite-group.ts'
 import { findTransaction, type AnyTransaction } from './transaction.ts'
+import { openWait } from './write-wait.ts'
 
 /** What happened to writes, counted. */
 export interface WriteNotes {
@@ -52,6 +53,8 @@ interface Attempt {
   readonly input: Uint8Array
   /** Since when it waits, by the monotonic clock. */
   readonly since: number
+  /** The same by the wall clock. */
+  readonly queuedAt: number
   /** Repeats come before who stands in line. */
   isRepeat: boolean
   /** A check that is a statement did not pass: its answer is wanted. */
@@ -80,9 +83,11 @@ export class PostgresWriter {
 
   async write<Input, Output>(definition: TransactionDefinition<Input, Output>, input: Input): Promise<Output> {
     if (this.#closed) throw unavailable(new Error('the database is closed'))
-    const since = this.#options.ports.clock.monotonic()
+    const { clock } = this.#options.ports
+    const [since, queuedAt] = [clock.monotonic(), clock.now()]
     // As bytes, as on SQLite: each attempt has an input of its own, and what cannot travel there is refused here too.
-    const attempt = { definition: definition as AnyTransaction, input: encodeValue(input), since, isRepeat: false, isStrict: false }
+    const own = { since, queuedAt, isRepeat: false, isStrict: false }
+    const attempt: Attempt = { definition: definition as AnyTransaction, input: encodeValue(input), ...own }
     const writing = this.#repeat(attempt)
     this.#underWay.add(writing)
     try {
@@ -143,8 +148,9 @@ export class PostgresWriter {
   }
 
   async #run(connection: PostgresConnection, attempt: Attempt, made: { output?: unknown }): Promise<void> {
-    const { definition, input } = attempt
+    const { definition, input, queuedAt } = attempt
     const transaction = new PostgresTransaction(connection, { isolation: definition.isolation, isHasty: this.#isHasty(attempt) })
+    openWait(transaction.tx, { queuedAt, now: () => this.#options.ports.clock.now() })
     try {
       const output = encodeValue(await definition.run(transaction.tx, decodeValue(input)))
       made.output = decodeValue(output)

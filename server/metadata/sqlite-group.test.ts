@@ -30,8 +30,10 @@ async function open() {
 }
 
 function request<Input>(definition: TransactionDefinition<Input, unknown>, input: Input): WriteRequest {
-  return { moduleUrl: definition.moduleUrl, name: definition.name, input: encodeValue(input) }
+  return { moduleUrl: definition.moduleUrl, name: definition.name, input: encodeValue(input), queuedAt: 0 }
 }
+
+const way = { now: () => 0 }
 
 function codeOf(answer: WriteAnswer | undefined): string {
   if (answer === undefined || !('error' in answer)) return 'done'
@@ -41,11 +43,12 @@ function codeOf(answer: WriteAnswer | undefined): string {
 test('a group is one commit, and the transaction that fails in it is undone alone', async () => {
   using opened = await open()
   const { connection, db, names } = opened
-  const answers = await runGroup(connection, db, [
-    request(addSetting, { name: 'a' }),
-    request(refuse, { name: 'b' }),
-    request(addSetting, { name: 'c' }),
-  ])
+  const answers = await runGroup(
+    connection,
+    db,
+    [request(addSetting, { name: 'a' }), request(refuse, { name: 'b' }), request(addSetting, { name: 'c' })],
+    way,
+  )
   assert.deepEqual(answers.map(codeOf), ['done', 'MANIFEST_INVALID', 'done'])
   assert.equal(connection.executed.filter((sql) => sql === 'begin immediate').length, 1)
   assert.equal(connection.executed.filter((sql) => sql === 'commit').length, 1)
@@ -56,31 +59,41 @@ test('a commit that fails refuses the whole group, and the next group works', as
   using opened = await open()
   const { connection, db, names } = opened
   connection.failCommit = true
-  const refused = await runGroup(connection, db, [request(addSetting, { name: 'a' }), request(addSetting, { name: 'b' })])
+  const refused = await runGroup(connection, db, [request(addSetting, { name: 'a' }), request(addSetting, { name: 'b' })], way)
   assert.deepEqual(refused.map(codeOf), ['UNAVAILABLE', 'UNAVAILABLE'])
   assert.deepEqual(await names(), [])
   connection.failCommit = false
-  assert.deepEqual((await runGroup(connection, db, [request(addSetting, { name: 'a' })])).map(codeOf), ['done'])
+  assert.deepEqual((await runGroup(connection, db, [request(addSetting, { name: 'a' })], way)).map(codeOf), ['done'])
 })
 
 test('when the database rolls a group back by itself, nobody is told that it is written, and nothing is', async () => {
   using opened = await open()
   const { connection, db, names } = opened
-  const answers = await runGroup(connection, db, [
-    request(addSetting, { name: 'a' }),
-    request(refuse, { name: 'b' }),
-    request(loseGroup, { name: 'outside' }),
-    request(addSetting, { name: 'c' }),
-  ])
+  const answers = await runGroup(
+    connection,
+    db,
+    [
+      request(addSetting, { name: 'a' }),
+      request(refuse, { name: 'b' }),
+      request(loseGroup, { name: 'outside' }),
+      request(addSetting, { name: 'c' }),
+    ],
+    way,
+  )
   assert.deepEqual(answers.map(codeOf), ['UNAVAILABLE', 'UNAVAILABLE', 'UNAVAILABLE', 'UNAVAILABLE'])
   assert.deepEqual(await names(), [])
-  assert.deepEqual((await runGroup(connection, db, [request(addSetting, { name: 'd' })])).map(codeOf), ['done'])
+  assert.deepEqual((await runGroup(connection, db, [request(addSetting, { name: 'd' })], way)).map(codeOf), ['done'])
   assert.deepEqual(await names(), ['d'])
 })
 
 test('a transaction defined in a module that does not load is refused before the lock is taken', async () => {
   using opened = await open()
   const { connection, db } = opened
-  const [answer] = await runGroup(connection, db, [{ moduleUrl: 'file:///not/there.ts', name: 'not-there', input: encodeValue(1) }])
+  const [answer] = await runGroup(
+    connection,
+    db,
+    [{ moduleUrl: 'file:///not/there.ts', name: 'not-there', input: encodeValue(1), queuedAt: 0 }],
+    way,
+  )
   assert.match(codeOf(answer), /Cannot find module/)
 })

@@ -8,16 +8,20 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Kysely } from 'kysely'
 import { RegistryError, type ErrorCode } from '#oci/errors.ts'
+import type { Transactor } from './metadata.ts'
 import type { Database } from './schema.ts'
 import type { SqliteConnection } from './sqlite-connection.ts'
 import { unavailable } from './sqlite-errors.ts'
 import { findTransaction, type AnyTransaction } from './transaction.ts'
+import { openWait, type WriteWait } from './write-wait.ts'
 
 /** One transaction to run, by name and defining module. `input` is of {@link encodeValue}. */
 export interface WriteRequest {
   readonly moduleUrl: string
   readonly name: string
   readonly input: Uint8Array
+  /** When it began to wait, by the clock of {@link GroupWay.now}. */
+  readonly queuedAt: number
 }
 
 /** What a transaction returned, of {@link encodeValue}, or why nothing of it was written. */
@@ -45,12 +49,20 @@ export const encodeValue = (value: unknown): Uint8Array => serialize(value)
 /** The value of {@link encodeValue}'s bytes. The caller knows its type. */
 export const decodeValue = (bytes: Uint8Array): unknown => deserialize(bytes) as unknown
 
-/** Runs the requests as one commit on the writing connection. Never rejects. `begin` may wait for others in a way of its own. */
+/** How a group runs. */
+export interface GroupWay {
+  /** Milliseconds, by the wall clock of who asked for the writes. */
+  readonly now: () => number
+  /** May wait for others in a way of its own. */
+  readonly begin?: () => void
+}
+
+/** Runs the requests as one commit on the writing connection. Never rejects. */
 export async function runGroup(
   connection: SqliteConnection,
   db: Kysely<Database>,
   requests: readonly WriteRequest[],
-  begin: () => void = () => connection.execute('begin immediate'),
+  { now, begin = () => connection.execute('begin immediate') }: GroupWay,
 ): Promise<WriteAnswer[]> {
   // Modules are loaded before the lock is taken: other processes wait for it.
   const found = await Promise.all(requests.map(lookUp))
@@ -62,7 +74,7 @@ export async function runGroup(
   const answers: WriteAnswer[] = []
   try {
     for (const [index, request] of requests.entries()) {
-      const answer = await runOne(db, found[index], request)
+      const answer = await runOne(db, found[index], { ...request, now })
       answers.push(answer)
       // SQLite gave up the whole transaction (full disk, I/O error): what ran before in this group is lost with it, and so is what was seen.
       if (!connection.database.isTransaction) return lost(requests, index, answer)
@@ -85,12 +97,16 @@ async function lookUp(request: WriteRequest): Promise<Found> {
   }
 }
 
-async function runOne(db: Kysely<Database>, found: Found | undefined, request: WriteRequest): Promise<WriteAnswer> {
+async function runOne(db: Kysely<Database>, found: Found | undefined, request: WriteRequest & WriteWait): Promise<WriteAnswer> {
   try {
     if (found === undefined || 'error' in found) return { error: encodeError(found?.error) }
     const input = decodeValue(request.input)
     // The output is encoded inside the savepoint: one that cannot travel must not be committed.
-    return { output: await db.transaction().execute(async (tx) => encodeValue(await found.definition.run(tx, input))) }
+    const run = async (tx: Transactor) => {
+      openWait(tx, request)
+      return encodeValue(await found.definition.run(tx, input))
+    }
+    return { output: await db.transaction().execute(run) }
   } catch (error) {
     return { error: encodeError(error) }
   }

@@ -3,6 +3,7 @@
  * Whatever goes wrong with its connection is an answer; a crash of the thread is for writer-thread.ts to notice.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { systemPorts } from '#lib/ports.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 import { kyselyOn } from './sqlite-dialect.ts'
 import { runGroup } from './sqlite-group.ts'
@@ -32,7 +33,9 @@ function serve(port: NonNullable<typeof parentPort>, options: OpenOptions): void
       void preload(message.moduleUrls, closing.signal)
       return
     }
-    void runGroup(connection, db, message.requests, () => turns.begin()).then((answers) => port.postMessage(answers, buffersOf(answers)))
+    const { requests, aheadMs } = message
+    const way = { now: () => systemPorts.clock.now() + aheadMs, begin: () => turns.begin() }
+    void runGroup(connection, db, requests, way).then((answers) => port.postMessage(answers, buffersOf(answers)))
   })
 }
 

@@ -11,7 +11,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Kysely } from 'kysely'
 import type { Logger } from '#lib/logger.ts'
-import type { Ports } from '#lib/ports.ts'
+import type { Clock, Ports } from '#lib/ports.ts'
 import type { Metadata, Reader, TransactionDefinition } from './metadata.ts'
 import { migrate } from './migrate.ts'
 import type { Migrations } from './migrations/all.ts'
@@ -51,7 +51,7 @@ async function openFile(options: SqliteOptions): Promise<Metadata> {
     await migrateFile(options, busyTimeoutMs)
     const connection = new SqliteConnection(openReader(file))
     const writer = new WriterThread({ file, busyTimeoutMs, ports, log })
-    return new SqliteMetadata(connection, new WriteQueue(writer, log), () => writer.preload(transactionModules()))
+    return new SqliteMetadata(connection, new WriteQueue(writer, log, ports.clock), () => writer.preload(transactionModules()))
   } catch (error) {
     throw translateSqliteError(error)
   }
@@ -71,21 +71,23 @@ async function migrateFile({ file, migrations, ports }: SqliteOptions, busyTimeo
   }
 }
 
-async function openMemory({ log, migrations }: SqliteOptions): Promise<Metadata> {
+async function openMemory({ log, migrations, ports }: SqliteOptions): Promise<Metadata> {
   const database = openMemoryDatabase()
-  const runner = new MemoryRunner(database)
+  const runner = new MemoryRunner(database, ports.clock)
   await migrate(runner.writer, migrations)
-  return new SqliteMetadata(new SqliteConnection(database, () => runner.openGroup), new WriteQueue(runner, log))
+  return new SqliteMetadata(new SqliteConnection(database, () => runner.openGroup), new WriteQueue(runner, log, ports.clock))
 }
 
 /** Groups on the connection that the reader uses too. */
 class MemoryRunner implements GroupRunner {
   readonly writer: Kysely<Database>
   readonly #connection: SqliteConnection
+  readonly #clock: Clock
   /** Settles when the open group is committed. */
   openGroup: Promise<void> | undefined
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, clock: Clock) {
+    this.#clock = clock
     this.#connection = new SqliteConnection(database)
     this.writer = kyselyOn(this.#connection)
   }
@@ -94,7 +96,7 @@ class MemoryRunner implements GroupRunner {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.openGroup = promise
     try {
-      return await runGroup(this.#connection, this.writer, requests)
+      return await runGroup(this.#connection, this.writer, requests, { now: () => this.#clock.now() })
     } finally {
       this.openGroup = undefined
       resolve()

@@ -7,6 +7,7 @@ import { deleteSetting, insertSetting, putSetting } from './settings.ts'
 import { isHasty, later } from './together.ts'
 import { transaction } from './transaction.ts'
 import { insertFirstAdministrator, insertUser, setPasswordHash } from './users.ts'
+import { afterWait } from './write-wait.ts'
 
 interface Setting {
   readonly name: string
@@ -20,6 +21,12 @@ async function insert(tx: Transactor, { name, value = '{}' }: Setting): Promise<
 
 /** Adds a row; a name that is there already violates a constraint. */
 export const addSetting = transaction(import.meta.url, 'test/add-setting', insert)
+
+/** A time that was reckoned before the write, as the transaction would keep it. */
+export const keepTime = transaction(import.meta.url, 'test/keep-time', async (tx, time: number) => {
+  await sql`select 1`.execute(tx)
+  return afterWait(tx, time)
+})
 
 /** Adds a row, then refuses. */
 export const refuse = transaction(import.meta.url, 'test/refuse', async (tx, setting: Setting) => {

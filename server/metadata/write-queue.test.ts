@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pino } from 'pino'
+import { systemPorts } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { encodeValue, type GroupRunner, type WriteAnswer, type WriteRequest } from './sqlite-group.ts'
 import { addSetting, echoBytes } from './test-transactions.ts'
@@ -29,7 +30,7 @@ class FakeRunner implements GroupRunner {
 
 function open() {
   const runner = new FakeRunner()
-  return { runner, queue: new WriteQueue(runner, pino({ enabled: false })) }
+  return { runner, queue: new WriteQueue(runner, pino({ enabled: false }), systemPorts.clock) }
 }
 
 const write = (queue: WriteQueue) => queue.write(addSetting, { name: 'a' })

@@ -4,6 +4,7 @@
  * 20,000 to 45,000 writes a second, one alone 0.12 to 0.5 ms a write.
  */
 import type { Logger } from '#lib/logger.ts'
+import type { Clock } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { TransactionDefinition } from './metadata.ts'
 import { unavailable } from './sqlite-errors.ts'
@@ -26,21 +27,24 @@ const maximumWaiting = 20_000
 export class WriteQueue implements AsyncDisposable {
   readonly #runner: GroupRunner
   readonly #log: Logger
+  readonly #clock: Pick<Clock, 'now'>
   #waiting: Waiting[] = []
   #draining: Promise<void> | undefined
   #closed = false
   /** Why the last group was lost, until one is answered. */
   #failed: RegistryError | undefined
 
-  constructor(runner: GroupRunner, log: Logger) {
+  constructor(runner: GroupRunner, log: Logger, clock: Pick<Clock, 'now'>) {
     this.#runner = runner
     this.#log = log
+    this.#clock = clock
   }
 
   async write<Input, Output>(definition: TransactionDefinition<Input, Output>, input: Input): Promise<Output> {
     if (this.#closed) throw unavailable(new Error('the database is closed'))
     if (this.#waiting.length >= maximumWaiting) throw unavailable(new Error('too many writes wait'))
-    const request: WriteRequest = { moduleUrl: definition.moduleUrl, name: definition.name, input: encodeValue(input) }
+    const queuedAt = this.#clock.now()
+    const request: WriteRequest = { moduleUrl: definition.moduleUrl, name: definition.name, input: encodeValue(input), queuedAt }
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     this.#waiting.push({ request, resolve, reject })
     this.#draining ??= this.#drain()

@@ -15,6 +15,7 @@ const request = (definition: { readonly moduleUrl: string; readonly name: string
   moduleUrl: definition.moduleUrl,
   name: definition.name,
   input: encodeValue({ name }),
+  queuedAt: systemPorts.clock.now(),
 })
 
 test('a writer that keeps dying is started again with growing pauses, then refuses at once until the next is due', async () => {

@@ -6,7 +6,7 @@
  */
 import { Worker } from 'node:worker_threads'
 import type { Logger } from '#lib/logger.ts'
-import type { Ports } from '#lib/ports.ts'
+import { systemPorts, type Ports } from '#lib/ports.ts'
 import { unavailable } from './sqlite-errors.ts'
 import type { GroupRunner, WriteAnswer, WriteRequest } from './sqlite-group.ts'
 import type { OpenOptions } from './sqlite-open.ts'
@@ -42,7 +42,8 @@ export class WriterThread implements GroupRunner {
     this.#underWay = { resolve, reject }
     // Only work under way keeps the process alive, not the idle thread.
     worker.ref()
-    worker.postMessage({ kind: 'group', requests } satisfies WriterMessage, buffersOf(requests))
+    const aheadMs = this.#options.ports.clock.now() - systemPorts.clock.now()
+    worker.postMessage({ kind: 'group', requests, aheadMs } satisfies WriterMessage, buffersOf(requests))
     try {
       return await promise
     } finally {

@@ -4,6 +4,7 @@
  */
 import type { Hash } from 'node:crypto'
 import type { BlobWriter } from '#blobs/blob-store.ts'
+import { isOfObjectStore } from '#blobs/object-error.ts'
 import { isStoreLost } from '#blobs/store-mark.ts'
 import { storeOf } from '#blobs/stores.ts'
 import { digestOfHash } from '#oci/digest.ts'
@@ -122,12 +123,12 @@ async function append(registry: Registry, upload: OpenUpload, input: UploadBody 
 }
 
 /**
- * A full disk, or one that is away, leaves the upload resumable: the row stands at its last durable byte, and the store tells what else came. Any other
- * failure of a write or a sync ends the upload, for nobody knows what is on the disk then.
+ * A store that is full, that is away, or in which another process has the upload by now, leaves it resumable: the row stands at its last durable byte, and
+ * the store tells what else came. Any other failure of a write or a sync ends the upload, for nobody knows what is on the disk then.
  */
 async function giveUp(registry: Registry, upload: OpenUpload, { writer, error }: { writer: BlobWriter; error: unknown }): Promise<void> {
   registry.memory.uploads.drop(upload.session.uploadId)
-  if (isStoreLost(error) || (error instanceof RegistryError && error.code === 'STORAGE_FULL')) return
+  if (isStoreLost(error) || isOfObjectStore(error) || (error instanceof RegistryError && sparing.has(error.code))) return
   await writer[Symbol.asyncDispose]()
   try {
     await discardUpload(registry, upload.session)
@@ -135,6 +136,9 @@ async function giveUp(registry: Registry, upload: OpenUpload, { writer, error }:
     registry.context.log.warn({ err: failure, uploadId: upload.session.uploadId }, 'a failed upload could not be removed')
   }
 }
+
+/** Nothing is wrong with the upload, and the same bytes may be taken later. */
+const sparing: ReadonlySet<string> = new Set(['STORAGE_FULL', 'BLOB_UPLOAD_BUSY'])
 
 /** The chunks that belong to the upload. The end of the iteration says nothing of why: `cut` does. */
 export async function* untilCut(input: UploadBody & { readonly cut: Cut }): AsyncGenerator<Uint8Array> {

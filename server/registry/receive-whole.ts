@@ -1,5 +1,6 @@
 /** Takes a blob that comes whole in one request: small ones in memory, hashed at once; others as an upload without a session. */
 import type { BlobWriter } from '#blobs/blob-store.ts'
+import { isOfObjectStore } from '#blobs/object-error.ts'
 import { storeOf } from '#blobs/stores.ts'
 import { createDigestHash, digestAlgorithm, digestOf, digestOfHash, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -73,7 +74,9 @@ async function withWriter(
     await use(writer)
   } catch (error) {
     await writer[Symbol.asyncDispose]()
-    await dropBytes(registry, uploadId, store)
+    const dropped = dropBytes(registry, uploadId, store)
+    // Who waits is not to wait for a store that is away a second time.
+    if (!isOfObjectStore(error)) await dropped
     throw error
   }
   await writer[Symbol.asyncDispose]()

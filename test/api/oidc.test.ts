@@ -141,6 +141,92 @@ suite('signing in at an OpenID Connect provider', () => {
     assert.equal((await signInAt(browser(), 'sam', { provider: 'guarded' })).status, 403)
   })
 
+  suite('a sign-in that is refused is on record', () => {
+    /** The records since the last look, without times. */
+    const seenIds = new Set<unknown>()
+    const newRecords = async () => {
+      const { body } = await people.root.call('GET', '/audit?action=login.failed&limit=1000')
+      const fresh = (body.items ?? []).filter(({ id }) => !seenIds.has(id))
+      for (const { id } of fresh) seenIds.add(id)
+      return fresh.map(({ target, credential, reason, actor, detail }) => ({ target, credential, reason, actor, detail }))
+    }
+    const comeBack = async (login: string, change: (callback: URL) => void) => {
+      const opened = browser()
+      const callback = await visitProvider(opened, await begin(opened), login)
+      const code = callback.searchParams.get('code') ?? ''
+      change(callback)
+      return { status: (await opened.visit(callback.href)).status, secrets: [code, callback.searchParams.get('state') ?? code] }
+    }
+
+    test('for want of a group: with provider, subject and name, and the account where there is one', async () => {
+      say('zelda', { preferred_username: 'zelda', realm_access: { roles: ['staff'] } })
+      assert.equal((await signInAt(browser(), 'zelda', { provider: 'guarded' })).status, 303)
+      await newRecords()
+      say('zelda', { preferred_username: 'zelda', realm_access: { roles: [] } })
+      say('walt', { preferred_username: 'root', realm_access: { roles: [] } })
+      for (const login of ['zelda', 'walt']) assert.equal((await signInAt(browser(), login, { provider: 'guarded' })).status, 403)
+      const common = { cause: 'required-groups', provider: 'guarded', step: 'sign-in' }
+      assert.deepEqual((await newRecords()).toReversed(), [
+        {
+          target: 'user:zelda',
+          credential: 'oidc:zelda',
+          reason: 'DENIED',
+          actor: null,
+          detail: { ...common, subject: 'zelda', name: 'zelda' },
+        },
+        {
+          target: 'provider:guarded',
+          credential: 'oidc:walt',
+          reason: 'DENIED',
+          actor: null,
+          detail: { ...common, subject: 'walt', name: 'root' },
+        },
+      ])
+    })
+
+    for (const [name, change, status, reason, cause] of [
+      ['for another state', (url) => url.searchParams.set('state', 'x'.repeat(43)), 401, 'UNAUTHORIZED', 'wrong-answer'],
+      ['for a code that nobody gave', (url) => url.searchParams.set('code', 'y'.repeat(43)), 401, 'UNAUTHORIZED', 'wrong-answer'],
+      [
+        'at the provider',
+        (url) => (url.searchParams.delete('code'), url.searchParams.set('error', 'access_denied')),
+        403,
+        'DENIED',
+        'refused-there',
+      ],
+    ] as readonly (readonly [string, (url: URL) => void, number, string, string])[])
+      test(`${name}: with the provider, and nothing that came through the browser`, async () => {
+        await newRecords()
+        const came = await comeBack('tess', change)
+        assert.equal(came.status, status)
+        const records = await newRecords()
+        const detail = { cause, provider: 'corp', step: 'sign-in' }
+        assert.deepEqual(records, [{ target: 'provider:corp', credential: 'oidc', reason, actor: null, detail }])
+        for (const secret of came.secrets) assert.ok(secret !== '' && !JSON.stringify(records).includes(secret))
+      })
+
+    test('in another browser than it began in, for a closed provider and for a disabled account', async () => {
+      const opened = browser()
+      const callback = await visitProvider(opened, await begin(opened), 'tess')
+      await newRecords()
+      assert.equal((await browser().visit(callback.href)).status, 400)
+      assert.equal((await signInAt(browser(), 'xaver', { provider: 'closed' })).status, 403)
+      const yann = browser()
+      await signInAt(yann, 'yann')
+      const { id } = (await seen(yann))['user'] as { id: number }
+      await people.root.call('PATCH', `/users/${id}`, { isDisabled: true })
+      assert.equal((await signInAt(browser(), 'yann')).status, 403)
+      assert.deepEqual(
+        (await newRecords()).toReversed().map(({ target, reason, detail }) => [target, reason, (detail as { cause: string }).cause]),
+        [
+          ['provider:corp', 'REQUEST_INVALID', 'not-begun-here'],
+          ['provider:closed', 'DENIED', 'not-linked'],
+          ['user:yann', 'DENIED', 'disabled-account'],
+        ],
+      )
+    })
+  })
+
   suite('what comes back', () => {
     const cases: readonly [name: string, change: (callback: URL, browser: Browser) => void | Promise<void>, status: number][] = [
       ['with another state', (url) => url.searchParams.set('state', 'x'.repeat(43)), 401],

@@ -293,6 +293,47 @@ suite('sessions of browsers', () => {
     }
     assert.ok(statuses.includes(429), statuses.join())
   })
+
+  const failed = async (name: string) => {
+    const { body } = await people.root.call('GET', `/audit?action=login.failed&target=user:${name}`)
+    return (body.items ?? []).map(({ credential, reason, count, detail }) => {
+      const { cause, step } = (detail ?? {}) as Readonly<Record<string, unknown>>
+      return [credential, reason, count, cause, step].join(' ')
+    })
+  }
+
+  test('wrong second factors of a sign-in are on record as wrong passwords are, each kind with its account and what was shown', async () => {
+    await people.add('heidi')
+    await addTotp(await signedIn('heidi'))
+    const half = browser()
+    await half.call('POST', '/session', { name: 'heidi', password })
+    const give = async (proof: object) => (await half.call('POST', '/session/second-factor', proof)).status
+    assert.deepEqual([await give({ kind: 'totp', code: '123456' }), await give({ kind: 'totp', code: '654321' })], [401, 401])
+    assert.equal(await give({ kind: 'recovery', code: 'wrong-wrong-wrong' }), 401)
+    assert.equal(await give({ kind: 'webauthn', response: { id: 'x' } }), 401)
+    assert.deepEqual((await failed('heidi')).toSorted(), [
+      'recovery UNAUTHORIZED 1 second-factor sign-in',
+      'totp UNAUTHORIZED 2 second-factor sign-in',
+      'webauthn UNAUTHORIZED 1 second-factor sign-in',
+    ])
+    const { body } = await people.root.call('GET', '/audit?target=user:heidi')
+    assert.doesNotMatch(JSON.stringify(body), /123456|654321|wrong-wrong/)
+  })
+
+  test('wrong second factors of a step-up are on record, and so are those that come too often to be looked at', async () => {
+    await people.add('ivan')
+    const opened = await signedIn('ivan')
+    await addTotp(opened)
+    const statuses = []
+    for (let count = 0; count < 7; count++)
+      statuses.push((await opened.call('POST', '/session/elevation', { kind: 'totp', code: '123456' })).status)
+    assert.deepEqual([statuses[0], statuses.at(-1)], [401, 429])
+    const wrong = statuses.filter((status) => status === 401).length
+    assert.deepEqual((await failed('ivan')).toSorted(), [
+      `totp TOOMANYREQUESTS ${7 - wrong} second-factor elevation`,
+      `totp UNAUTHORIZED ${wrong} second-factor elevation`,
+    ])
+  })
 })
 
 suite('stepping up', () => {

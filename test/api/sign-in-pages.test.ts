@@ -104,6 +104,9 @@ suite('pages for signing in', () => {
     for (let tries = 0; tries < 5; tries++) last = text(await post(guesser, 'second-factor', { code: '111111' }))
     assert.match(last, /Sign in with|role="alert"/)
     assert.notEqual((await seen(guesser))['state'], 'active')
+    const { body: audit } = await people.root.call('GET', '/audit?action=login.failed&target=user:fay&credential=totp')
+    const counts = (audit.items ?? []).map(({ reason, count }) => (reason === 'UNAUTHORIZED' ? Number(count) : 0))
+    assert.ok(counts.reduce((sum, count) => sum + count, 0) >= 5, JSON.stringify(audit.items))
   })
 
   test('send somebody who is to show again who they are to their provider', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { cp, open, readdir, readFile, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises'
+import { cp, open, readdir, readFile, rm, stat, symlink, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { assertThere, clientOf, fill, makeTarget, pushStaged, type StagedImage } from '../support/backup-stage.ts'
@@ -132,6 +132,78 @@ suite('a backup', { concurrency: 2 }, () => {
       // Whatever of it went in is taken out again by the next one.
       assert.equal((await tryBerth('restore', target.configFile, '--from', damaged)).status, 1)
     }
+  })
+
+  for (const isEncrypted of [false, true])
+    test(`${isEncrypted ? 'that is encrypted, ' : ''}of which a blob is damaged in its place, is healed by the next one once verify has found it`, async () => {
+      await using berth = await startBerth()
+      const images = await fill(clientOf(berth))
+      await using place = await temporaryDirectory('backups')
+      const at = join(place.path, 'here')
+      const keyFile = join(place.path, 'backup.key')
+      await writeFile(keyFile, `${randomBytes(32).toString('base64')}\n`)
+      const keys = isEncrypted ? ['--key-file', keyFile] : []
+      await backup(berth.configFile, '--at', at, ...keys)
+      const blob = (await filesBelow(at)).find((file) => file.startsWith(join(at, 'blobs/')))
+      assert.ok(blob !== undefined)
+      await flipBit(blob)
+      const damaged = await readFile(blob)
+      const verify = (...args: readonly string[]) => tryBerth('backup', 'verify', '--at', at, ...keys, ...args)
+      for (let count = 0; count < 2; count++) {
+        const found = await verify()
+        assert.equal(found.status, 1)
+        assert.match(found.stdout, /^\S+: blob sha256:.*; the next backup writes it anew, if the registry has it$/m)
+        assert.deepEqual(await readFile(blob), damaged, 'what may be all that is left stays')
+      }
+      assert.equal((await verify('--quick')).status, 1)
+      assert.equal((await backup(berth.configFile, '--at', at, ...keys)).blobs.addedCount, 1)
+      assert.match((await verify()).stdout, /2 backups.*\nAll is what was written/)
+      assert.equal((await backup(berth.configFile, '--at', at, ...keys)).blobs.addedCount, 0)
+      assert.ok(!(await readdir(at)).includes('damaged'))
+      await using target = await makeTarget()
+      await runBerth('restore', target.configFile, '--from', at, ...keys)
+      await using restored = await target.start()
+      await assertThere(clientOf(restored), images)
+    })
+
+  test('of which a damaged blob was put right by hand is whole again for verify', async () => {
+    await using berth = await startBerth()
+    await fill(clientOf(berth))
+    await using place = await temporaryDirectory('backups')
+    await backup(berth.configFile, '--at', place.path)
+    const blob = (await filesBelow(place.path)).find((file) => file.includes('/blobs/'))
+    assert.ok(blob !== undefined)
+    for (const status of [1, 0]) {
+      await flipBit(blob)
+      assert.equal((await tryBerth('backup', 'verify', '--at', place.path)).status, status)
+    }
+    assert.equal((await tryBerth('backup', 'verify', '--at', place.path, '--quick')).status, 0)
+  })
+
+  test('is made in no place that cannot be one: among the blobs, in a file, in what looks like a packed archive', async () => {
+    await using berth = await startBerth()
+    await using place = await temporaryDirectory('backups')
+    const file = join(place.path, 'file')
+    await writeFile(file, 'something')
+    await symlink(berth.dataDir, join(place.path, 'link'))
+    for (const [at, sentence] of [
+      [berth.dataDir, /lies in .*, the registry's own data/],
+      [join(berth.dataDir, 'backups'), /lies in .*, the registry's own data/],
+      [join(berth.dataDir, 'all.tar'), /lies in .*, the registry's own data/],
+      [join(place.path, 'link/backups'), /lies in .*, the registry's own data/],
+      [file, /file is a file, and backups lie in a directory/],
+      [join(file, 'below'), /file is a file, and backups lie in a directory/],
+      [join(place.path, 'all.tar.gz'), /an archive ends with \.tar/],
+      [join(place.path, 'all.tgz'), /an archive ends with \.tar/],
+    ] as const) {
+      const refused = await tryBerth('backup', 'create', berth.configFile, '--at', at)
+      assert.equal(refused.status, 1, at)
+      assert.match(refused.stderr, sentence)
+      assert.equal(refused.stderr.match(/^berth: /gm)?.length, 1, refused.stderr)
+    }
+    assert.match((await tryBerth('backup', 'verify', '--at', file)).stderr, /file is a file/)
+    assert.deepEqual((await readdir(place.path)).toSorted(), ['file', 'link'])
+    assert.ok(!(await readdir(berth.dataDir)).includes('backups'))
   })
 
   test('can be an archive, in a file or on standard output, and is restored from it', async () => {

@@ -7,7 +7,7 @@ import { checkObjectStore } from '#features/doctor-object-store.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { makeGcsBucket } from '../drivers/gcs-fixture.ts'
 import { startBerthOnCloud } from '../support/cloud-place.ts'
-import { fetchBlob, pushAndPull, pushOverRestarts } from '../support/cloud-registry.ts'
+import { fetchBlob, pushAndPull, pushOverRestarts, pushWhileAway } from '../support/cloud-registry.ts'
 import { startGcsDouble } from '../support/gcs-double.ts'
 import { registryClient } from '../support/registry-client.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -46,6 +46,17 @@ suite('a registry on Google Cloud Storage', () => {
     const { objects, uploads } = double.buckets.get(bucket) ?? {}
     assert.deepEqual([[...(objects?.keys() ?? [])].filter((name) => name.startsWith('uploads/')), uploads?.size], [[], 0])
     assert.deepEqual(double.refused, [])
+  })
+
+  test('an upload keeps what was acknowledged while the store is away, and goes on from there', async () => {
+    const bucket = await makeGcsBucket(double)
+    await using berth = await startBerthOnCloud({ gcs: { bucket, endpoint, credentials: { ...account } } })
+    await pushWhileAway(berth, { leave: () => (double.faults.busyPercent = 100), comeBack: () => (double.faults.busyPercent = 0) })
+    const { objects } = double.buckets.get(bucket) ?? {}
+    assert.deepEqual(
+      [...(objects?.keys() ?? [])].filter((name) => name.startsWith('uploads/')),
+      [],
+    )
   })
 
   test('the doctor writes, reads, signs and removes an object, and says what is wrong', async () => {

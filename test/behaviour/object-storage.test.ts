@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { sendRequest } from '../support/http-client.ts'
 import { testDialect } from '#metadata/test-postgres.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { until } from '../support/until.ts'
+import { pushWhileAway } from '../support/cloud-registry.ts'
 import { digestOfBytes, pushImage, registryClient, type RegistryClient } from '../support/registry-client.ts'
 import { startS3Double } from '../support/s3-double.ts'
 import { startBerthOnS3 } from '../support/s3-place.ts'
@@ -163,6 +167,70 @@ suite('a registry on an object store', () => {
     for (const { config, layers } of images)
       for (const { digest } of [config, ...layers]) assert.equal(digestOfBytes((await follow(client, 's3/busy', digest)).bytes), digest)
     assert.equal((JSON.parse((await client.send('/v2/s3/busy/tags/list')).body.toString()) as { tags: string[] }).tags.length, 3)
+  })
+})
+
+suite('a start', () => {
+  for (const [what, change, reason] of [
+    ['a bucket that does not exist', { bucket: 'never-made' }, 'bucket never-made at .*404 NoSuchBucket'],
+    ['a secret that is not the right one', { secretkey: 'another' }, 'bucket .* at .*403 SignatureDoesNotMatch'],
+    ['a store that is away', { regionendpoint: 'http://127.0.0.1:1' }, 'bucket .* at .*(?:did not answer|ECONNREFUSED)'],
+  ] as const)
+    test(`with ${what} goes on, and says so at once; /readyz tells it, and stays well`, async () => {
+      await using berth = await startBerthOnS3(double, { s3: change })
+      assert.match(berth.logs(), new RegExp(`the ${reason}`))
+      const { status, body } = await sendRequest(`${berth.url}/readyz?verbose`)
+      assert.equal(status, 200)
+      assert.equal((JSON.parse(body.toString()) as { shared: { storage: string } }).shared.storage, 'failed')
+    })
+
+  test('with a cache that cannot be used says which and why; pulls pass it by', async () => {
+    await using directory = await temporaryDirectory('cache')
+    const [file, part] = [join(directory.path, 'file'), join(directory.path, 'part')]
+    await mkdir(part)
+    for (const each of [file, join(part, 'part-0')]) await writeFile(each, '')
+    for (const each of [file, part]) {
+      await using berth = await startBerthOnS3(double, { readthrough: { directory: each, size: '1GiB' } })
+      assert.match(berth.logs(), new RegExp(`storage\\.readthrough\\.directory: ${each} cannot be used \\(E[A-Z]+: `))
+      const client = registryClient(berth.url)
+      const layer = randomBytes(mebibyte)
+      const { digest } = await client.pushBlob('s3/no-cache', layer)
+      assert.ok(layer.equals((await follow(client, 's3/no-cache', digest)).bytes))
+    }
+  })
+
+  test('with a bucket that is there says nothing of it', async () => {
+    await using berth = await startBerthOnS3(double)
+    assert.doesNotMatch(berth.logs(), /cannot be used/)
+    const { body } = await sendRequest(`${berth.url}/readyz?verbose`)
+    assert.equal((JSON.parse(body.toString()) as { shared: { storage: string } }).shared.storage, 'ok')
+  })
+})
+
+suite('while the store is away', () => {
+  for (const [what, fails] of [
+    ['answers nothing but "slow down"', () => 'refuse'],
+    ['refuses the credentials', () => 'deny'],
+    ['refuses parts, and takes the rest', ({ operation }) => (operation === 'PUT part' ? 'deny' : undefined)],
+    ['takes parts, and no state', ({ operation }) => (operation === 'PUT object' ? 'deny' : undefined)],
+  ] as const satisfies readonly (readonly [string, NonNullable<typeof double.faults.once>])[])
+    test(`an upload keeps what was acknowledged, and goes on from there when the store is back: it ${what}`, async () => {
+      await using berth = await startBerthOnS3(double)
+      await pushWhileAway(berth, { leave: () => (double.faults.once = fails), comeBack: () => delete double.faults.once })
+      assert.deepEqual(
+        [...(double.buckets.get(berth.bucket)?.objects.keys() ?? [])].filter((key) => key.includes('/uploads/')),
+        [],
+      )
+    })
+
+  test('an upload whose parts the store has forgotten is unknown: the client begins anew', async () => {
+    await using berth = await startBerthOnS3(double)
+    const client = registryClient(berth.url)
+    const place = await start(client, 's3/forgotten')
+    assert.equal((await append(client, place, randomBytes(18 * mebibyte))).status, 202)
+    double.buckets.get(berth.bucket)?.uploads.clear()
+    assert.equal((await append(client, place, randomBytes(18 * mebibyte))).status, 404)
+    assert.equal((await client.send(place)).status, 404)
   })
 })
 

@@ -4,6 +4,7 @@ import { announceStart } from '#http/announce-start.ts'
 import { loadConfig } from '#config/load.ts'
 import { systemPorts } from '#lib/ports.ts'
 import type { Files } from '#lib/ports.ts'
+import { RegistryError } from '#oci/errors.ts'
 import type { Registry } from '#registry/registry.ts'
 import { createLocalChecks } from '../../server/local-checks.ts'
 import { freePort } from '../support/free-port.ts'
@@ -52,6 +53,20 @@ test('a database and a store that other nodes use too are told as shared', async
       'event-loop': 'ok',
     },
   )
+})
+
+test('a store in whose place nothing is, such as a bucket that was never made, is told as shared, with the reason', async () => {
+  const refused = new RegistryError('UNAVAILABLE', undefined, { cause: new Error('the object store answered 404 NoSuchBucket') })
+  let lists = 0
+  const list = () => (lists++, Promise.reject(refused))
+  const parts = { metadata: rooms.metadata, store: { name: 's3', stat: async () => undefined, list, space: async () => undefined } }
+  const found = await findings(1e12, parts, {
+    REGISTRY_STORAGE_S3_BUCKET: 'images',
+    REGISTRY_STORAGE_S3_REGION: 'us-east-1',
+    REGISTRY_DATABASE_FILE: '/tmp/none/berth.db',
+  })
+  assert.match(found['storage (shared)'] ?? '', /NoSuchBucket/u)
+  assert.equal(lists, 1)
 })
 
 test('half of all turns being late is a fault of the event loop', async () => {

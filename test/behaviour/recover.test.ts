@@ -72,6 +72,34 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
     assert.ok((await clientOf(twice).digestOf('library/app', 'after')) !== undefined)
   })
 
+  test('knows that a manifest that was deleted by its digest took its tags with it: nothing is lost', async () => {
+    await using place = await makeTarget()
+    const berth = await place.start()
+    const client = clientOf(berth)
+    const images = [await pushStaged(client, 'library/app', 'v1'), await pushStaged(client, 'library/app', 'moved')]
+    await until('the journal has a base', async () => (await readdir(join(place.dataDir, 'journal')).catch(() => [])).length > 0)
+    const [gone, again] = [await pushStaged(client, 'library/app', 'v2'), await pushStaged(client, 'library/app', 'moved')]
+    // What is written down in one turn is written as it is at its end.
+    await new Promise((resolve) => setTimeout(resolve, 3_000))
+    for (const { digest } of [gone, again])
+      assert.equal((await client.send(`/v2/library/app/manifests/${digest}`, { method: 'DELETE' })).status, 202)
+    await berth.stop()
+    await using lost = await afterLoss(place)
+    const { status, stdout, output } = await tryBerth('recover', lost.configFile, '--json')
+    const report = JSON.parse(stdout) as { readonly problems: readonly string[] }
+    assert.deepEqual([status, report.problems], [0, []], output)
+    await using recovered = await lost.start()
+    const { body } = await clientOf(recovered).send('/v2/library/app/tags/list')
+    assert.deepEqual((JSON.parse(body.toString()) as { readonly tags: readonly string[] }).tags, ['v1'])
+    assert.equal((await clientOf(recovered).pullManifest('library/app', images[1]?.digest ?? '')).descriptor.digest, images[1]?.digest)
+    // The bytes of what was deleted lay in the trash, of which the journal says nothing.
+    const violations = await violationsOf(recovered)
+    assert.deepEqual(
+      violations.filter((sentence) => !sentence.startsWith('I5: nobody knows the key')),
+      [],
+    )
+  })
+
   test('says which blobs are not there any more; a push heals them', async () => {
     await using place = await makeTarget()
     const berth = await place.start()

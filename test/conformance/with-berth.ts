@@ -8,8 +8,8 @@ import type { BerthOptions, RunningBerth } from '../support/start-berth.ts'
 /** A registry that runs already, in place of one of each file's own: several nodes behind a balancer. */
 export interface GivenRegistry {
   readonly url: string
-  readonly authorityFile: string
-  readonly authorization: string
+  readonly authorityFile?: string
+  readonly authorization?: string
   readonly userAgent: string
 }
 
@@ -35,5 +35,9 @@ export function withBerth(options: BerthOptions = {}): () => RegistryClient {
 }
 
 function clientOf({ url, authorityFile, authorization, userAgent }: GivenRegistry): RegistryClient {
-  return registryClient(url, { ca: readFileSync(authorityFile, 'utf8'), authorization, userAgent })
+  return registryClient(url, {
+    userAgent,
+    ...(authorityFile !== undefined && { ca: readFileSync(authorityFile, 'utf8') }),
+    ...(authorization !== undefined && { authorization }),
+  })
 }

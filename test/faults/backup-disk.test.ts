@@ -18,7 +18,7 @@ test('a disk that a backup fills leaves the backup before it whole, nothing that
   const second = await pushStaged(client, 'library/app', 'v2', 8 << 20)
   const full = await tryBerth('backup', 'create', berth.configFile, '--at', at)
   assert.equal(full.status, 1)
-  assert.match(full.stderr, /full|space/i)
+  assert.match(full.stderr, /at, the place of the backups, has no space left/)
   assert.deepEqual(await readdir(join(at, 'unfinished')), [])
   const listed = JSON.parse((await runBerth('backup', 'list', '--at', at, '--json')).stdout) as { items: unknown[] }
   assert.equal(listed.items.length, 1)
@@ -30,6 +30,16 @@ test('a disk that a backup fills leaves the backup before it whole, nothing that
   await runBerth('restore', target.configFile, '--from', at)
   await using restored = await target.start()
   await assertThere(clientOf(restored), [first])
+})
+
+test('a disk that an archive fills is told as that of the backups, and nothing of the archive stays', async () => {
+  await using berth = await startBerth()
+  await pushStaged(clientOf(berth), 'library/app', 'v1', 8 << 20)
+  await using disk = await smallDisk(6)
+  const full = await tryBerth('backup', 'create', berth.configFile, '--at', join(disk.path, 'all.tar'))
+  assert.equal(full.status, 1)
+  assert.match(full.stderr, /all\.tar, the place of the backups, has no space left/)
+  assert.deepEqual(await readdir(disk.path), [])
 })
 
 test('a disk that a restore fills leaves what nothing serves on; with room, the same command ends', async () => {

@@ -11,7 +11,7 @@ import { systemPorts } from '#lib/ports.ts'
 import { openPostgres, type PostgresMetadata, type PostgresOptions } from '#metadata/postgres.ts'
 import { passwordSource } from '#metadata/postgres-connector.ts'
 import { makePostgresDatabase, openSession, targetOf, testDialect } from '#metadata/test-postgres.ts'
-import { addSetting, countUp, runSql } from '#metadata/test-transactions.ts'
+import { addSetting, countUp, keepTime, runSql } from '#metadata/test-transactions.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { until } from '../support/until.ts'
 
@@ -60,6 +60,21 @@ test('writes and reads that come while the server is away wait, and are done whe
   assert.ok((await read).includes('before'))
   assert.deepEqual(await settingNames(metadata), ['before', 'one', 'two'])
   assert.ok(!metadata.away.isAway)
+})
+
+test('a time that is reckoned before a write waits for the server counts from when it is back', { skip }, async () => {
+  await using place = await openPlace()
+  const { metadata, proxy } = place
+  await metadata.write(addSetting, { name: 'before' })
+  await proxy.close()
+  const before = systemPorts.clock.now()
+  const write = metadata.write(keepTime, before)
+  await until('the database is away', () => metadata.away.isAway)
+  await sleep(300)
+  const after = systemPorts.clock.now()
+  await proxy.reopen()
+  const kept = await write
+  assert.ok(kept >= after && kept <= systemPorts.clock.now(), `${kept - before} ms`)
 })
 
 test('who waited for the hold time is refused with UNAVAILABLE and Retry-After', { skip }, async () => {

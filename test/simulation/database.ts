@@ -6,6 +6,7 @@
  */
 import type { Kysely } from 'kysely'
 import type { Logger } from '#lib/logger.ts'
+import type { Clock } from '#lib/ports.ts'
 import type { Metadata, TransactionDefinition } from '#metadata/metadata.ts'
 import { migrate } from '#metadata/migrate.ts'
 import type { Database } from '#metadata/schema.ts'
@@ -89,8 +90,8 @@ export class SimDatabase {
   }
 
   /** As a process opens it. */
-  open(turn: Turn, log: Logger): Metadata {
-    const queue = new WriteQueue(this.#runner(turn), log)
+  open(turn: Turn, log: Logger, clock: Clock): Metadata {
+    const queue = new WriteQueue(this.#runner(turn, clock), log, clock)
     return {
       dialect: 'sqlite',
       reader: this.#reader,
@@ -100,11 +101,11 @@ export class SimDatabase {
     }
   }
 
-  #runner(turn: Turn): GroupRunner {
+  #runner(turn: Turn, clock: Clock): GroupRunner {
     const run = async (requests: readonly WriteRequest[]): Promise<readonly WriteAnswer[]> => {
       const fault = await turn('commit')
       if (fault === 'begin immediate' || fault === 'commit') this.connection.fault = fault
-      const answers = await this.#runAlone(requests)
+      const answers = await this.#runAlone(requests, clock)
       this.connection.fault = undefined
       this.onCommit()
       await turn('answer')
@@ -114,11 +115,11 @@ export class SimDatabase {
     return { run, [Symbol.asyncDispose]: async () => undefined }
   }
 
-  async #runAlone(requests: readonly WriteRequest[]): Promise<readonly WriteAnswer[]> {
+  async #runAlone(requests: readonly WriteRequest[], clock: Clock): Promise<readonly WriteAnswer[]> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#openGroup = promise
     try {
-      return await runGroup(this.connection, this.#writer, requests)
+      return await runGroup(this.connection, this.#writer, requests, { now: () => clock.now() })
     } finally {
       this.#openGroup = undefined
       resolve()

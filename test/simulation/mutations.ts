@@ -9,7 +9,8 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { mutations, type Edit, type Mutation } from './mutation-list.ts'
+import { mutations } from './mutation-list.ts'
+import type { Edit, Mutation } from './mutation.ts'
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url))
 const page = new URL('../../docs/reference/simulation.md', import.meta.url)

@@ -60,14 +60,18 @@ function performOf(world: World, owner: EventOwner & { isAlive: boolean }): Perf
 
 function openMetadata(world: World, owner: EventOwner & { isAlive: boolean }): Metadata {
   const { scheduler, faults, database } = world
-  return database.open(async (what) => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    if (owner.isAlive) scheduler.add({ label: what, owner, run: resolve })
-    await promise
-    const fault = what === 'commit' ? faults.ofDatabase() : undefined
-    if (fault !== undefined) scheduler.note(`fault ${fault}`)
-    return fault
-  }, log)
+  return database.open(
+    async (what) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      if (owner.isAlive) scheduler.add({ label: what, owner, run: resolve })
+      await promise
+      const fault = what === 'commit' ? faults.ofDatabase() : undefined
+      if (fault !== undefined) scheduler.note(`fault ${fault}`)
+      return fault
+    },
+    log,
+    clockPort(scheduler),
+  )
 }
 
 /** Starts one on the disk and the database that are there. */

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { sendRequest } from './http-client.ts'
 import { digestOfBytes, pushImage, registryClient, type RegistryClient } from './registry-client.ts'
 import type { RunningBerth } from './start-berth.ts'
+import { until } from './until.ts'
 
 const mebibyte = 1024 ** 2
 
@@ -55,4 +56,35 @@ export async function pushOverRestarts(berth: RunningBerth): Promise<void> {
   url.searchParams.set('digest', digestOfBytes(bytes))
   assert.equal((await client.send(`${url.pathname}${url.search}`, { method: 'PUT', body: '' })).status, 201)
   assert.ok(bytes.equals((await fetchBlob(client, 'cloud/moving', digestOfBytes(bytes))).bytes))
+}
+
+/** Sends the second half of an upload while the store is away: nothing of the first one is lost, and the upload goes on when the store is back. */
+export async function pushWhileAway(berth: RunningBerth, { leave, comeBack }: { leave(): void; comeBack(): void }): Promise<void> {
+  const client = registryClient(berth.url)
+  const bytes = randomBytes(30 * mebibyte)
+  const durable = 18 * mebibyte + 1_000
+  const headers = { 'content-type': 'application/octet-stream' }
+  const started = await client.send('/v2/cloud/away/blobs/uploads/', { method: 'POST', body: '' })
+  const place = started.headers.location ?? ''
+  assert.equal((await client.send(place, { method: 'PATCH', body: bytes.subarray(0, durable), headers })).status, 202)
+  leave()
+  try {
+    const refused = await client.send(place, { method: 'PATCH', body: bytes.subarray(durable), headers })
+    assert.equal(refused.status, 503, refused.body.toString())
+  } finally {
+    comeBack()
+  }
+  let from = 0
+  await until('the store is asked again', async () => {
+    const { status, headers: said, body } = await client.send(place)
+    assert.ok(status === 204 || status === 503, `${status} ${body.toString()}`)
+    from = Number(/^0-(\d+)$/.exec(said['range'] ?? '')?.[1] ?? -1) + 1
+    return status === 204
+  })
+  assert.ok(from >= durable, `${from} of ${durable} bytes are left`)
+  assert.equal((await client.send(place, { method: 'PATCH', body: bytes.subarray(from), headers })).status, 202)
+  const url = new URL(place, 'http://berth')
+  url.searchParams.set('digest', digestOfBytes(bytes))
+  assert.equal((await client.send(`${url.pathname}${url.search}`, { method: 'PUT', body: '' })).status, 201)
+  assert.ok(bytes.equals((await fetchBlob(client, 'cloud/away', digestOfBytes(bytes))).bytes))
 }

@@ -31,8 +31,8 @@ interface Bucket {
 export interface Faults {
   /** Percent of requests that are answered 503 SlowDown (or 500 InternalError, each other one). */
   busyPercent?: number
-  /** `refuse`: 503; `hang`: headers, then nothing; `cut`: half of the body; `lose`: the work is done, the answer is not sent; `error in 200`: of a completion. */
-  once?: (request: SeenRequest) => 'refuse' | 'hang' | 'cut' | 'lose' | 'quota' | 'error in 200' | undefined
+  /** `refuse`: 503; `deny`: 403; `hang`: headers, then nothing; `cut`: half of the body; `lose`: the work is done, the answer is not sent; `error in 200`: of a completion. */
+  once?: (request: SeenRequest) => 'refuse' | 'deny' | 'hang' | 'cut' | 'lose' | 'quota' | 'error in 200' | undefined
 }
 
 /** A request as a test may judge it: `PUT part`, `POST complete`, `GET object`, … */
@@ -135,6 +135,7 @@ function failAsAsked({ busyPercent = 0 }: Faults, wrong: ReturnType<NonNullable<
   if ((busyCounter++ * 37) % 100 < busyPercent)
     throw busyCounter % 2 === 0 ? new Refusal(503, 'SlowDown') : new Refusal(500, 'InternalError')
   if (wrong === 'refuse') throw new Refusal(503, 'SlowDown')
+  if (wrong === 'deny') throw new Refusal(403, 'AccessDenied')
   if (wrong === 'quota') throw new Refusal(403, 'QuotaExceeded')
 }
 

@@ -18,10 +18,8 @@ export async function violationsOf(
 ): Promise<string[]> {
   const { config } = await loadConfig({ file: berth.configFile, environment: {}, cwd: '/' })
   const { storage, database } = config
-  const directory = storage.rootDirectory ?? storage.others.find(({ rootDirectory }) => rootDirectory !== undefined)?.rootDirectory
-  if (directory === undefined) throw new Error('only data on disk can be looked at from outside')
   const log = createLogger({ ...config.log, level: 'error' })
-  await using metadata = await openTestDatabase(database.driver === 'sqlite' ? database.file : join(directory, 'berth.db'), { log })
+  await using metadata = await openTestDatabase(database.driver === 'sqlite' ? database.file : join(berth.dataDir, 'berth.db'), { log })
   using metrics = createMetrics()
   await using stores = await openStores(config, { ports: systemPorts, metrics, log, mark: undefined, cacheParts: undefined })
   const store = stores.primary

@@ -3,6 +3,7 @@ import { isCertificateProvider, linkCertificate } from '#access/certificates.ts'
 import { listIdentities, unlinkIdentity } from '#access/identities.ts'
 import { endByLogoutToken } from '#access/oidc-logout.ts'
 import { finishOidc, startOidc, type OidcOutcome, type OidcStart } from '#access/oidc-sign-in.ts'
+import { refusedFactsOf } from '#access/refused-credential.ts'
 import { parseReturnPath } from '#access/return-path.ts'
 import { listFactors } from '#access/second-factors.ts'
 import { findOpenSession } from '#access/sessions.ts'
@@ -11,6 +12,7 @@ import * as contract from '#api/routes/session.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { peerCertificate } from '#http/client-certificate.ts'
 import type { Exchange, HttpParts } from '#http/exchange.ts'
+import { noteRefusedCredential } from '#http/note-refusal.ts'
 import { oidcOf } from './oidc-of.ts'
 import { instantOf } from './page-body.ts'
 import { serve, type Caller, type ServedRoute } from './serve-route.ts'
@@ -51,6 +53,13 @@ async function onward({ config, directory }: HttpParts, { returnTo, session }: O
   return returnTo === step ? step : `${step}?${new URLSearchParams({ returnTo }).toString()}`
 }
 
+/** Throws the error again. A provider that is not there, or cannot be asked, refuses nobody. */
+function noteRefusedSignIn(exchange: Exchange, error: unknown): never {
+  if (error instanceof RegistryError && refusedFactsOf(error) !== undefined)
+    noteRefusedCredential(exchange, { action: 'login.failed', name: '' }, error)
+  throw error
+}
+
 function searchOf({ request }: Exchange): string {
   const url = request.url ?? ''
   const mark = url.indexOf('?')
@@ -70,7 +79,8 @@ export const sessionProviderRoutes: readonly ServedRoute[] = [
   serve(contract.finishOidc, async ({ exchange, parts, params, who }) => {
     const cookie = readCookie(exchange, 'sign-in')
     const session = readCookie(exchange, 'session')
-    const outcome = await finishOidc(oidcOf(parts), { provider: params.provider, search: searchOf(exchange), cookie, session }, who)
+    const back = { provider: params.provider, search: searchOf(exchange), cookie, session }
+    const outcome = await finishOidc(oidcOf(parts), back, who).catch((error: unknown) => noteRefusedSignIn(exchange, error))
     const cookies = [
       noCookie(exchange, 'sign-in'),
       outcome.session === undefined ? undefined : cookieOf(exchange, 'session', outcome.session.value),

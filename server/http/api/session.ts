@@ -2,12 +2,13 @@
 import { chooseName } from '#access/oidc-sign-in.ts'
 import { challengeAuthenticator, listFactors } from '#access/second-factors.ts'
 import * as sessions from '#access/sessions.ts'
-import { openByPassword, requireFactor } from '#access/sign-in.ts'
+import { openByPassword } from '#access/sign-in.ts'
 import * as contract from '#api/routes/session.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { exchangeCaller, type Exchange } from '#http/exchange.ts'
+import type { Exchange } from '#http/exchange.ts'
 import { oidcOf } from './oidc-of.ts'
 import { instantOf } from './page-body.ts'
+import { proveBySecondFactor } from './prove-by-second-factor.ts'
 import { requireWhole } from './require-whole.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { cookieOf } from './session-cookie.ts'
@@ -37,7 +38,7 @@ const signingIn: readonly ServedRoute[] = [
     const person = personOf(await browserSession(exchange))
     if (person.state !== 'second-factor')
       throw new RegistryError('CONFLICT', undefined, { message: 'this sign-in asks for no second factor' })
-    await requireFactor(parts.directory, person, { proof: body, party: partyOf(exchange), address: exchangeCaller(exchange).address })
+    await proveBySecondFactor(exchange, person, body)
     return await freshAnswer(exchange, await sessions.proveSession(parts.directory, person, body.kind, byPerson(who, person)))
   }),
   serve(contract.challengeFactor, async ({ exchange, parts }) => {
@@ -65,7 +66,7 @@ const signedIn: readonly ServedRoute[] = [
       const userId = await personOfPassword(exchange, { name: person.name, password: body.password })
       if (userId !== person.userId) throw new RegistryError('UNAUTHORIZED')
     } else {
-      await requireFactor(parts.directory, person, { proof: body, party: partyOf(exchange), address: exchangeCaller(exchange).address })
+      await proveBySecondFactor(exchange, person, body)
     }
     return await freshAnswer(exchange, await sessions.proveSession(parts.directory, person, body.kind, who))
   }),

@@ -5,15 +5,14 @@
 import { chooseName, proposedName } from '#access/oidc-sign-in.ts'
 import { listFactors, type FactorProof } from '#access/second-factors.ts'
 import { proveSession, type OpenSession } from '#access/sessions.ts'
-import { requireFactor } from '#access/sign-in.ts'
 import { namesOfProviders, signInProviders } from '#access/sign-in-providers.ts'
 import { oidcOf } from '#http/api/oidc-of.ts'
 import { cookieOf } from '#http/api/session-cookie.ts'
-import { browserSession, byPerson, partyOf, personOf, requireOrigin, type PersonSession } from '#http/api/session-person.ts'
+import { proveBySecondFactor } from '#http/api/prove-by-second-factor.ts'
+import { browserSession, byPerson, personOf, requireOrigin, type PersonSession } from '#http/api/session-person.ts'
 import { personOfPassword } from '#http/api/session-password.ts'
 import { startAtProvider } from '#http/api/session-providers.ts'
 import { signOut } from '#http/api/sign-out.ts'
-import { exchangeCaller } from '#http/exchange.ts'
 import { single } from '#http/token/token-form.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { html, type Markup } from './markup.ts'
@@ -187,7 +186,7 @@ async function proveByFactor(visit: Visit, person: PersonSession): Promise<Visit
   const { exchange, given, who } = visit
   const { directory } = exchange.site.parts
   const proof = proofOf(given)
-  await requireFactor(directory, person, { proof, party: partyOf(exchange), address: exchangeCaller(exchange).address })
+  await proveBySecondFactor(exchange, person, proof)
   return onward(visit, (await proveSession(directory, person, proof.kind, byPerson(who, person))).value)
 }
 
