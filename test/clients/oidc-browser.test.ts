@@ -218,7 +218,7 @@ describe('a person who logs the command line in', () => {
     await signInAtProvider(page, 'mia')
     await page.click('button[value=refuse]')
     await page.waitForURL(/^http:\/\/127\.0\.0\.1:\d+\/\?error=access_denied/u)
-    assert.equal(await command.ended, 1)
+    assert.equal(await command.ended, 3)
     assert.match(command.output(), /refused in the browser/u)
   })
 
