@@ -1,6 +1,7 @@
 /** What `/readyz` asks of one process: faults of this node alone count, those that all nodes share are told only. */
 import { dirname } from 'node:path'
 import type { Config } from '#config/config.ts'
+import { isObjectStore } from '#config/storage-place.ts'
 import type { HealthCheck } from '#http/health.ts'
 import { watchEventLoop } from '#lib/event-loop-lag.ts'
 import type { Ports } from '#lib/ports.ts'
@@ -20,11 +21,11 @@ export interface LocalChecks extends Disposable {
 /** Builds the checks. A database or store that several nodes share counts for none of them: else its fault would empty the balancer. */
 export function createLocalChecks(config: Config, { metadata, store }: Pick<Registry, 'metadata' | 'store'>, ports: Ports): LocalChecks {
   const lag = watchEventLoop()
-  const isOwnStore = config.storage.driver === 'filesystem' || config.storage.driver === 'memory'
-  const look = isOwnStore ? async () => void (await store.space()) : createStoreLook(store, ports)
+  const isShared = isObjectStore(config.storage)
+  const look = isShared ? createStoreLook(store, ports) : async () => void (await store.space())
   const checks: readonly HealthCheck[] = [
     { name: 'database', isShared: metadata.dialect !== 'sqlite', check: () => metadata.ping() },
-    { name: 'storage', isShared: !isOwnStore, check: look },
+    { name: 'storage', isShared, check: look },
     { name: 'disk', check: () => checkDisk(config, ports) },
     {
       name: 'event-loop',

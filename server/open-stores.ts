@@ -8,6 +8,7 @@ import type { StoreMark } from '#blobs/store-mark.ts'
 import { createStoreMark } from '#blobs/store-mark.ts'
 import { storeOf, type Stores } from '#blobs/stores.ts'
 import type { Config, StorageConfig } from '#config/config.ts'
+import { isObjectStore } from '#config/storage-place.ts'
 import { settleStore } from '#features/store-mark.ts'
 import { requireKnownStores } from '#features/storage-overview.ts'
 import { createCacheMetrics } from '#lib/cache-metrics.ts'
@@ -45,8 +46,7 @@ export async function openStores(config: Config, parts: OpeningParts): Promise<O
   const count = createObjectMetrics(metrics.registry)
   const open = async (place: StorageConfig, mark: StoreMark | undefined) => {
     const bare = await openStore({ ...config, storage: place }, ports, { mark, observe: (...measured) => count(place.name, ...measured) })
-    const isFar = place.driver !== 'filesystem' && place.driver !== 'memory'
-    const cached = cache !== undefined && isFar ? cache.before(bare) : bare
+    const cached = cache !== undefined && isObjectStore(place) ? cache.before(bare) : bare
     const observed = measureStore(cached, place.name, { clock: ports.clock, observe: (...measured) => metrics.observeStorage(...measured) })
     return stack.use(observed)
   }

@@ -4,8 +4,8 @@
  */
 import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
 import type { Stores } from '#blobs/stores.ts'
-import type { Config, StorageConfig } from '#config/config.ts'
-import { describeStorage } from '#config/storage-place.ts'
+import type { Config } from '#config/config.ts'
+import { describeStorage, isObjectStore } from '#config/storage-place.ts'
 import { describe } from '#features/doctor-check.ts'
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
@@ -16,18 +16,13 @@ const patienceMs = 5_000
 const listedEveryMs = 60_000
 const absentKey = 'health/none' as BlobKey
 
-function isElsewhere({ driver }: Pick<StorageConfig, 'driver'>): boolean {
-  return driver !== 'filesystem' && driver !== 'memory'
-}
-
 /** Looks at each such store once, and warns of those that cannot be used. The start goes on: what is away comes back. */
 export async function lookAtStores(
   { storage }: Pick<Config, 'storage'>,
   stores: Stores,
   { ports, log }: { readonly ports: Pick<Ports, 'timers'>; readonly log: Logger },
 ): Promise<void> {
-  const places: readonly StorageConfig[] = [storage, ...storage.others.map((other) => ({ ...storage, ...other }))]
-  const looks = places.filter(isElsewhere).map(async (place) => {
+  const looks = [storage, ...storage.others].filter(isObjectStore).map(async (place) => {
     const reason = await reasonAgainst(stores.all.get(place.name), ports)
     if (reason === undefined) return
     const what = `the ${describeStorage(place) ?? place.name} cannot be used: ${reason}`

@@ -6,6 +6,7 @@ import type { NamedStoreConfig, ReadThroughConfig, StorageConfig, TiersConfig } 
 import type { Listener } from './environment.ts'
 import { describeFound, rawMap, type RawMap } from './raw-value.ts'
 import { validate, type Values } from './validate.ts'
+import { isObjectStore } from './storage-place.ts'
 
 const drivers = ['filesystem', 's3', 'azure', 'gcs'] as const
 const driverNames: ReadonlySet<string> = new Set([...drivers, 'memory', 'inmemory', 'database'])
@@ -105,7 +106,7 @@ function buildReadThrough(
   const sizeBytes = values.get(`${section}.size`) ?? 0
   if (directory === '') problem({ path: `${section}.directory`, expected: 'a directory' })
   if (!hasSize) problem({ path: `${section}.size`, expected: 'a size such as 200GiB' })
-  if (!stores.some(({ driver }) => driver !== 'filesystem' && driver !== 'memory'))
+  if (!stores.some(isObjectStore))
     problem({ path: section, expected: 'an object store to stand before', found: 'stores of this machine alone' })
   const maximumBytes = values.get(`${section}.maximumblob`) ?? Math.floor(sizeBytes / 4)
   if (maximumBytes > sizeBytes && sizeBytes > 0)

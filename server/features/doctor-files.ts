@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseHtpasswd, type Htpasswd } from '#access/htpasswd.ts'
 import type { Config } from '#config/config.ts'
+import { isObjectStore } from '#config/storage-place.ts'
 import { databaseFileOf } from '#config/database-place.ts'
 import { formatBytes } from '#lib/format-bytes.ts'
 import type { Ports } from '#lib/ports.ts'
@@ -21,7 +22,7 @@ const clockSkewMs = 5_000
 /** Whether bytes can be made durable in the data directory, and whether its clock is ours. Leaves nothing behind. */
 export async function checkStore({ config, ports }: DoctorParts): Promise<readonly Diagnosis[]> {
   const root = config.storage.rootDirectory
-  if (root === undefined && config.storage.driver !== 'memory') return checkObjectStore({ config, ports })
+  if (isObjectStore(config.storage)) return checkObjectStore({ config, ports })
   if (root === undefined) return [warning('storage', 'blobs are kept in memory and end with the process: for trials only')]
   const facts = await statOf(ports, root)
   if (facts === undefined) return [await describeMissing(ports, root)]

@@ -176,6 +176,19 @@ suite('the doctor', () => {
     assert.match(only(diagnoses, 'clock').message, /has not come yet/u)
   })
 
+  test('bytes whose deletion began and did not end are told of, and not as old', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    const insert = (at: number) =>
+      place.tamper(
+        `insert into blob_deletions (store, key, size_bytes, delete_after, is_push) values ('filesystem', 'k${at}', 1, ${at}, 0)`,
+      )
+    insert(-1)
+    assert.match(only(await place.examine(), 'leftovers').message, /^1 files are being deleted just now, or could not be/u)
+    insert(1)
+    const messages = (await place.examine()).filter(({ check }) => check === 'leftovers').map(({ message }) => message)
+    assert.deepEqual([messages.length, messages.some((message) => message.includes('more than a day'))], [2, true])
+  })
+
   test('a store without the blobs that rows name is a problem, and so are blobs in quarantine', async () => {
     await using place = await (await Place.make()).withDatabase()
     const keys = ['a', 'b', 'c'].map((each) => `blobs/sha256/${each}`)

@@ -6,7 +6,8 @@
  * a minute, for that is how a client looks that followed a redirect in vain.
  */
 import { createHash } from 'node:crypto'
-import type { Config, RedirectConfig } from '#config/config.ts'
+import type { RedirectConfig } from '#config/config.ts'
+import { isObjectStore } from '#config/storage-place.ts'
 import { createAddressRules } from '#lib/address-rules.ts'
 import type { Digest } from '#oci/digest.ts'
 import { exchangeCaller, type Exchange, type Site } from './exchange.ts'
@@ -30,17 +31,13 @@ const perSite = new WeakMap<Site, Redirects>()
 export function mayRedirect(exchange: Exchange, digest: Digest): boolean {
   const { storage } = exchange.site.parts.config
   const { redirects } = storage
-  if (redirects === undefined || redirects.disabled || ![storage, ...storage.others].some(isFar)) return true
+  // The stores of this machine redirect nobody.
+  if (redirects === undefined || redirects.disabled || ![storage, ...storage.others].some(isObjectStore)) return true
   const known = redirectsOf(exchange.site, redirects)
   const { address } = exchangeCaller(exchange)
   const userAgent = exchange.request.headers['user-agent'] ?? ''
   if (known.isExceptedAddress(address) || known.userAgents.some((pattern) => pattern.test(userAgent))) return false
   return countRedirect(known, `${clientOf(exchange)} ${digest}`, exchange.site.parts.ports.clock.monotonic())
-}
-
-/** Whether blobs may be in an object store: those of this machine redirect nobody. */
-function isFar({ driver }: Pick<Config['storage'], 'driver'>): boolean {
-  return driver !== 'filesystem' && driver !== 'memory'
 }
 
 /** One client as far as can be told: many stand behind one address and pull the same. Its token, or else its connection. */

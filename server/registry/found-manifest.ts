@@ -1,18 +1,12 @@
 /** A manifest that was not pushed: an import of registry:2 or a recovery from the journal found it, parsed it, proved its digest, and adds it with what it needs. */
+import type { NewManifest } from '#metadata/manifests.ts'
 import type { Descriptor } from '#oci/descriptor.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { Manifest } from '#oci/manifest.ts'
 import { isManifestMediaType, isNonDistributable } from '#oci/media-types.ts'
 
 /** Where it was found, and what it is. `modifiedAt`: when it was pushed, as far as can be told, in milliseconds. */
-export interface FoundManifest {
-  readonly digest: Digest
-  readonly mediaType: string
-  readonly artifactType: string | undefined
-  readonly subject: Digest | undefined
-  /** JSON. */
-  readonly annotations: string | undefined
-  readonly payload: Uint8Array
+export interface FoundManifest extends Omit<NewManifest, 'repositoryId' | 'now'> {
   readonly modifiedAt: number
   /** `isOptional`: of a type that clients fetch from elsewhere. `isPresent`: as far as the source shows. */
   readonly blobs: readonly { readonly digest: Digest; readonly isOptional: boolean; readonly isPresent: boolean }[]

@@ -84,6 +84,10 @@ suite('berth trash, berth tag restore', () => {
       await assert.rejects(run('tag', ...args), /there is no tag nosuch in q1\/a/, args[0])
     await assert.rejects(run('trash', 'list', '--project', 'nope'), /there is no project nope/)
     assert.equal((await run('trash', 'list', '--project', 'open', '--kind', 'manifest')).lines.length, 1)
+    const nothing = await run('trash', 'delete', '99998', '99999', '--yes')
+    assert.match(nothing.lines.join('\n'), /^deleted 0 items for good; 2 were gone/u)
+    assert.equal(process.exitCode, 1)
+    process.exitCode = 0
   })
 
   test('the end of an immutable tag is set with a warning', async () => {
