@@ -9,6 +9,7 @@ import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { isReaderGone } from './flushed.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { timeOf } from './end-of.ts'
 import { printFacts } from './print.ts'
 
 interface Filters {
@@ -47,9 +48,9 @@ function filtersOf(flags: Filters) {
 /** A day means its beginning in UTC. */
 function instantOf(flag: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  const ms = Date.parse(text)
-  if (Number.isNaN(ms)) throw new WrongUsage(`${flag} is a day or an instant: 2026-01-31, 2026-01-31T12:00:00Z`)
-  return new Date(ms).toISOString()
+  const instant = timeOf(text)
+  if (instant === undefined) throw new WrongUsage(`${flag} is a day or an instant: 2026-01-31, 2026-01-31T12:00:00Z`)
+  return instant.toISOString()
 }
 
 type Record = ResponseOf<typeof routes.listAudit>['items'][number]

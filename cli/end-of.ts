@@ -6,8 +6,8 @@ const units: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w
 /** A date, or a time with its zone (RFC 3339). */
 const isoTime = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/
 
-/** Of 01/02/2030 nobody knows which month is meant; and JavaScript takes the 31st of February for the 3rd of March. */
-function timeOf(text: string): Date | undefined {
+/** Undefined for what is none. Of 01/02/2030 nobody knows which month is meant; and JavaScript takes the 31st of February for the 3rd of March. */
+export function timeOf(text: string): Date | undefined {
   const day = new Date(`${text.slice(0, 10)}T00:00:00Z`)
   const at = new Date(text)
   if (!isoTime.test(text) || Number.isNaN(at.getTime()) || Number.isNaN(day.getTime())) return undefined

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { after, before, suite, test } from 'node:test'
+import { RegistryError, type ErrorCode } from '#oci/errors.ts'
 import { json, withAnswers } from './test-answers.ts'
 import { startProcess, type Ended } from './test-process.ts'
 import { runVerb } from './test-verb.ts'
@@ -40,7 +41,7 @@ suite('a failure, to a script:', () => {
     [412, 'PRECONDITION_FAILED', 5],
     [429, 'TOOMANYREQUESTS', 6],
     [503, 'UNAVAILABLE', 6],
-    [400, 'REQUEST_INVALID', 1],
+    [400, 'REQUEST_INVALID', 2],
     [500, 'UNKNOWN', 1],
   ] as const)
     test(`${code} ends with status ${expected}`, async () => {
@@ -55,6 +56,15 @@ suite('a failure, to a script:', () => {
     const { message, ...rest } = JSON.parse(stderr) as Record<string, unknown>
     assert.match(String(message), /it is so/)
     assert.deepEqual(rest, { code: 'CONFLICT', status: 409, detail: 'it is so', requestId: 'r1', facts: { name: 'team' }, exitStatus: 5 })
+  })
+
+  test('on data ends with the same status as on a server, and an argument that is no number is told', async () => {
+    const wrap = (code: ErrorCode) => new Error('team/app', { cause: new RegistryError(code) })
+    assert.deepEqual([exitStatusOf(wrap('NAME_UNKNOWN')), exitStatusOf(new RegistryError('CONFLICT'))], [4, 5])
+    for (const words of [['abc'], ['1.5'], ['1', '2x']]) {
+      const { code, stderr } = await run(['trash', 'delete', ...words, '--yes', '--server', 'http://127.0.0.1:1'])
+      assert.deepEqual([code, /whole number/.test(stderr)], [2, true], stderr)
+    }
   })
 
   test('of what wants confirming where nobody is there ends with status 2, and so does what the verb itself finds malformed', async () => {

@@ -6,6 +6,7 @@
  */
 import { CommanderError } from 'commander'
 import { ApiProblem } from '#api/client.ts'
+import { RegistryError } from '#oci/errors.ts'
 import { NothingThere, NotLetIn, Unreachable, WrongUsage } from './command-failure.ts'
 import { describeFailure } from './failure.ts'
 
@@ -15,7 +16,7 @@ const statuses: Readonly<Record<FailureClass, readonly [status: number, meaning:
   failed: [1, 'it failed, or a check has found something'],
   usage: [
     2,
-    'there is no such verb or option, or an argument is missing or malformed, or --yes is where nobody is there to ask: nothing was tried',
+    'there is no such verb or option, or an argument is missing, malformed, or goes with what is not there (a role, say), or --yes is missing where nobody is there to ask: nothing was done',
   ],
   refused: [3, 'the server does not let you: no credential, a wrong one, no right, or a fresh proof of who you are is needed'],
   unknown: [4, 'there is no such thing, or you may not see it'],
@@ -27,6 +28,7 @@ const statuses: Readonly<Record<FailureClass, readonly [status: number, meaning:
 export const exitStatuses: readonly (readonly [status: number, meaning: string])[] = [[0, 'all went well'], ...Object.values(statuses)]
 
 const byHttpStatus: Readonly<Record<number, FailureClass>> = {
+  400: 'usage',
   401: 'refused',
   403: 'refused',
   404: 'unknown',
@@ -41,7 +43,7 @@ function classOf(error: unknown): FailureClass {
   if (error instanceof Unreachable) return 'unavailable'
   if (error instanceof NothingThere) return 'unknown'
   if (error instanceof NotLetIn) return 'refused'
-  const problem = problemOf(error)
+  const problem = problemOf(error) ?? refusalOf(error)
   return problem === undefined ? 'failed' : (byHttpStatus[problem.status] ?? 'failed')
 }
 
@@ -49,6 +51,12 @@ function classOf(error: unknown): FailureClass {
 function problemOf(error: unknown): ApiProblem | undefined {
   const at: unknown = error instanceof ApiProblem || !(error instanceof Error) ? error : error.cause
   return at instanceof ApiProblem ? at : undefined
+}
+
+/** The same of a command on data, which no server is in between of. */
+function refusalOf(error: unknown): RegistryError | undefined {
+  const at: unknown = error instanceof RegistryError || !(error instanceof Error) ? error : error.cause
+  return at instanceof RegistryError ? at : undefined
 }
 
 /** Help and the version that were asked for are no failures: 0. */

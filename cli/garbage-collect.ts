@@ -4,8 +4,9 @@
  * --now and --quiet; else it is the server of --server, BERTH_SERVER or the last login. `status` is told apart in the same way.
  */
 import type { Command } from 'commander'
+import { reasonOf } from '#lib/reason-of.ts'
 import { collectGarbage, readGarbageStatus, readWaitingUntagged } from '#main.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { describeBytes, plural, waits, withBerth } from './data-command.ts'
 import { dataArgument } from './data-meant.ts'
 import { printable } from './print.ts'
@@ -30,7 +31,7 @@ export function isAboutData(source: string | undefined, flags: GarbageFlags, env
   const named = source !== undefined || flags.now === true || flags.quiet === true
   const isAboutServer = server !== undefined || wait === true || json === true || ca !== undefined
   if (named && isAboutServer)
-    throw new CommandFailure(
+    throw new WrongUsage(
       'a configuration, a directory, --now and --quiet are about data; --server, --wait, --json and --ca about a server',
     )
   return named || (!isAboutServer && (environment['REGISTRY_CONFIGURATION_PATH'] ?? '') !== '')
@@ -47,7 +48,7 @@ async function collectFromData(source: string | undefined, { dryRun = false, del
   await withBerth(source, async (berth, signal) => {
     const failures: string[] = []
     const onFailed = (key: string, error: unknown) => {
-      if (failures.length < toldFailures) failures.push(`${key}: ${error instanceof Error ? error.message : String(error)}`)
+      if (failures.length < toldFailures) failures.push(`${key}: ${reasonOf(error)}`)
     }
     const report = await collectGarbage(berth, { signal, dryRun, deleteUntagged, sweep: true, immediately: now, onFailed })
     if (quiet === true) {
@@ -58,7 +59,7 @@ async function collectFromData(source: string | undefined, { dryRun = false, del
     if (now !== true) {
       const waiting = { signal, deleteUntagged, sweep: dryRun, dryRun: true, immediately: true }
       const all = await collectGarbage(berth, waiting)
-      console.log(waitingLine(dryRun ? without(all, report) : all))
+      console.log(waitingLine(without(all, dryRun ? report : { ...nothing, keys: report.failedKeys })))
       const untagged = await readWaitingUntagged(berth)
       if (deleteUntagged === true && untagged.until !== undefined) console.log(untaggedLine(untagged))
     }
@@ -92,8 +93,10 @@ export function reportLines(report: GarbageReport & { readonly dryRun: boolean; 
 
 type Waiting = Pick<GarbageReport, 'manifests' | 'blobs' | 'keys' | 'freedBytes'>
 
-/** Of what goes sooner or later, what does not go now. */
-function without(all: GarbageReport, now: GarbageReport): Waiting {
+const nothing: Waiting = { manifests: 0, blobs: 0, keys: 0, freedBytes: 0 }
+
+/** Of what goes sooner or later, what does not go now, and what could not. */
+function without(all: GarbageReport, now: Waiting): Waiting {
   const rest = (member: keyof Waiting) => Math.max(0, all[member] - now[member])
   return { manifests: rest('manifests'), blobs: rest('blobs'), keys: rest('keys'), freedBytes: rest('freedBytes') }
 }

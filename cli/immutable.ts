@@ -11,7 +11,7 @@ import {
 import { apiOptions, withClient, wholeNumber, type ApiFlags } from './api-command.ts'
 import { WrongUsage } from './command-failure.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
-import { printFacts } from './print.ts'
+import { printFacts, tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 
 type Rule = ResponseOf<typeof readImmutableRule>
@@ -65,6 +65,7 @@ function add(project: string, tags: string, flags: RuleFlags & { readonly disabl
     const body = { tags, ...membersOf(flags), ...(flags.disabled === true && { isEnabled: false }) }
     const made = await client.call(createImmutableRule, { params: { project }, body })
     print(made, () => printRule(made))
+    tellWarnings(made)
   })
 }
 

@@ -4,7 +4,7 @@
  * One file per verb, each exporting `registerVerb(program)`; program.ts lists them. A verb throws what it cannot go on from, and the last lines here
  * turn that into a sentence (with `--json` a line of JSON) and an exit status. What a verb needs of the server it imports when it runs, so that `berth --version` loads little.
  */
-import { CommanderError, type Command } from 'commander'
+import { CommanderError, InvalidArgumentError, type Command } from 'commander'
 import { exitStatusOf, failureAsJson } from './exit-status.ts'
 import { createProgram } from './program.ts'
 import { describeFailure } from './failure.ts'
@@ -37,8 +37,9 @@ async function reported(isJson: boolean, run: () => Promise<unknown>): Promise<b
     if (status === 0) return true
     process.exitCode = status
     if (isJson) process.stderr.write(`${failureAsJson(error)}\n`)
-    // The parser has said what is wrong with the command line.
-    else if (!(error instanceof CommanderError)) process.stderr.write(`${describeFailure(error)}\n`)
+    // The parser has said what is wrong with the command line; what an action found in its words nobody has.
+    else if (!(error instanceof CommanderError) || error instanceof InvalidArgumentError)
+      process.stderr.write(`${describeFailure(error)}\n`)
     return false
   }
 }

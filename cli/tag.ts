@@ -10,6 +10,7 @@ import { describeBytes, withBerth } from './data-command.ts'
 import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-meant.ts'
 import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { timeOf } from './end-of.ts'
 import { printFacts, tellWarnings } from './print.ts'
 import { confirm, yesOption, requireSomebody } from './prompt.ts'
 import { calledNow, presentName, tellUndo } from './tell-undo.ts'
@@ -164,10 +165,10 @@ function expire(tagged: string, when: string, flags: ApiFlags): Promise<void> {
 function instantOf(when: string): string | null {
   if (when === 'never') return null
   const lifetimeMs = parseLifetime(when)
-  const instant = lifetimeMs === undefined ? Date.parse(when) : Date.now() + lifetimeMs
-  if (!/^\d+[smhdw]$|^\d{4}-\d{2}-\d{2}/.test(when) || Number.isNaN(instant))
-    throw new WrongUsage(`${JSON.stringify(when)} is no time: write it like 2w, 36h, 2030-01-01T00:00:00Z or never`)
-  return new Date(instant).toISOString()
+  const instant = lifetimeMs === undefined ? timeOf(when) : new Date(Date.now() + lifetimeMs)
+  if (instant === undefined)
+    throw new WrongUsage(`${JSON.stringify(when)} is no time: write it like 2w, 36h, 2030-01-31, 2030-01-31T12:00:00Z or never`)
+  return instant.toISOString()
 }
 
 function remove(tagged: string, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {

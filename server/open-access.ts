@@ -121,15 +121,19 @@ function lateWorkloadVerifier(parts: WorkloadParts): VerifyWorkload {
   }
 }
 
-/** Ways out to issuers of workload tokens, one for each set of authorities; disposing closes their connections. */
-function outgoingOf({ outgoing }: Config, { timers }: Ports): AsyncDisposable & { readonly to: (authorities: string) => OutgoingHttp } {
+/** Ways out to issuers of workload tokens, one for each set of authorities, and others for this very machine; disposing closes their connections. */
+function outgoingOf(
+  { outgoing }: Config,
+  { timers }: Ports,
+): AsyncDisposable & { readonly to: (authorities: string, allowHttp: boolean) => OutgoingHttp } {
   const guard = createAddressGuard(outgoing.allowedNetworks)
   const made = new Map<string, OutgoingHttp>()
   return {
-    to(authorities) {
-      const known =
-        made.get(authorities) ?? createOutgoingHttp({ guard, timers, authorities: authorities === '' ? undefined : authorities })
-      made.set(authorities, known)
+    to(authorities, allowHttp) {
+      const key = `${allowHttp} ${authorities}`
+      const trusted = authorities === '' ? undefined : authorities
+      const known = made.get(key) ?? createOutgoingHttp({ guard, timers, authorities: trusted, allowHttp })
+      made.set(key, known)
       return known
     },
     async [Symbol.asyncDispose]() {

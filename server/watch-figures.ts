@@ -41,5 +41,5 @@ export function countDamage({
     if (event.action === 'blob.quarantined') metrics.quarantinedBlobs.inc()
     if (event.action === 'retention.run') metrics.countRetention(event.detail as unknown as RetentionRunDetail)
   }
-  return activity.subscribe(count, { name: 'metrics' })
+  return activity.subscribe(count, { name: 'metrics', actions: ['blob.quarantined', 'retention.run'] })
 }

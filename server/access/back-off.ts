@@ -224,8 +224,7 @@ export class BackOff {
 }
 
 async function rowsOf(reader: Parameters<typeof findLoginFailures>[0], { pair, account, address }: Subjects): Promise<Rows> {
-  const subjects = address === undefined ? [pair, account] : [pair, account, address]
-  return new Map((await findLoginFailures(reader, subjects)).map((row) => [row.subject, row]))
+  return new Map((await findLoginFailures(reader, [pair, account, address])).map((row) => [row.subject, row]))
 }
 
 function failuresOf(row: LoginFailures | undefined, now: number): number {

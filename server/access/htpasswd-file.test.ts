@@ -120,6 +120,19 @@ suite('the htpasswd file', () => {
     assert.ok(!parts.lines.join('').includes('5en6G6'))
   })
 
+  test('a line that turns up later and does not count is logged then, though the users stay the same', async () => {
+    await using directory = await makeDirectory()
+    const path = join(directory.path, 'htpasswd')
+    await writeFile(path, '')
+    const parts = makeParts()
+    const file = new HtpasswdFile(path, parts)
+    await file.users()
+    parts.advance(10_000)
+    await writeFile(path, 'late:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n')
+    await file.users()
+    assert.equal(parts.lines.filter((line) => line.includes('line 1 (late) has a SHA-1 hash')).length, 1)
+  })
+
   test('of bytes that are no text puts none of them into the log', async () => {
     await using directory = await makeDirectory()
     const path = join(directory.path, 'htpasswd')

@@ -35,6 +35,8 @@ export class HtpasswdFile {
   readonly #ports: Ports
   readonly #log: Logger
   #users: HtpasswdUsers | undefined
+  /** Those that were logged, in one string. */
+  #faults = ''
   #revision = 0
   #stamp: string | undefined
   #checkedAt = Number.NEGATIVE_INFINITY
@@ -108,8 +110,15 @@ export class HtpasswdFile {
     const isChanged = this.#users === undefined || !sameEntries(this.#users.hashes, hashes)
     if (isChanged) this.#revision += 1
     this.#users = { hashes, unmatchable: unmatchableHash(hashes), revision: this.#revision }
-    if (!isChanged) return
-    this.#log.info({ users: hashes.size }, 'htpasswd file read')
+    if (isChanged) this.#log.info({ users: hashes.size }, 'htpasswd file read')
+    this.#tell(faults)
+  }
+
+  /** Lines that do not count, once: again when there are others. */
+  #tell(faults: readonly string[]): void {
+    const all = faults.join('\n')
+    if (all === this.#faults) return
+    this.#faults = all
     for (const fault of faults.slice(0, maxLoggedFaults)) this.#log.warn(`htpasswd: ${fault}`)
     if (faults.length > maxLoggedFaults) this.#log.warn(`htpasswd: ${faults.length - maxLoggedFaults} more lines do not count`)
   }

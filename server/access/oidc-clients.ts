@@ -8,7 +8,7 @@
 import type * as OpenidClient from 'openid-client'
 import type { OidcSettings } from '#api/provider-settings.ts'
 import type { AddressGuard } from '#lib/address-guard.ts'
-import { createOutgoingHttp, type OutgoingHttp } from '#lib/outgoing-http.ts'
+import { createOutgoingHttp, isThisMachine, type OutgoingHttp } from '#lib/outgoing-http.ts'
 import { findProviderFacts, type ProviderFacts } from '#metadata/provider-facts.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Directory } from './directory.ts'
@@ -71,15 +71,10 @@ export function createOidcClients(directory: Directory, guard: AddressGuard): Oi
   }
 }
 
-/** Whether the URL leads to this very machine: the only place that is spoken to without TLS. */
-function isLoopback(url: URL): boolean {
-  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)
-}
-
 async function connect({ ports, secrets, log }: Directory, guard: AddressGuard, provider: ProviderFacts): Promise<OidcClient> {
   const settings = provider.settings as OidcSettings
   const issuer = new URL(settings.issuer)
-  const allowHttp = isLoopback(issuer)
+  const allowHttp = isThisMachine(issuer)
   const http = createOutgoingHttp({ guard, timers: ports.timers, authorities: settings.authorities, allowHttp })
   try {
     const library = await import('openid-client')

@@ -11,7 +11,7 @@ import {
   type ProviderKind,
   type ProviderSettings,
 } from '#api/provider-settings.ts'
-import { checkedUrl } from '#lib/outgoing-http.ts'
+import { checkedUrl, isThisMachine } from '#lib/outgoing-http.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { normalizeDn } from './ldap-dn.ts'
 import { templateFault } from './ldap-filter.ts'
@@ -150,9 +150,8 @@ function hasKeys(settings: ProviderSettings): boolean {
 function urlFault(url: string): readonly string[] {
   try {
     // Plain http is for development on one machine: elsewhere whoever is in between could sign people in.
-    const { protocol, hostname } = checkedUrl(url, { allowHttp: true })
-    const isHere = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname)
-    return protocol === 'https:' || isHere ? [] : ['must begin with https://: http is for this very machine']
+    const checked = checkedUrl(url, { allowHttp: true })
+    return checked.protocol === 'https:' || isThisMachine(checked) ? [] : ['must begin with https://: http is for this very machine']
   } catch (error) {
     return [error instanceof Error ? error.message : 'is no URL']
   }

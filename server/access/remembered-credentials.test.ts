@@ -168,8 +168,8 @@ suite('remembered credentials', () => {
     return rests
   }
 
-  test('rest after a hash that found a wrong password, nine times as long, a second at most', async () => {
-    assert.deepEqual(await restAfter(40, false), [360])
+  test('rest after a hash that found a wrong password, twenty-four times as long, a second at most', async () => {
+    assert.deepEqual(await restAfter(40, false), [960])
     assert.deepEqual(await restAfter(2_000, false), [1_000])
     assert.deepEqual(await restAfter(40, true), [])
     assert.deepEqual(await restAfter(40, false, 16), [], 'a directory that is asked takes no core')
@@ -183,8 +183,8 @@ suite('remembered credentials', () => {
       return { [Symbol.dispose]: () => undefined }
     }
     const remembered = new RememberedCredentials({ ...parts.ports, timers: { ...parts.ports.timers, after } })
-    await remembered.spendInTurn({ network: '192.0.2.1', isKnown: false }, () => Promise.resolve(parts.advance(50)))
-    assert.deepEqual(rests, [450])
+    await remembered.spendInTurn({ network: '192.0.2.1', isKnown: false }, () => Promise.resolve(parts.advance(20)))
+    assert.deepEqual(rests, [480])
   })
 })
 

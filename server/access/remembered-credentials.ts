@@ -18,11 +18,8 @@ import { Turns, type Turn, type TurnSeeker } from './turns.ts'
 
 const rememberedForMs = 60_000
 const maxRemembered = 10_000
-/**
- * So many times as long as the hash took, a second at most: strangers' wrong passwords take at most a tenth of a core. Measured on two cores with 200 wrong ones a
- * second (bench/README.md): the p99 of a pull is up to 3.7 times the calm one with a rest of three times, and at most 1.6 times with this one.
- */
-const restFactor = 9
+/** So many times as long as the hash took, a second at most: strangers' wrong passwords take a twenty-fifth of a core (what was measured: bench/README.md). */
+const restFactor = 24
 const restMaxMs = 1_000
 const networksMax = 1_000
 

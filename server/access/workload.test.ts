@@ -188,6 +188,25 @@ suite('keys of the issuer', () => {
     await assert.rejects(verify(await token(), 'robot-ci'), refusedAs('UNAVAILABLE'))
   })
 
+  test('are fetched without TLS from this very machine alone', async () => {
+    const here = 'http://127.0.0.1:8080'
+    await addTestProvider(directory, 'here', 'workload', { ...settings, issuer: here, jwksUrl: `${here}/jwks` })
+    const trust = { provider: 'here', audience, description: '', claims: { sub: 'job' } }
+    await addRobotTrust(directory, { id: robotId, projectId: undefined, trust }, administrator)
+    const ways = new Set<boolean>()
+    const fresh = workloadVerifier({
+      directory,
+      epoch,
+      outgoing: (_authorities, allowHttp) => {
+        ways.add(allowHttp)
+        return http
+      },
+    })
+    assert.ok(await fresh(await token(), 'robot-ci'))
+    assert.equal((await fresh(await token({ claims: { iss: here, sub: 'job' } }), 'robot-ci'))?.robotId, robotId)
+    assert.deepEqual(ways, new Set([false, true]))
+  })
+
   test('may be pinned, and then nobody is asked', async () => {
     const pinned = 'https://kubernetes.default.svc'
     await addTestProvider(directory, 'cluster', 'workload', {

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto'
 import { decodeJwt, errors, jwtVerify, type JWTPayload } from 'jose'
 import type { WorkloadSettings } from '#api/provider-settings.ts'
-import type { OutgoingHttp } from '#lib/outgoing-http.ts'
+import { isThisMachine, type OutgoingHttp } from '#lib/outgoing-http.ts'
 import { trustsInProvider, type TrustedRobot } from '#metadata/robot-trusts.ts'
 import { workloadProviders, type WorkloadProviderRow } from '#metadata/workload-providers.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -20,11 +20,11 @@ import type { VerifyWorkload, WorkloadIdentity } from './hooks.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { parseRobotName } from './robot-name.ts'
 
-/** What workloads are verified with. `outgoing` gives a way out that trusts these authorities (PEM; empty: the well-known ones). */
+/** What workloads are verified with. `outgoing` gives a way out that trusts these authorities (PEM; empty: the well-known ones), and does without TLS where that is said. */
 export interface WorkloadParts {
   readonly directory: Pick<Directory, 'metadata' | 'ports' | 'log'>
   readonly epoch: AccessEpoch
-  readonly outgoing: (authorities: string) => Pick<OutgoingHttp, 'fetch'>
+  readonly outgoing: (authorities: string, allowHttp: boolean) => Pick<OutgoingHttp, 'fetch'>
 }
 
 const ageMaxSeconds = 3600
@@ -155,7 +155,9 @@ class Issuers {
     try {
       // The provider's verbs let nothing in that is not complete.
       const settings = JSON.parse(row.settings) as WorkloadSettings
-      const keys = new IssuerKeys({ settings, http: outgoing(settings.authorities), ports: directory.ports, log: directory.log })
+      const from = settings.jwksUrl === '' ? settings.issuer : settings.jwksUrl
+      const isHere = URL.canParse(from) && isThisMachine(new URL(from))
+      const keys = new IssuerKeys({ settings, http: outgoing(settings.authorities, isHere), ports: directory.ports, log: directory.log })
       const issuer = { id: row.id, name: row.name, settings, keys }
       this.#known.set(keyOf(row), issuer)
       return issuer

@@ -9,10 +9,10 @@
  */
 import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
-import { eventsAfter, newestEventId } from '#metadata/events.ts'
+import { eventReader, newestEventId } from '#metadata/events.ts'
 import type { Metadata } from '#metadata/metadata.ts'
 import { SettledEvents } from '#metadata/settled-events.ts'
-import { eventFromRow, type RecordedEvent } from './event.ts'
+import { eventFromRow, type Event, type RecordedEvent } from './event.ts'
 
 /**
  * Gets one event at a time, in id order. When it throws, that is logged and the event is lost to it; `signal` aborts when the subscription is
@@ -26,6 +26,8 @@ export interface SubscribeOptions {
   readonly name: string
   /** Events with larger ids are told; without it those that come from now on. */
   readonly after?: number
+  /** Those alone are told, and read: a flood of others costs nothing. All, unless said. */
+  readonly actions?: readonly Event['action'][]
 }
 
 /** Fans committed events out to the subscribers of this process. Disposing ends all of them. */
@@ -61,7 +63,7 @@ export function createActivityStream({ metadata, ports, log }: ActivityOptions):
   const settled = new SettledEvents(metadata.reader)
   return {
     wake,
-    async subscribe(handler, { name, after }) {
+    async subscribe(handler, { name, after, actions }) {
       const start = after ?? (await newestDecided(metadata, settled))
       const subscriber = new Subscriber({
         metadata,
@@ -70,6 +72,7 @@ export function createActivityStream({ metadata, ports, log }: ActivityOptions):
         log: log.child({ subscriber: name }),
         handler,
         after: start,
+        actions,
       })
       subscribers.add(subscriber)
       subscriber.wake()
@@ -119,18 +122,21 @@ interface SubscriberParts {
   readonly log: Logger
   readonly handler: EventHandler
   readonly after: number
+  readonly actions: SubscribeOptions['actions']
 }
 
 /** One reader of the table with its place in it. */
 class Subscriber implements AsyncDisposable {
   readonly #parts: SubscriberParts
   readonly #abort = new AbortController()
+  readonly #next: ReturnType<typeof eventReader>
   #lastId: number
   #reading: Promise<void> | undefined
   #wokenAgain = false
 
   constructor(parts: SubscriberParts) {
     this.#parts = parts
+    this.#next = eventReader(parts.actions)
     this.#lastId = parts.after
   }
 
@@ -160,10 +166,11 @@ class Subscriber implements AsyncDisposable {
 
   /** True when there may be more. */
   async #readPage(): Promise<boolean> {
-    const { metadata, settled, timers, log } = this.#parts
+    const { metadata, settled, timers, log, actions } = this.#parts
     try {
       const through = await settled.through()
-      const rows = await eventsAfter(metadata.reader, this.#lastId, pageRows)
+      const newest = actions === undefined ? 0 : Math.min(through, await newestEventId(metadata.reader))
+      const rows = await this.#next(metadata.reader, { id: this.#lastId, limit: pageRows })
       for (const row of rows) {
         if (this.#abort.signal.aborted) return false
         if (row.id > through) {
@@ -174,7 +181,10 @@ class Subscriber implements AsyncDisposable {
         if (event !== undefined) await this.#tell(event)
         this.#lastId = row.id
       }
-      return rows.length === pageRows
+      if (rows.length === pageRows) return true
+      // What was there before the look and is not wanted is not looked at again.
+      this.#lastId = Math.max(this.#lastId, newest)
+      return false
     } catch (error) {
       if (!this.#abort.signal.aborted) log.error({ err: error }, 'events cannot be read: the next wake tries again')
       return false

@@ -128,6 +128,29 @@ test('subscribers get what is committed from now on, in order, once', async () =
   )
 })
 
+test('a subscriber of some actions gets those alone, each once, however many others lie between', async () => {
+  await using metadata = await openTestDatabase(':memory:')
+  await using stream = openStream(metadata)
+  const watched = stream.watch(metadata)
+  const some = collector()
+  await using _some = await stream.subscribe(some.handler, { name: 'some', actions: ['repository.deleted', 'project.created'] })
+  for (let round = 1; round <= 3; round++) {
+    await watched.write(recordAll, createdMany(150))
+    await watched.write(recordAll, [{ ...by, at: round, action: 'repository.deleted', repository }, created(round)])
+    await some.until(round)
+  }
+  await watched.write(
+    recordAll,
+    Array.from({ length: 120 }, (_, at): Event => ({ ...by, at, action: 'repository.deleted', repository })),
+  )
+  await some.until(123)
+  const wanted = await eventsAfter(metadata.reader, 0, 10_000)
+  assert.deepEqual(
+    some.seen.map(({ id }) => id),
+    wanted.filter(({ action }) => action === 'repository.deleted').map(({ id }) => id),
+  )
+})
+
 test('a subscriber that throws and one that never ends do not stop the others', async () => {
   await using metadata = await openTestDatabase(':memory:')
   await using stream = openStream(metadata)
@@ -212,19 +235,23 @@ if (testDialect === 'postgres') {
     await using stream = openStream(metadata)
     const watched = stream.watch(metadata)
     const one = collector()
-    await using _subscription = await stream.subscribe(one.handler, { name: 'one' })
+    const some = collector()
+    await using _one = await stream.subscribe(one.handler, { name: 'one' })
+    await using _some = await stream.subscribe(some.handler, { name: 'some', actions: ['repository.created'] })
     const slow = watched.write(recordSlowly, { event: created(1), seconds: 1.5 })
     await untilDrawn(metadata)
     const fast = await watched.write(recordAll, [created(2), created(3)])
     await setTimeout(100)
-    assert.deepEqual(one.seen, [])
+    assert.deepEqual([...one.seen, ...some.seen], [])
     const first = await slow
     assert.ok(first < Math.min(...fast))
-    await one.until(3)
-    assert.deepEqual(
-      one.seen.map(({ id }) => id),
-      [first, ...fast],
-    )
+    for (const { seen, until } of [one, some]) {
+      await until(3)
+      assert.deepEqual(
+        seen.map(({ id }) => id),
+        [first, ...fast],
+      )
+    }
   })
 
   test('a seal takes nothing that is not decided (PostgreSQL)', async () => {

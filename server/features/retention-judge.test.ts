@@ -178,6 +178,11 @@ suite('a policy', () => {
     assert.equal(saying(verdicts)['a'], 'keep : immutable by rule 7')
   })
 
+  test('leaves an immutable tag to its rule although it has expired', () => {
+    const verdicts = judge([tag({ name: 'over', expiresAt: now }), ...aged('a')], [{ keep: { latestPushed: 1 } }], { immutable: ['over'] })
+    assert.equal(saying(verdicts)['over'], 'keep : immutable by rule 7')
+  })
+
   test('leaves what has expired to its expiry, and does not count it among the latest', () => {
     const tags = [tag({ name: 'over', expiresAt: now }), ...aged('b', 'a'), tag({ name: 'later', pushedDaysAgo: 9, expiresAt: now + 1 })]
     assert.deepEqual(removedOf(judge(tags, [{ keep: { latestPushed: 1 } }])), ['a', 'later'])

@@ -95,9 +95,9 @@ interface Judging {
 function verdictOf(tag: JudgedTag, { index, own, policy, place }: Judging): Verdict {
   const keep = (rule: string, reason: string): Verdict => ({ tag, action: 'keep', rule, reason })
   if (isFollower(tag.name)) return keep('', 'goes with the manifest that it belongs to')
-  if (isExpired(tag, place.now)) return keep('', 'has expired, and goes by that')
   const immutableBy = place.immutableBy(tag.name)
   if (immutableBy !== undefined) return keep('', `immutable by ${immutableBy}`)
+  if (isExpired(tag, place.now)) return keep('', 'has expired, and goes by that')
   const winner = own.winnerOf(index)
   if (winner !== undefined) return keep(winner.label, winner.reason)
   const losers = own.losersOf(index)

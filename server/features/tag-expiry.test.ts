@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { createActivityStream } from '#events/dispatch.ts'
 import { systemPorts } from '#lib/ports.ts'
-import { newestEventId } from '#metadata/events.ts'
+import { newestEventOf } from '#metadata/events.ts'
 import { findManifest, manifestPayload } from '#metadata/manifests.ts'
 import { createImmutableRule } from '#projects/immutable-rules.ts'
 import { createProject } from '#projects/create-project.ts'
@@ -37,7 +37,7 @@ const configType = 'application/vnd.oci.image.config.v1+json'
 async function readOn({ registry }: TestRegistry): Promise<void> {
   const { metadata, context } = registry
   await using activity = createActivityStream({ metadata, ports: systemPorts, log: context.log })
-  const newest = await newestEventId(metadata.reader)
+  const newest = (await newestEventOf(metadata.reader, 'tag.moved'))?.id ?? 0
   await using expiry = await startTagExpiry(registry, activity)
   while (expiry.lastId < newest) await new Promise((resolve) => setImmediate(resolve))
 }

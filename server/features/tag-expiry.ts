@@ -45,7 +45,7 @@ const grant = transaction(import.meta.url, 'tag-expiry/grant', async (tx, wish: 
 
 /** What reads the wishes. Disposing keeps its place. */
 export interface TagExpiry extends AsyncDisposable {
-  /** Id of the last event that was done with. */
+  /** Id of the last `tag.moved` that was done with. */
   readonly lastId: number
 }
 
@@ -74,7 +74,7 @@ export async function startTagExpiry(registry: Registry, activity: ActivityStrea
     lastId = event.id
     if (granted) keptId = event.id
   }
-  const subscription = await activity.subscribe(handle, { name: 'tag-expiry', after: lastId })
+  const subscription = await activity.subscribe(handle, { name: 'tag-expiry', after: lastId, actions: ['tag.moved'] })
   const timer = ports.timers.every(placeIntervalMs, () => void keep())
   return {
     get lastId() {

@@ -77,9 +77,21 @@ export async function gateAdmitted(exchange: Exchange, { principal, repository, 
 /** What belongs to sessions by its path, and changes the account. */
 const ofTheAccount = /^\/session\/(?:password|account|factors|identities)(?:\/|$)/u
 
-/** What still works while the registry is read-only: signing in and out, and switching it off (whose handler looks at the rest). */
+/** What ends a way in: a secret that leaked, or a right of somebody who left, must not wait for the end of a move. */
+const waysOut: ReadonlySet<string> = new Set([
+  'DELETE /tokens/{token}',
+  'DELETE /users/{user}/tokens/{token}',
+  'DELETE /robots/{robot}/secrets/{secret}',
+  'DELETE /projects/{project}/robots/{robot}/secrets/{secret}',
+  'DELETE /grants/{grant}',
+  'DELETE /projects/{project}/grants/{grant}',
+])
+
+/** What still works while the registry is read-only: signing in and out, taking back what lets somebody in, and switching it off (whose handler looks at the rest). */
 function worksReadOnly({ method, path, tag }: RouteContract): boolean {
-  return method === 'GET' || (tag === 'session' && !ofTheAccount.test(path)) || path === '/system/settings'
+  return (
+    method === 'GET' || (tag === 'session' && !ofTheAccount.test(path)) || path === '/system/settings' || waysOut.has(`${method} ${path}`)
+  )
 }
 
 /** {@link gatePrincipal} and {@link gateWrite} for a call of the management API. */

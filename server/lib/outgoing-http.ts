@@ -82,6 +82,11 @@ export function createOutgoingHttp(options: OutgoingHttpOptions): OutgoingHttp {
   }
 }
 
+/** Whether the URL leads to this very machine: the only place that is spoken to without TLS. */
+export function isThisMachine({ hostname }: URL): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname)
+}
+
 /** `http:` or `https:`, without a user's name and password, to a host that is not an odd form of an address. Throws {@link OutgoingRefused}. */
 export function checkedUrl(written: string | URL, { allowHttp = false }: { readonly allowHttp?: boolean }): URL {
   const text = String(written)

@@ -2,7 +2,7 @@
 import { sql, type Selectable, type SqlBool } from 'kysely'
 import type { Reader, Transactor } from './metadata.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
-import { prepare } from './prepared.ts'
+import { prepare, type PreparedRead } from './prepared.ts'
 import type { EventsTable } from './schema.ts'
 
 /** An event as it is stored: `at` in milliseconds, digests as bytes, `detail` as JSON text. `eventFromRow` of the room `events` reads it. */
@@ -43,9 +43,15 @@ export async function insertEvent(tx: Transactor, row: NewEventRow): Promise<num
   return inserted.id
 }
 
-const after = prepare<{ id: number; limit: number }, EventRow>((db, param) =>
-  db.selectFrom('events').selectAll().where('id', '>', param('id')).orderBy('id').limit(param('limit')),
-)
+/** Reads the next events after an id, in order: all, or those with one of the actions. */
+export function eventReader(actions?: readonly string[]): PreparedRead<{ readonly id: number; readonly limit: number }, EventRow> {
+  return prepare<{ id: number; limit: number }, EventRow>((db, param) => {
+    const next = db.selectFrom('events').selectAll().where('id', '>', param('id')).orderBy('id').limit(param('limit'))
+    return actions === undefined ? next : next.where('action', 'in', actions)
+  })
+}
+
+const after = eventReader()
 
 /** The next events after `id`, in order. */
 export async function eventsAfter(reader: Reader, id: number, limit: number): Promise<EventRow[]> {
@@ -67,9 +73,11 @@ export async function eventsBetween(
     .execute()
 }
 
+const newest = prepare<Record<never, never>, { id: number }>((db) => db.selectFrom('events').select('id').orderBy('id', 'desc').limit(1))
+
 /** 0 when nothing happened yet. */
 export async function newestEventId(reader: Reader): Promise<number> {
-  const row = await reader.selectFrom('events').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()
+  const [row] = await newest(reader, {})
   return row?.id ?? 0
 }
 

@@ -1,5 +1,6 @@
 /** The table `login_failures`: wrong passwords by subject, for back-off. A subject is what {@link access/back-off.ts} counts by. */
 import type { Reader, Transactor } from './metadata.ts'
+import { prepare } from './prepared.ts'
 
 /** How often, and until when nobody is let try. Instants are milliseconds since the epoch. */
 export interface LoginFailures {
@@ -9,13 +10,19 @@ export interface LoginFailures {
   readonly blockedUntil: number
 }
 
-/** Rows of those subjects that have one. */
-export async function findLoginFailures(reader: Reader | Transactor, subjects: readonly string[]): Promise<readonly LoginFailures[]> {
-  return await reader
+const find = prepare<{ first: string; second: string; third: string }, LoginFailures>((db, param) =>
+  db
     .selectFrom('login_failures')
     .select(['subject', 'failures', 'last_at as lastAt', 'blocked_until as blockedUntil'])
-    .where('subject', 'in', subjects)
-    .execute()
+    .where('subject', 'in', [param('first'), param('second'), param('third')]),
+)
+
+/** Rows of those subjects that have one. Asked for every password that is tried, a flood of them too. */
+export async function findLoginFailures(
+  reader: Reader | Transactor,
+  [first, second, third = second]: readonly [string, string, string | undefined],
+): Promise<readonly LoginFailures[]> {
+  return await find(reader, { first, second, third })
 }
 
 /** Writes the row, whether there is one or not. */

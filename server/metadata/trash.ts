@@ -178,6 +178,12 @@ export async function tagsInTrash(tx: Reader | Transactor, id: number): Promise<
   return row === undefined ? [] : (JSON.parse(row.tags) as Tag[])
 }
 
+/** Tags that are in the trash by themselves and pointed at the manifest. */
+export async function trashedTagsOf(tx: Transactor, manifestId: number): Promise<readonly Tag[]> {
+  const rows = await tx.selectFrom('trash').select('tags').where('manifest_id', '=', manifestId).where('kind', '=', 'tag').execute()
+  return rows.flatMap(({ tags }) => JSON.parse(tags) as Tag[])
+}
+
 /** What a list of the trash is narrowed to. */
 export interface TrashFilter {
   readonly kind?: TrashKind | undefined

@@ -197,18 +197,24 @@ export async function changeOfTag(
   )
 }
 
-/** Forgets all that was noted of a tag that is not there any more, for those who must leave no name behind. */
-export async function forgetHistory(tx: Transactor, repositoryId: number, tags: readonly Tag[]): Promise<void> {
+/** Tags that are to leave no name behind, and until when what was noted of them is about what is deleted for good. */
+export interface ForgottenTags {
+  readonly repositoryId: number
+  readonly tags: readonly Tag[]
+  readonly until: number
+}
+
+/** Forgets all that was noted of a tag that is not there any more; of one that was pushed again, what was before. */
+export async function forgetHistory(tx: Transactor, { repositoryId, tags, until }: ForgottenTags): Promise<void> {
   for (const tag of tags) {
     await tx
       .deleteFrom('tag_history')
       .where('repository_id', '=', repositoryId)
       .where('name', '=', tag)
-      .where((eb) =>
-        eb.not(
-          eb.exists(eb.selectFrom('tags').select('tags.id').where('tags.repository_id', '=', repositoryId).where('tags.name', '=', tag)),
-        ),
-      )
+      .where((eb) => {
+        const live = eb.selectFrom('tags').select('tags.id').where('tags.repository_id', '=', repositoryId).where('tags.name', '=', tag)
+        return eb.or([eb('at', '<=', until), eb.not(eb.exists(live))])
+      })
       .execute()
   }
 }

@@ -166,7 +166,11 @@ export class RegistryError extends Error {
   readonly status: number
 
   constructor(code: ErrorCode, detail?: unknown, options: RegistryErrorOptions = {}) {
+    const { stackTraceLimit } = Error
+    // A refusal says what its caller did: nobody reads its stack, and to take it is a tenth of what the refusal of a wrong password costs.
+    if ((options.status ?? table[code].status) < 500) Error.stackTraceLimit = 0
     super(options.message ?? table[code].message, { cause: options.cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.detail = detail
     this.retryAfterSeconds = options.retryAfterSeconds

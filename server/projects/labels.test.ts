@@ -24,6 +24,17 @@ test('a label’s name is given once in its place, and again in another', async 
   assert.deepEqual(both.map(({ status }) => status).toSorted(), ['fulfilled', 'rejected'])
 })
 
+test('a label has a name that people can read and that is no number, which means another label', async () => {
+  await using parts = await openTestProjects()
+  const { id: labelId } = await add(parts, '2nd')
+  const label = { labelId, projectId: null, expectedVersion: undefined }
+  for (const name of ['1', '0042', '  ', ' a', 'a ', 'a\u202eb', 'a\u200bb', 'a\u2028b']) {
+    await assert.rejects(add(parts, name), code('REQUEST_INVALID'), JSON.stringify(name))
+    await assert.rejects(updateLabel(parts, { ...label, change: { name } }, testWho), code('REQUEST_INVALID'), JSON.stringify(name))
+  }
+  for (const name of ['v1', '1.0', '稳定', 'needs review', '🚀']) assert.equal((await add(parts, name)).name, name)
+})
+
 test('a label is changed and deleted in its own place only, in the version that was seen', async () => {
   await using parts = await openTestProjects()
   const [team, other] = [await make(parts, 'team'), await make(parts, 'other')]

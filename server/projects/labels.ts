@@ -118,8 +118,16 @@ function nameTaken(): RegistryError {
   return new RegistryError('CONFLICT', undefined, { message: 'there is a label of this name already' })
 }
 
-/** Throws CONFLICT when the name is taken there. */
+/** A label is meant by its name or by its number, so that a name of digits alone would mean another one once that label is gone. */
+function requireLabelName(name: string): void {
+  if (name === name.trim() && !/^[0-9]+$|[\p{C}\p{Zl}\p{Zp}]/u.test(name)) return
+  const message = 'a name of a label has visible characters, without a space at its ends, and is no number'
+  throw new RegistryError('REQUEST_INVALID', [{ path: 'body/name', message }], { message })
+}
+
+/** Throws REQUEST_INVALID for a name that is none, CONFLICT when it is taken there. */
 export async function createLabel({ metadata, ports }: ProjectParts, label: NewLabel & LabelPlace, who: Who): Promise<LabelRecord> {
+  requireLabelName(label.name)
   const { projectId, name, color, description } = label
   return await metadata.write(create, { projectId, label: { name, color, description }, who, now: ports.clock.now() })
 }
@@ -148,12 +156,13 @@ export interface LabelToChange extends LabelPlace {
   readonly expectedVersion: number | undefined
 }
 
-/** Throws RESOURCE_UNKNOWN, PRECONDITION_FAILED, CONFLICT when the name is taken. */
+/** Throws RESOURCE_UNKNOWN, PRECONDITION_FAILED, REQUEST_INVALID for a name that is none, CONFLICT when it is taken. */
 export async function updateLabel(
   { metadata, ports }: ProjectParts,
   change: LabelToChange & { readonly change: LabelChange },
   who: Who,
 ): Promise<LabelRecord> {
+  if (change.change.name !== undefined) requireLabelName(change.change.name)
   return await metadata.write(update, { ...change, who, now: ports.clock.now() })
 }
 

@@ -3,6 +3,7 @@ import type { Who } from '#events/event.ts'
 import { advanceJob } from '#jobs/advance-job.ts'
 import { startJob, type Enqueued } from '#jobs/enqueue-job.ts'
 import type { JobKind, JobRun } from '#jobs/jobs.ts'
+import { reasonOf } from '#lib/reason-of.ts'
 import { queueUntagged, type UntaggedCursor } from '#metadata/garbage-sweep.ts'
 import { reviewUntaggedKind } from '#metadata/project-untagged.ts'
 import { transaction } from '#metadata/transaction.ts'
@@ -47,7 +48,7 @@ async function collect(registry: Registry, run: JobRun, { dryRun = false, delete
   }
   let told = 0
   const onFailed = (key: string, error: unknown) => {
-    if (++told <= toldFailures) run.log('warn', `${key} could not be deleted: ${error instanceof Error ? error.message : String(error)}`)
+    if (++told <= toldFailures) run.log('warn', `${key} could not be deleted: ${reasonOf(error)}`)
   }
   const report = await collectGarbage(registry, { signal: run.signal, dryRun, deleteUntagged, sweep, onProgress, onFailed })
   const result = { ...sumOf(before, report), dryRun }

@@ -14,7 +14,15 @@ import { forgetDecisionsOf } from '#metadata/forget-decisions.ts'
 import { buryRepository } from '#metadata/hidden-repositories.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import { findProjectById, projectsBelow } from '#metadata/projects.ts'
-import { deleteTrashRow, expiredTrash, findTrash, tagsInTrash, type ExpiredTrash, type TrashRecord } from '#metadata/trash.ts'
+import {
+  deleteTrashRow,
+  expiredTrash,
+  findTrash,
+  tagsInTrash,
+  trashedTagsOf,
+  type ExpiredTrash,
+  type TrashRecord,
+} from '#metadata/trash.ts'
 import { forgetHistory, manifestPlace } from '#metadata/trashed-manifests.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
@@ -34,22 +42,28 @@ interface Purge {
 
 /** Repositories alone are emptied later: everything else is gone when this commits. */
 async function purgeRow(tx: Transactor, row: TrashRecord, purge: Purge): Promise<void> {
-  const tags = await tagsInTrash(tx, row.id)
+  const tags = await namesGoing(tx, row)
   if (row.kind === 'manifest') await purgeTrashedManifest(tx, row, purge)
   if (row.kind === 'repository' && row.repositoryId !== undefined) await buryRepository(tx, row.repositoryId)
   if (purge.who !== undefined && row.repositoryId !== undefined && row.kind !== 'repository') {
     await forgetDecisions(tx, row, Number.MAX_SAFE_INTEGER)
-    await forgetHistory(tx, row.repositoryId, tags)
+    await forgetHistory(tx, { repositoryId: row.repositoryId, tags, until: row.deletedAt })
   }
   await deleteTrashRow(tx, row.id)
   await note(tx, row, tags, purge)
+}
+
+/** Tags that went with it, and for a manifest those that went before it and can no longer be restored. */
+async function namesGoing(tx: Transactor, { id, kind, manifestId }: TrashRecord): Promise<readonly Tag[]> {
+  const own = await tagsInTrash(tx, id)
+  return kind === 'manifest' && manifestId !== undefined ? [...new Set([...own, ...(await trashedTagsOf(tx, manifestId))])] : own
 }
 
 /** Of a manifest or a tag; while its row and the history say what it was. Gives how many there were. */
 async function forgetDecisions(tx: Transactor, row: TrashRecord, limit: number): Promise<number> {
   const { repositoryId, kind, digest } = row
   if (repositoryId === undefined || digest === undefined || (kind !== 'tag' && kind !== 'manifest')) return 0
-  return await forgetDecisionsOf(tx, { repositoryId, kind, digest, tags: await tagsInTrash(tx, row.id) }, limit)
+  return await forgetDecisionsOf(tx, { repositoryId, kind, digest, tags: await namesGoing(tx, row) }, limit)
 }
 
 async function purgeTrashedManifest(tx: Transactor, row: TrashRecord, { now, safeUntil }: Purge): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { digestFromBytes } from '#oci/digest.ts'
 import { suite, test } from 'node:test'
 import { ociManifest } from '#oci/media-types.ts'
 import type { Tag } from '#oci/reference.ts'
@@ -288,6 +289,43 @@ suite('the trash', () => {
     assert.deepEqual(await reader.selectFrom('blobs').select('id').execute(), [])
     assert.deepEqual(await reader.selectFrom('repositories').select('name').execute(), [])
     assert.deepEqual(await checkInvariants(parts), [])
+  })
+
+  test('a manifest that is deleted for good takes the history of tags with it that went before', async () => {
+    for (const isUntagged of [false, true]) {
+      await using opened = await openWithTrash()
+      const { registry } = opened
+      const x = await putImage(registry, repositoryA, 'x', 'secret-name', 'second-name')
+      await putImage(registry, repositoryA, 'y', 'v1')
+      await deleteTag(registry, repositoryA, 'secret-name' as Tag, alice)
+      if (isUntagged) await deleteTag(registry, repositoryA, 'second-name' as Tag, alice)
+      await deleteManifest(registry, repositoryA, x.digest, alice)
+      await purge(registry, 'manifest')
+      const { reader } = registry.metadata
+      const names = await reader.selectFrom('tag_history').select('name').distinct().execute()
+      assert.deepEqual(names, [{ name: 'v1' }])
+      const event = await reader.selectFrom('events').select('detail').where('action', '=', 'trash.purged').executeTakeFirstOrThrow()
+      assert.deepEqual((JSON.parse(event.detail) as { tags: string[] }).tags.toSorted(), ['second-name', 'secret-name'])
+      assert.deepEqual(await trashOf(registry), [])
+    }
+  })
+
+  test('a tag that is deleted for good and was pushed again keeps the history of what came after', async () => {
+    await using opened = await openWithTrash()
+    const { registry, clock } = opened
+    const x = await putImage(registry, repositoryA, 'x', 'v1')
+    clock.advance(1_000)
+    await deleteTag(registry, repositoryA, 'v1' as Tag, alice)
+    clock.advance(1_000)
+    const y = await putImage(registry, repositoryA, 'y', 'v1')
+    await purge(registry, 'tag')
+    const rows = await registry.metadata.reader.selectFrom('tag_history').select(['name', 'digest']).execute()
+    assert.deepEqual(
+      rows.map(({ digest }) => digest && digestFromBytes(digest)),
+      [y.digest],
+    )
+    assert.equal(await pull(registry, repositoryA, 'v1' as Tag), y.digest)
+    assert.equal(await pull(registry, repositoryA, x.digest), x.digest, 'the manifest was not meant')
   })
 
   test('what was in the trash for its time goes by itself, and nothing before', async () => {

@@ -44,7 +44,7 @@ test('what is in the trash of a registry without accounts is reached on its data
   assert.match((await runBerth('tag', 'restore', 'open/app:a', berth.configFile)).stdout, /open\/app:a is restored/u)
   assert.equal((await client.send('/v2/open/app/manifests/a')).status, 200)
   const refused = await tryBerth('trash', 'restore', '99', '--data', berth.configFile)
-  assert.equal(refused.status, 1)
+  assert.equal(refused.status, 4)
   assert.match(refused.output, /nothing of this number in the trash/u)
   assert.deepEqual(await violationsOf(berth), [])
 })

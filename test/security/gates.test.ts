@@ -13,14 +13,37 @@ function pathOf({ path }: RouteContract, known: Readonly<Record<string, string>>
   return path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => encodeURIComponent(known[name] ?? '1'))
 }
 
-/** Signing in and out goes on, and the settings themselves say when this ends. */
-const changing = allRouteContracts.filter(({ method, tag, path }) => method !== 'GET' && tag !== 'session' && path !== '/system/settings')
+/** What takes back a way in goes on. */
+const takesBack = /\/(?:tokens|secrets|grants)\/\{\w+\}$/
+
+/** Signing in and out goes on too, and the settings themselves say when this ends. */
+const changing = allRouteContracts.filter(
+  ({ method, tag, path }) =>
+    method !== 'GET' && tag !== 'session' && path !== '/system/settings' && !(method === 'DELETE' && takesBack.test(path)),
+)
 
 interface Furnished {
   readonly people: People
   readonly image: PushedImage
   readonly upload: string
   readonly known: Readonly<Record<string, string>>
+  /** Ways in, by what their paths end with. */
+  readonly ways: Readonly<Record<'token' | 'robot' | 'secret' | 'grant', number>>
+}
+
+async function waysIn({ root }: People): Promise<Furnished['ways']> {
+  const idOf = ({ status, body }: Awaited<ReturnType<typeof root.call>>, member?: string) => {
+    assert.equal(status, 201, JSON.stringify(body))
+    return (member === undefined ? body : (body[member] as Record<string, unknown>))['id'] as number
+  }
+  const token = idOf(
+    await root.call('POST', '/tokens', { name: 'laptop', scopes: [{ permissions: ['repository:pull'], project: 'team' }] }),
+    'token',
+  )
+  const robot = idOf(await root.call('POST', '/projects/team/robots', { name: 'ci', grants: [{ role: 'guest' }] }), 'robot')
+  const secret = idOf(await root.call('POST', `/projects/team/robots/${robot}/secrets`, {}), 'details')
+  const grant = idOf(await root.call('POST', '/projects/team/grants', { role: 'guest', subject: { kind: 'everyone' } }))
+  return { token, robot, secret, grant }
 }
 
 async function furnish(sections: Parameters<typeof openPeople>[0] = {}): Promise<Furnished> {
@@ -33,6 +56,7 @@ async function furnish(sections: Parameters<typeof openPeople>[0] = {}): Promise
     people,
     image,
     upload,
+    ways: await waysIn(people),
     known: { project: 'team', repository: 'team/app', tag: 'v1', digest: image.descriptor.digest, role: 'guest' },
   }
 }
@@ -76,6 +100,15 @@ suite('a registry that administrators keep read-only', () => {
       assert.deepEqual([status, body['code']], [405, 'UNSUPPORTED'])
     })
   }
+
+  test('has ways in taken back all the same: tokens, secrets of robots, grants', async () => {
+    const { root } = scene.people
+    const { token, robot, secret, grant } = scene.ways
+    for (const path of [`/tokens/${token}`, `/projects/team/robots/${robot}/secrets/${secret}`, `/projects/team/grants/${grant}`]) {
+      assert.equal((await root.call('DELETE', path)).status, 204, path)
+      assert.equal((await root.call('DELETE', path)).status, 404, path)
+    }
+  })
 
   test('has its settings changed by whoever ends it, and by nobody else', async () => {
     const { root } = scene.people

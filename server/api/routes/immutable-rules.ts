@@ -1,6 +1,7 @@
 /** Immutable tag rules of projects. */
 import { Type } from 'typebox'
 import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+import { warnings } from '#api/warnings.ts'
 
 // No control characters, which would break lines of lists and logs.
 const pattern = (description: string, examples: string[]) =>
@@ -27,6 +28,7 @@ export const immutableRule = strictObject({
   createdAt: instant,
   updatedAt: instant,
   version: Type.Integer(),
+  warnings,
 })
 
 const inProject = { project: Type.String() }

@@ -28,7 +28,9 @@ const banner = strictObject({
 
 const settings = {
   banner: nullOr(banner),
-  isReadOnly: Type.Boolean({ description: 'Nothing is pushed, deleted or changed until it is switched off.' }),
+  isReadOnly: Type.Boolean({
+    description: 'Nothing is pushed, deleted or changed until it is switched off; tokens, secrets of robots and grants can be taken back.',
+  }),
   projectCreation: Type.Enum(['everyone', 'administrators'], { description: '`everyone`: all who are signed in may make projects.' }),
   autoCreateProjects: Type.Boolean({ description: 'A push to a name without a project makes one, for those who may make projects.' }),
   networks,
