@@ -142,6 +142,12 @@ suite('a registry whose configuration makes it read-only', () => {
       assert.deepEqual([status, body['code']], [405, 'UNSUPPORTED'])
     })
   }
+
+  test('is not opened by its settings, and says what would', async () => {
+    const { status, body } = await people.root.call('PATCH', '/system/settings', { isReadOnly: false })
+    assert.deepEqual([status, body['code']], [405, 'UNSUPPORTED'])
+    assert.match(String(body['detail']), /storage\.maintenance\.readonly/)
+  })
 })
 
 suite('a registry whose deletes are switched off', () => {

@@ -54,6 +54,10 @@ export const systemRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.updateSystemSettings, async ({ parts, who, body, query, ifMatch }) => {
     const { settings } = await parts.system.current()
+    if (parts.config.storage.readOnly) {
+      const message = 'the configuration keeps the registry read-only (storage.maintenance.readonly): change that, and start it again'
+      throw new RegistryError('UNSUPPORTED', undefined, { message })
+    }
     if (settings.isReadOnly && body.isReadOnly !== false)
       throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only: send isReadOnly false to switch that off' })
     const changes = body as SettingsChange['changes']
