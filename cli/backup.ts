@@ -5,6 +5,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/backups.ts'
 import { makeBackupAt, pruneBackupsAt, readBackupsAt, verifyBackupsAt } from '#main.ts'
 import { apiOptions, chooseServer, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
+import { archiveInput, type ArchiveInput } from './archive-input.ts'
 import { standardOutput, withArchiveFile, type ArchiveOutput } from './archive-output.ts'
 import { CommandFailure } from './command-failure.ts'
 import { configOf, describeBytes, plural, progressPrinter, withBerth, withSignal } from './data-command.ts'
@@ -104,12 +105,24 @@ async function targetOf(source: string | undefined, { at, keyFile }: PlaceFlags,
   return { config: await configOf(source, { withoutDatabase: true }), path: at, keyFile, signal }
 }
 
+type Target = Awaited<ReturnType<typeof targetOf>> & { readonly input?: ArchiveInput }
+
+/** The same where an archive may come by standard input. */
+async function withReadTarget(source: string | undefined, flags: PlaceFlags, run: (target: Target) => Promise<void>): Promise<void> {
+  await withSignal(async (signal) => {
+    const target = await targetOf(source, flags, signal)
+    if (flags.at !== '-') return await run(target)
+    await using input = await archiveInput(signal)
+    await run({ ...target, path: undefined, input })
+  })
+}
+
 type Listed = ResponseOf<typeof routes.listBackups>['items'][number]
 
 function printBackups(items: readonly Listed[]): void {
   if (items.length === 0) return console.log('there is no backup yet')
   printRows(
-    ['ID', 'MADE', 'ROWS', 'BLOBS', 'SIZE', 'NEW', 'MISSING', 'OF'],
+    ['ID', 'MADE', 'ROWS', 'BLOBS', 'SIZE', 'NEW', 'MISSING', 'DAMAGED', 'OF'],
     items.map((each) =>
       each.fault === undefined
         ? [
@@ -120,9 +133,10 @@ function printBackups(items: readonly Listed[]): void {
             describeBytes(each.bytes ?? 0),
             describeBytes(each.addedBytes ?? 0),
             each.missingBlobs ?? 0,
+            each.damagedBlobs ?? 0,
             each.database ?? '',
           ]
-        : [each.id, each.fault, '', '', '', '', '', ''],
+        : [each.id, each.fault, '', '', '', '', '', '', ''],
     ),
   )
 }
@@ -138,8 +152,8 @@ async function runList(source: string | undefined, flags: ListFlags): Promise<vo
       const found = await client.call(routes.listBackups, { query: { limit } })
       print(found, () => printBackups(found.items))
     })
-  await withSignal(async (signal) => {
-    const items = await readBackupsAt(await targetOf(source, flags, signal), limit)
+  await withReadTarget(source, flags, async (target) => {
+    const items = await readBackupsAt(target, limit)
     if (flags.json === true) printJson({ items })
     else printBackups(items)
   })
@@ -154,9 +168,8 @@ interface VerifyFlags extends PlaceFlags {
 async function runVerify(source: string | undefined, flags: VerifyFlags): Promise<void> {
   const { id, quick } = flags
   if (await isThere(source, flags)) return await verifyThere(flags)
-  await withSignal(async (signal) => {
+  await withReadTarget(source, flags, async (target) => {
     const print = progressPrinter()
-    const target = await targetOf(source, flags, signal)
     const found = await verifyBackupsAt(target, { id, isQuick: quick }, ({ blobs, bytes }) =>
       print(() => `${plural(blobs, 'blob')}, ${describeBytes(bytes)} read …`),
     )
@@ -169,6 +182,10 @@ async function runVerify(source: string | undefined, flags: VerifyFlags): Promis
 function tellVerified({ backups, blobs, bytes, problems, broken }: Awaited<ReturnType<typeof verifyBackupsAt>>): void {
   for (const problem of problems) console.log(problem)
   console.log(`${plural(backups, 'backup')}, ${plural(blobs, 'blob')}, ${describeBytes(bytes)} read`)
+  tellBroken(broken)
+}
+
+function tellBroken(broken: readonly string[]): void {
   console.log(broken.length === 0 ? 'All is what was written.' : `Broken: ${broken.join(', ')}`)
 }
 
@@ -176,11 +193,16 @@ async function verifyThere(flags: VerifyFlags): Promise<void> {
   await withClient(flags, async ({ client, print }) => {
     const body = { ...(flags.id !== undefined && { id: flags.id }), ...(flags.quick === true && { quick: true }) }
     const started = await client.call(routes.startVerification, { body })
-    if (flags.wait !== true) return print(started, () => console.log(`job ${started.job} proves backups: berth job watch ${started.job}`))
+    if (flags.wait !== true)
+      return print(started, () =>
+        console.log(
+          `job ${started.job} proves backups: berth job watch ${started.job} shows what it finds, berth backup list what is damaged then; the exit status tells it with --wait alone`,
+        ),
+      )
     const ended = await followJob(client, started.job)
-    print(ended, () => undefined)
     requireDone(ended)
     const { broken = [] } = (ended.result ?? {}) as { readonly broken?: readonly string[] }
+    print(ended, () => tellBroken(broken))
     if (broken.length > 0) process.exitCode = 1
   })
 }
@@ -203,6 +225,7 @@ function keepOf({ keepLast, keepDaily, keepWeekly, keepMonthly }: PruneFlags) {
 }
 
 async function runPrune(source: string | undefined, flags: PruneFlags): Promise<void> {
+  if (flags.at === '-') throw new CommandFailure('--at - is an archive on its way: nothing can be removed from it')
   if (await isThere(source, flags)) return await pruneThere(flags)
   await withSignal(async (signal) => {
     const target = await targetOf(source, flags, signal)
@@ -252,10 +275,12 @@ async function runStatus(flags: ApiFlags): Promise<void> {
 
 const sourceText = 'config.yml of the registry, or its data directory; without, a server is asked'
 
-function placeOptions(command: Command): Command {
+const readable = ', an archive (.tar), or - for an archive on standard input'
+
+function placeOptions(command: Command, archive: string): Command {
   return apiOptions(command)
     .argument('[config-or-directory]', sourceText)
-    .option('--at <place>', 'here: a directory of backups, or an archive (.tar), in place of backup.store')
+    .option('--at <place>', `here: a directory of backups${archive}, in place of backup.store`)
     .option('--key-file <file>', 'here: the file of the key that backups are encrypted with, in place of backup.keyfile')
 }
 
@@ -263,18 +288,20 @@ function placeOptions(command: Command): Command {
 export function registerBackup(program: Command): void {
   const command = program.command('backup').description('backups of all rows and blobs: make, list, prove and remove them')
   placeOptions(
-    command
-      .command('create')
-      .description('make a backup while all goes on; status 1 when a blob could not be read. --at - writes an archive to standard output'),
+    command.command('create').description('make a backup while all goes on; status 1 when a blob could not be read'),
+    ', an archive (.tar), or - for an archive on standard output',
   )
     .option('--include-key', 'here: the key that seals secrets as well; encrypted backups only')
     .option('--wait', 'on a server: until it is made')
     .action(runCreate)
-  placeOptions(command.command('list').description('list backups, newest first'))
+  placeOptions(command.command('list').description('list backups, newest first'), readable)
     .option('--limit <count>', 'so many at most', wholeNumber)
     .action(runList)
   placeOptions(
-    command.command('verify').description('read backups and compare all with what was written; status 1 when something is wrong'),
+    command
+      .command('verify')
+      .description('read backups and compare all with what was written; status 1 when something is wrong, of a server with --wait'),
+    readable,
   )
     .option('--id <backup>', 'this one; else all')
     .option('--quick', 'look at the size of blobs alone')
@@ -282,6 +309,7 @@ export function registerBackup(program: Command): void {
     .action(runVerify)
   const prune = placeOptions(
     command.command('prune').description('remove the backups that backup.keep does not keep, and blobs that none of the others needs'),
+    '',
   )
   for (const [name, what] of [
     ['last', 'so many of the last ones'],

@@ -38,6 +38,29 @@ test('every verb that may be told not to ask takes -y for it', async () => {
   for (const { short } of telling) assert.equal(short, '-y')
 })
 
+test('the help of a command that does something without a verb shows the options of that, as registry garbage-collect --help does', async () => {
+  for (const [name, verb, shown] of [
+    [
+      'garbage-collect',
+      'run',
+      ['Usage: berth garbage-collect [options] [config-or-directory]', '--dry-run', '--delete-untagged', 'status'],
+    ],
+    ['scrub', 'run', ['Usage: berth scrub [options] [config-or-directory]', '--full', 'findings']],
+    ['usage', 'show', ['Usage: berth usage [options] [name]', '--repository', 'verify']],
+  ] as const) {
+    const program = await createProgram(name)
+    const command = program.commands.find((each) => each.name() === name)
+    const help = command?.helpInformation() ?? ''
+    for (const text of shown) assert.ok(help.includes(text), `${text} in ${help}`)
+    const ofVerb = command?.commands.find((each) => each.name() === verb)?.options ?? []
+    assert.ok(ofVerb.length > 0)
+    for (const { flags } of ofVerb) assert.ok(help.includes(flags), `${flags} in ${help}`)
+    // The other verbs show what is theirs.
+    const other = command?.commands.findLast((each) => each.name() !== verb)
+    assert.ok(other?.helpInformation().startsWith(`Usage: berth ${name} ${other.name()} `), other?.helpInformation())
+  }
+})
+
 suite('a failure', () => {
   test('of the configuration names all problems', () => {
     const error = new ConfigError([
@@ -50,6 +73,9 @@ suite('a failure', () => {
   test('is told with its causes and without a stack', () => {
     const error = new Error('cannot open the database', { cause: new Error('disk I/O error', { cause: new Error('disk I/O error') }) })
     assert.equal(describeFailure(error), 'berth: cannot open the database: disk I/O error')
+    const refused = new Error('connect ECONNREFUSED 127.0.0.1:1')
+    const told = new Error('cannot be opened', { cause: new Error('127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1', { cause: refused }) })
+    assert.equal(describeFailure(told), 'berth: cannot be opened: 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1')
     assert.equal(describeFailure('just text'), "berth: 'just text'")
     assert.equal(describeFailure(undefined), 'berth: unknown failure')
   })

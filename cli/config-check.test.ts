@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
@@ -28,6 +28,55 @@ suite('berth config check', () => {
     assert.doesNotMatch(stderr, /secret/)
     await writeFile(join(cwd, 'users'), `one:${good}\n`)
     assert.deepEqual([(await check()).stderr, (await check()).stdout], ['', `${join(cwd, 'users.yml')} is fine.\n`])
+  })
+
+  test('refuses a CDN that anybody could sign for: an empty or a short key, given or in its file', async () => {
+    const check = async (cdn: string) => {
+      const storage = `{s3: {bucket: images, region: r}, cdn: {url: "https://cdn.example.com", ${cdn}}}`
+      await writeFile(join(cwd, 'cdn.yml'), `version: 0.1\nauth: accounts\ndatabase: {file: /x/berth.db}\nstorage: ${storage}\n`)
+      return await runProcess(['config', 'check', 'cdn.yml'], { cwd })
+    }
+    for (const [text, says] of [
+      ['', /storage\.cdn\.keyfile: .*cdn\.key: there is no key in it/],
+      ['short\n', /storage\.cdn\.keyfile: .*cdn\.key: its key has 5 bytes/],
+    ] as const) {
+      await writeFile(join(cwd, 'cdn.key'), text)
+      const { code, stderr } = await check('keyfile: cdn.key')
+      assert.equal(code, 1)
+      assert.match(stderr, says)
+    }
+    await writeFile(join(cwd, 'cdn.key'), 'no key of RSA')
+    assert.match((await check('kind: cloudfront, keyid: K, keyfile: cdn.key')).stderr, /cdn\.key: it has no private key in PEM/)
+    await writeFile(join(cwd, 'cdn.key'), 'sixteen-bytes...\n')
+    assert.equal((await check('keyfile: cdn.key')).code, 0)
+    const away = await check('keyfile: not-there.key')
+    assert.equal(away.code, 0)
+    assert.match(away.stderr, /^warning: storage\.cdn\.keyfile: .*not-there\.key cannot be read \(ENOENT\)$/m)
+    for (const cdn of ["key: ''", 'key: short', 'key: sixteen-bytes..., keyfile: cdn.key']) assert.equal((await check(cdn)).code, 1, cdn)
+  })
+
+  test('refuses a place of backups within the data of the registry, at any depth and by any name, and one around it', async () => {
+    await mkdir(join(cwd, 'own/deep'), { recursive: true })
+    await symlink(join(cwd, 'own/deep'), join(cwd, 'link'))
+    const check = async (place: string) => {
+      const store = `{filesystem: {rootdirectory: ${join(cwd, place)}}}`
+      await writeFile(
+        join(cwd, 'kept.yml'),
+        `version: 0.1\nauth: accounts\nstorage: {filesystem: {rootdirectory: ${cwd}/own}}\nbackup: {store: ${store}}\n`,
+      )
+      return await runProcess(['config', 'check', 'kept.yml'], { cwd })
+    }
+    for (const place of ['own', 'own/deep/er/still', 'link/not/there', '.']) {
+      const { code, stderr } = await check(place)
+      assert.equal(code, 1, place)
+      assert.match(stderr, /backup\.store/, place)
+    }
+    for (const place of ['owner', 'elsewhere/deep', 'own/../beside'])
+      assert.deepEqual([(await check(place)).code, (await check(place)).stderr], [0, ''], place)
+    await check('link/backups')
+    const served = await runProcess(['serve', 'kept.yml'], { cwd })
+    assert.equal(served.code, 1)
+    assert.match(served.stderr, /backup\.store: \S+link\/backups lies in \S+own, the registry's own data/)
   })
 
   test('ends with 1 when there is a problem, and prints warnings too', async () => {

@@ -18,7 +18,8 @@ export function registerConfig(program: Command): void {
 async function runCheck(file: string | undefined, { effective = false }: { effective?: boolean }): Promise<void> {
   try {
     const { config, warnings: ofKeys, values } = await loadConfig({ file, environment: process.env, cwd: process.cwd() })
-    const warnings = [...ofKeys, ...(await warningsOfUsers(config))]
+    await requirePlaceOfBackups(config)
+    const warnings = [...ofKeys, ...(await warningsOfUsers(config)), ...(await warningsOfCdn(config))]
     printWarnings(warnings)
     if (effective) console.log(effectiveConfiguration(config, values))
     else
@@ -36,6 +37,20 @@ async function warningsOfUsers(config: Config): Promise<readonly string[]> {
   if (config.auth.kind !== 'htpasswd') return []
   const { examineHtpasswd } = await import('#main.ts')
   return (await examineHtpasswd(config)).map((sentence) => `auth.htpasswd.path: ${sentence}`)
+}
+
+/** Throws for a place that the start would refuse. */
+async function requirePlaceOfBackups(config: Config): Promise<void> {
+  if (config.backup.place?.rootDirectory === undefined) return
+  const [{ requireBackupsElsewhere }, { systemPorts }] = await Promise.all([import('#main.ts'), import('#lib/ports.ts')])
+  await requireBackupsElsewhere(config, systemPorts)
+}
+
+/** Throws for a key that the start would refuse. */
+async function warningsOfCdn(config: Config): Promise<readonly string[]> {
+  if (config.storage.redirects?.cdn === undefined) return []
+  const { examineCdnKey } = await import('#main.ts')
+  return await examineCdnKey(config)
 }
 
 function printWarnings(warnings: readonly string[]): void {

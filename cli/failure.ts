@@ -24,13 +24,15 @@ function indent(text: string): string {
 function messages(error: unknown): readonly string[] {
   // The server's refusal behind it is in its sentence.
   if (error instanceof CommandFailure && error.cause instanceof ApiProblem) return [error.message]
-  const found = new Set<string>()
+  const found: string[] = []
   let at = error
   for (let depth = 0; depth <= maxCauses && at !== undefined; depth += 1) {
-    found.add(at instanceof Error ? at.message : inspect(at))
+    const message = at instanceof Error ? at.message : inspect(at)
+    // Who says where it happened often repeats what happened.
+    if (!found.some((said) => said === message || said.endsWith(`: ${message}`))) found.push(message)
     at = at instanceof Error ? at.cause : undefined
   }
-  return [...found]
+  return found
 }
 
 /** Errors of `listen`, which are common and can be said better than Node says them. */

@@ -9,6 +9,7 @@ import { collectGarbage, readGarbageStatus, readWaitingUntagged } from '#main.ts
 import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { describeBytes, plural, waits, withBerth } from './data-command.ts'
 import { dataArgument } from './data-meant.ts'
+import { showDefaultVerb } from './default-verb.ts'
 import { printable } from './print.ts'
 
 interface GarbageFlags {
@@ -31,9 +32,7 @@ export function isAboutData(source: string | undefined, flags: GarbageFlags, env
   const named = source !== undefined || flags.now === true || flags.quiet === true
   const isAboutServer = server !== undefined || wait === true || json === true || ca !== undefined
   if (named && isAboutServer)
-    throw new WrongUsage(
-      'a configuration, a directory, --now and --quiet are about data; --server, --wait, --json and --ca about a server',
-    )
+    throw new WrongUsage('a configuration, a directory, --now and --quiet are about data; --server, --wait, --json and --ca about a server')
   return named || (!isAboutServer && (environment['REGISTRY_CONFIGURATION_PATH'] ?? '') !== '')
 }
 
@@ -146,7 +145,7 @@ export function trashLine({
 /** Adds the command to the program. */
 export function registerGarbageCollect(program: Command): void {
   const command = program.command('garbage-collect').description('bytes and manifests that nothing needs: delete them, see what there is')
-  command
+  const run = command
     .command('run', { isDefault: true })
     .description(
       'delete what nothing references any more (the verb may be left out): on a server, or on the data that a configuration names; safe while Berth serves',
@@ -162,6 +161,7 @@ export function registerGarbageCollect(program: Command): void {
     .option('--ca <file>', 'trust the certificate authority in this PEM file, too')
     .option('--json', 'print the answer of the server as JSON')
     .action(runGarbageCollect)
+  showDefaultVerb(command, run)
   command
     .command('status')
     .description('print what there is to free, when, and what was freed: on a server, or of the data that a configuration names')

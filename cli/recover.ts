@@ -1,5 +1,5 @@
 /** `berth recover`: a store whose database is lost gets another one. */
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command } from 'commander'
 import { open, recoverFrom } from '#main.ts'
 import { CommandFailure } from './command-failure.ts'
 import { configOf, plural, progressPrinter, withSignal } from './data-command.ts'
@@ -13,18 +13,54 @@ const unknown = [
   'the keys under which secrets were sealed are of no use any more: nothing is sealed',
 ]
 
-async function runRecover(source: string | undefined, { json }: { readonly json?: boolean }): Promise<void> {
+type Recovery = Awaited<ReturnType<typeof recoverFrom>>
+
+interface RecoverFlags {
+  readonly json?: boolean
+  readonly epoch?: readonly number[]
+}
+
+/** An option that may be given several times. */
+function collectEpoch(text: string, before: readonly number[] = []): readonly number[] {
+  if (!/^[1-9]\d{0,7}$/.test(text)) throw new InvalidArgumentError('the number of an epoch is expected, such as 3')
+  return [...before, Number(text)]
+}
+
+const reasons = {
+  unfinished: 'not read: it did not come to the end of its beginning, and says nothing',
+  'not chosen': 'not read: others were chosen',
+} as const
+
+/** Which journals there are, where that is more than one. */
+function printEpochs(epochs: Recovery['epochs']): void {
+  if (epochs.length < 2) return
+  console.log(`the journal has ${epochs.length} epochs, oldest first:`)
+  for (const { epoch, baseAt, use, replacedBy, repositories, manifests, tags } of epochs) {
+    const since = baseAt === undefined ? '' : ` (written anew at ${new Date(baseAt).toISOString()})`
+    const told = `${repositories} ${repositories === 1 ? 'repository' : 'repositories'}, ${plural(manifests, 'manifest')}, ${plural(tags, 'tag')} that none before it had`
+    const what = use === 'read' ? told : use === 'replaced' ? `not read: epoch ${replacedBy} has what it says` : reasons[use]
+    console.log(`  epoch ${epoch}${since}: ${what}`)
+  }
+  if (epochs.filter(({ use }) => use === 'read').length > 1)
+    console.log(
+      'They are of several databases, and the newest that one of them says holds. What one deleted may come back from another: --epoch chooses',
+    )
+}
+
+async function runRecover(source: string | undefined, { json, epoch }: RecoverFlags): Promise<void> {
   if (source === undefined && (process.env['REGISTRY_CONFIGURATION_PATH'] ?? '') === '')
     throw new CommandFailure('name the config.yml of the registry, or its data directory')
   await withSignal(async (signal) => {
     const print = progressPrinter()
-    const found = await recoverFrom(await configOf(source), { open, signal, onStep: (text) => print(() => `${text} …`) })
+    const found = await recoverFrom(await configOf(source), { open, signal, epochs: epoch, onStep: (text) => print(() => `${text} …`) })
     if (found.missing.length + found.problems.length > 0) process.exitCode = 1
-    if (json === true) return printJson({ ...found, baseAt: new Date(found.baseAt).toISOString(), unknown })
+    if (json === true)
+      return printJson({ ...found, epochs: found.epochs.map(({ baseAt, ...told }) => ({ ...told, ...instant(baseAt) })), unknown })
     const { projects, repositories, manifests, tags, blobs, moved, missing, problems } = found
     console.log(
       `recovered ${repositories} ${repositories === 1 ? 'repository' : 'repositories'} in ${plural(projects, 'project')}: ${plural(manifests, 'manifest')}, ${plural(tags, 'tag')}, ${plural(blobs, 'blob')}`,
     )
+    printEpochs(found.epochs)
     if (moved > 0) console.log(`${plural(moved, 'blob')} found under another key than the journal says`)
     if (missing.length > 0)
       console.log(
@@ -38,6 +74,10 @@ async function runRecover(source: string | undefined, { json }: { readonly json?
   })
 }
 
+function instant(baseAt: number | undefined): { readonly baseAt?: string } {
+  return baseAt === undefined ? {} : { baseAt: new Date(baseAt).toISOString() }
+}
+
 /** Adds the command to the program. */
 export function registerRecover(program: Command): void {
   program
@@ -48,6 +88,11 @@ export function registerRecover(program: Command): void {
     .argument(
       '[config-or-directory]',
       'config.yml of the registry, or its data directory; the database that it names must be empty, or not there',
+    )
+    .option(
+      '--epoch <number>',
+      'read this epoch of the journal, and no other that is not named too; without it all are read whose place no newer one took',
+      collectEpoch,
     )
     .option('--json', 'print what was made as JSON')
     .action(runRecover)

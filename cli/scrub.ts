@@ -9,6 +9,7 @@ import { scrub } from '#main.ts'
 import { apiOptions, chooseServer, withClient, type ApiFlags } from './api-command.ts'
 import { WrongUsage } from './command-failure.ts'
 import { describeBytes, plural, progressPrinter, withBerth } from './data-command.ts'
+import { showDefaultVerb } from './default-verb.ts'
 import { followJob, requireDone } from './follow-job.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts, printRows } from './print.ts'
@@ -168,7 +169,7 @@ function deleteOrphans(flags: ApiFlags & { readonly yes?: boolean; readonly wait
 /** Adds the commands to the program. */
 export function registerScrub(program: Command): void {
   const command = program.command('scrub').description('prove what is stored: files against rows, bytes against digests')
-  apiOptions(
+  const run = apiOptions(
     command
       .command('run', { isDefault: true })
       .description(
@@ -184,6 +185,7 @@ export function registerScrub(program: Command): void {
       .option('--rate <MiB>', 'here: MiB a second to read at most', parseNumber)
       .option('--after <id>', 'here: go on behind this blob, as a stopped scrub says', parseNumber),
   ).action(runScrub)
+  showDefaultVerb(command, run)
   apiOptions(command.command('status').description('print the last pass, the next one, and what is wrong now')).action(showStatus)
   apiOptions(listOptions(command.command('findings').description('list what is wrong, found last first'), routes.listScrubFindings))
     .addOption(new Option('--kind <kind>', 'only this').choices(routes.findingKinds))

@@ -5,6 +5,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import { readProjectUsage, readRepositoryUsage, readSystemUsage } from '#api/routes/quotas.ts'
 import { apiOptions, withClient, type ApiCommand, type ApiFlags } from './api-command.ts'
 import { describeBytes, describeSource, loadSource, plural, withBerth } from './data-command.ts'
+import { showDefaultVerb } from './default-verb.ts'
 import { printFacts, printRows } from './print.ts'
 
 type Usage = ResponseOf<typeof readProjectUsage>
@@ -67,10 +68,12 @@ async function verify(source: string | undefined, { repair, json }: { readonly r
 /** Adds the command to the program. */
 export function registerUsage(program: Command): void {
   const command = program.command('usage').description('how much is in a project, a repository or everything')
-  apiOptions(command.command('show', { isDefault: true }).description('show it; `berth usage team` is short for this'))
+  const show = command.command('show', { isDefault: true }).description('show it; `berth usage team` is short for this')
+  apiOptions(show)
     .argument('[name]', 'of a project, or of a repository; everything when it is left out')
     .option('--repository', 'the name is a repository’s')
     .action(usage)
+  showDefaultVerb(command, show)
   command
     .command('verify')
     .description('count everything again on the data, beside a running server too, and compare; pushes wait meanwhile')

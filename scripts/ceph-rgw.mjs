@@ -1,5 +1,5 @@
 // Starts and stops a Ceph RGW for tests: one monitor, one OSD in memory and one gateway on the loopback interface, in a directory of its own.
-// `node scripts/ceph-rgw.mjs install` installs what it takes; `start` and `stop` are for a shell.
+// `node scripts/ceph-rgw.mjs install` installs what it takes; `start` and `stop` are for a shell, `serve` is for a container: until SIGTERM.
 import { spawn, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -29,16 +29,23 @@ export function installCeph() {
   run('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], { env })
 }
 
-/** Starts a gateway. Resolves when it answers: to its endpoint, its keys, and a function that stops it and removes its directory. */
-export async function startCeph({ storeBytes = 2 ** 31 } = {}) {
+/**
+ * Starts a gateway. Resolves when it answers: to its endpoint, its keys, and a function that stops it and removes its directory.
+ * `address` and `port` are where the gateway listens: on loopback, where the kernel says, unless they are given.
+ */
+export async function startCeph({ storeBytes = 2 ** 31, address = '127.0.0.1', port } = {}) {
   const root = mkdtempSync(join(tmpdir(), 'berth-ceph-'))
   for (const name of ['mon', 'osd0', 'mgr', 'run']) mkdirSync(join(root, name))
   const ports = await freePorts(12)
-  const [monitor2, monitor1, gateway] = ports
+  const [monitor2, monitor1, free] = ports
+  const gateway = port ?? free
   const fsid = randomUUID()
   const osd = randomUUID()
   const conf = join(root, 'ceph.conf')
-  writeFileSync(conf, configuration({ root, fsid, monitor1, monitor2, gateway, low: Math.min(...ports.slice(3)), storeBytes }))
+  writeFileSync(
+    conf,
+    configuration({ root, fsid, monitor1, monitor2, gateway: `${address}:${gateway}`, low: Math.min(...ports.slice(3)), storeBytes }),
+  )
   const call = (program, ...args) => run(program, [...args], { cwd: root, quiet: true })
   const stop = () => stopAll(root)
   try {
@@ -81,6 +88,18 @@ export async function startCeph({ storeBytes = 2 ** 31 } = {}) {
     await stop()
     throw error
   }
+}
+
+async function serve(place) {
+  const asked = new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, resolve)
+  })
+  const stay = setInterval(() => {}, 60_000)
+  const { stop } = await startCeph(place)
+  console.log('Ceph RGW answers')
+  await asked
+  clearInterval(stay)
+  await stop()
 }
 
 async function stopAll(root) {
@@ -135,7 +154,7 @@ osd data = ${root}/osd0
 [mgr.x]
 mgr data = ${root}/mgr
 [client.admin]
-rgw frontends = beast endpoint=127.0.0.1:${gateway}
+rgw frontends = beast endpoint=${gateway}
 rgw enable apis = s3, admin
 rgw thread pool size = 32
 `
@@ -177,11 +196,12 @@ function run(program, args, { quiet = false, ...options } = {}) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [, , verb, root] = process.argv
+  const [, , verb, root, port] = process.argv
   if (verb === 'install') installCeph()
   else if (verb === 'start') {
     const { stop: _stop, ...told } = await startCeph()
     console.log(JSON.stringify(told))
-  } else if (verb === 'stop' && root !== undefined) await stopAll(root)
-  else throw new Error('usage: node scripts/ceph-rgw.mjs install | start | stop DIRECTORY')
+  } else if (verb === 'serve' && port !== undefined) await serve({ address: root, port: Number(port) })
+  else if (verb === 'stop' && root !== undefined) await stopAll(root)
+  else throw new Error('usage: node scripts/ceph-rgw.mjs install | start | stop DIRECTORY | serve ADDRESS PORT')
 }

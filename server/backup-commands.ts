@@ -1,7 +1,8 @@
 /** What `berth backup` and `berth restore` do without a server: each a few lines that open a place and call the feature. */
+import type { FileHandle } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { NamedFiles } from '#blobs/named-files.ts'
-import { createTarWriter, type TarSink } from '#blobs/tar-files.ts'
+import { createTarWriter, openTarFiles, type TarSink } from '#blobs/tar-files.ts'
 import type { Config } from '#config/config.ts'
 import { listBackups, makeBackup, type BackupParts, type ListedBackup } from '#features/backup.ts'
 import type { BackupProgress } from '#features/backup-create.ts'
@@ -17,13 +18,15 @@ import { repositoryOf } from './backup-work.ts'
 import type { Berth } from './main.ts'
 import { openArchive, openDirectory, openPlaceFiles } from './open-files.ts'
 import { recoverStore, type RecoverOptions } from './recover-work.ts'
-import { restoreBackup, type RestoreReport } from './restore-work.ts'
+import { restoreBackup, type RestoreOptions, type RestoreReport } from './restore-work.ts'
 
 /** Where backups are, for a command. */
 export interface BackupTarget {
   readonly config: Config
   /** A directory, or an archive (`.tar`); undefined: `backup.store`. */
   readonly path?: string | undefined
+  /** An opened archive, in place of `path`; reading closes it. */
+  readonly input?: { readonly name: string; readonly handle: FileHandle } | undefined
   /** Instead of `backup.keyfile`. */
   readonly keyFile?: string | undefined
   readonly signal: AbortSignal
@@ -33,7 +36,8 @@ function keysOf({ config, keyFile }: BackupTarget): Pick<Config['backup'], 'keys
   return keyFile === undefined ? config.backup : { keys: [], keyFile: resolve(keyFile) }
 }
 
-async function openTarget({ config, path }: BackupTarget, ports: Ports): Promise<NamedFiles> {
+async function openTarget({ config, path, input }: BackupTarget, ports: Ports): Promise<NamedFiles> {
+  if (input !== undefined) return await openTarFiles(input.handle, input.name)
   if (path?.endsWith('.tar') === true) return await openArchive(resolve(path), ports)
   if (path !== undefined) {
     await requireDirectoryPlace(resolve(path), ports)
@@ -64,11 +68,16 @@ export interface MakeBackup extends Omit<BackupTarget, 'config'> {
   readonly onProgress?: ((progress: BackupProgress) => void) | undefined
 }
 
+/** Where on this machine the backup goes; undefined for other places. */
+function directoryOf({ backup }: Config, { path, archive }: MakeBackup): string | undefined {
+  return path ?? (archive === undefined ? backup.place?.rootDirectory : archive.path)
+}
+
 /** Makes a backup of an opened Berth, beside a running server too. */
 export async function makeBackupAt({ config, registry, context }: Berth, options: MakeBackup): Promise<BackupRecord> {
   const { signal, archive, onProgress } = options
   const target = { ...options, config }
-  const named = options.path ?? archive?.path
+  const named = directoryOf(config, options)
   if (named !== undefined) await requirePlaceElsewhere(resolve(named), config, context.ports)
   const writer = archive && createTarWriter(archive.sink, { place: archive.name, clock: context.ports.clock })
   const { includesKey = config.backup.includesKey } = options
@@ -120,14 +129,17 @@ export interface RestoreFrom extends BackupTarget {
   readonly id?: string | undefined
   readonly mayHaveBlobs?: boolean | undefined
   readonly restoresKey?: boolean | undefined
+  readonly skipsDamaged?: boolean | undefined
   readonly onStep?: ((text: string) => void) | undefined
+  readonly onLost?: RestoreOptions['onLost']
 }
 
 /** Restores into what the configuration names. */
 export async function restoreFrom(options: RestoreFrom): Promise<RestoreReport> {
   await using repository = await openRepositoryAt(options, false)
-  const { config, id, mayHaveBlobs, restoresKey, onStep, signal } = options
-  return await restoreBackup(config, { repository, id, mayHaveBlobs, restoresKey, onStep, signal, ports: systemPorts })
+  const { config, id, mayHaveBlobs, restoresKey, skipsDamaged, onStep, onLost, signal } = options
+  const how = { id, mayHaveBlobs, restoresKey, skipsDamaged, onStep, onLost }
+  return await restoreBackup(config, { ...how, repository, signal, ports: systemPorts })
 }
 
 /** Makes a database again from the journal of its store. */

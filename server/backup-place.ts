@@ -1,4 +1,5 @@
-/** Whether what a command names with `--at` can be a place for backups: sentences for what it cannot, before anything is made. */
+/** Whether what a command names with `--at`, or the configuration with `backup.store`, can be a place for backups: sentences for what it cannot, before anything is made. */
+import type { Stats } from 'node:fs'
 import { dirname, resolve, sep } from 'node:path'
 import { systemCode } from '#blobs/storage-error.ts'
 import type { Config } from '#config/config.ts'
@@ -23,6 +24,18 @@ export async function requireDirectoryPlace(path: string, { files }: Looking): P
     throw new BackupRefused(
       `${file} is a file, and backups lie in a directory, or in an archive whose name ends with .tar: name another place`,
     )
+  if (await isAmongProcesses(path, { files }))
+    throw new BackupRefused(`${path} would lie among the kernel's own files, where nothing can be made: name another place`)
+}
+
+/** `f_type` of /proc (linux/magic.h). Who makes directories below it with Node waits for ever. */
+const processFiles = 0x9fa0
+
+async function isAmongProcesses(path: string, { files }: Looking): Promise<boolean> {
+  for (let parent = dirname(path); ; parent = dirname(parent)) {
+    const facts = await files.statfs(parent).catch(absentAsUndefined)
+    if (facts !== undefined || parent === dirname(parent)) return facts?.type === processFiles
+  }
 }
 
 async function fileAbove(path: string, { files }: Looking): Promise<string | undefined> {
@@ -33,22 +46,47 @@ async function fileAbove(path: string, { files }: Looking): Promise<string | und
   return undefined
 }
 
-/** Throws {@link BackupRefused} for a place among the blobs: what takes them would take the backups, too. */
-export async function requirePlaceElsewhere(path: string, { storage }: Pick<Config, 'storage'>, { files }: Looking): Promise<void> {
+/** Throws {@link BackupRefused} for a place among the blobs, and for one that they lie in: what takes the one would take the other, too. */
+export async function requirePlaceElsewhere(path: string, { storage }: Pick<Config, 'storage'>, looking: Looking): Promise<void> {
   const roots = [storage.rootDirectory, ...storage.others.map(({ rootDirectory }) => rootDirectory)].filter((root) => root !== undefined)
   for (const root of roots) {
-    const own = await files.stat(root).catch(absentAsUndefined)
-    for (let at = resolve(path); ; at = dirname(at)) {
-      const facts = own && (await files.stat(at).catch(absentAsUndefined))
-      // By another name, too.
-      const isSame = at === resolve(root) || (facts !== undefined && facts.dev === own?.dev && facts.ino === own.ino)
-      if (isSame)
-        throw new BackupRefused(
-          `${path} lies in ${root}, the registry's own data: what takes that takes the backups with it, name a place elsewhere`,
-        )
-      if (at === dirname(at) || at === sep) break
-    }
+    if (await isWithin(path, root, looking))
+      throw new BackupRefused(
+        `${path} lies in ${root}, the registry's own data: what takes that takes the backups with it, name a place elsewhere`,
+      )
+    if (await isWithin(root, path, looking))
+      throw new BackupRefused(`${root}, the registry's own data, lies in ${path}: backups are not kept around it, name a place elsewhere`)
   }
+}
+
+/** The same for `backup.store`, before anything is served. */
+export async function requireBackupsElsewhere({ backup, storage }: Pick<Config, 'backup' | 'storage'>, looking: Looking): Promise<void> {
+  const path = backup.place?.rootDirectory
+  if (path === undefined) return
+  try {
+    await requirePlaceElsewhere(path, { storage }, looking)
+  } catch (error) {
+    throw error instanceof BackupRefused ? new BackupRefused(`backup.store: ${error.message}`) : error
+  }
+}
+
+/** By its name, or by that of another directory that leads there. What is not there yet counts as where it would be made. */
+async function isWithin(inner: string, outer: string, { files }: Looking): Promise<boolean> {
+  const [from, to] = [resolve(inner), resolve(outer)]
+  if (from === to || from.startsWith(to === sep ? to : to + sep)) return true
+  const wanted = await files.stat(to).catch(absentAsUndefined)
+  if (wanted === undefined) return false
+  const isThere = (facts: Stats | undefined, other: Stats) => facts?.dev === other.dev && facts.ino === other.ino
+  let at = from
+  let facts = await files.stat(at).catch(absentAsUndefined)
+  for (; facts === undefined && at !== dirname(at); at = dirname(at)) facts = await files.stat(dirname(at)).catch(absentAsUndefined)
+  // Up from there the system follows links, where a name cut short would not.
+  for (let before: Stats | undefined; facts !== undefined && !isThere(before, facts); at += `${sep}..`) {
+    if (isThere(facts, wanted)) return true
+    before = facts
+    facts = await files.stat(`${at}${sep}..`).catch(absentAsUndefined)
+  }
+  return false
 }
 
 function absentAsUndefined(error: unknown): undefined {

@@ -2,7 +2,7 @@
 import { parseKeyFile } from '#access/secret-keys.ts'
 import type { NamedFiles } from '#blobs/named-files.ts'
 import type { BackupConfig, Config } from '#config/config.ts'
-import { readBackupStatus, type BackupParts } from '#features/backup.ts'
+import type { BackupParts } from '#features/backup.ts'
 import type { BackupSource } from '#features/backup-create.ts'
 import { makeRepository, openRepository, type BackupRepository } from '#features/backup-repository.ts'
 import { refuseHalfRecovered } from '#features/journal-recover.ts'
@@ -10,7 +10,9 @@ import { refuseHalfRestored } from '#features/backup-restore-rows.ts'
 import { createBackupMetrics } from '#lib/backup-metrics.ts'
 import type { Metrics } from '#lib/metrics.ts'
 import type { Ports } from '#lib/ports.ts'
+import { readBackupStatus } from '#metadata/backup-status.ts'
 import type { Reader } from '#metadata/metadata.ts'
+import { requirePlaceElsewhere } from './backup-place.ts'
 import { openPlaceFiles } from './open-files.ts'
 
 /** The keys that backups are read with; the first seals. Rejects for a file that is missing or holds no key. */
@@ -34,7 +36,7 @@ export async function repositoryOf(
 }
 
 /** The backups that the configuration names; undefined where it names no place. */
-function backupPartsOf({ backup }: Pick<Config, 'backup'>, source: BackupSource): BackupParts | undefined {
+function backupPartsOf({ backup, storage }: Pick<Config, 'backup' | 'storage'>, source: BackupSource): BackupParts | undefined {
   const { place, includesKey, keep } = backup
   if (place === undefined) return undefined
   const { ports } = source
@@ -45,6 +47,8 @@ function backupPartsOf({ backup }: Pick<Config, 'backup'>, source: BackupSource)
     includesKey,
     keep,
     async open({ makes, signal }) {
+      // By another name it may lie there, too.
+      if (makes && place.rootDirectory !== undefined) await requirePlaceElsewhere(place.rootDirectory, { storage }, ports)
       const files = openPlaceFiles(place, ports)
       try {
         return await repositoryOf(files, backup, { ports, makes, signal })

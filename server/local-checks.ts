@@ -6,7 +6,7 @@ import type { HealthCheck } from '#http/health.ts'
 import { watchEventLoop } from '#lib/event-loop-lag.ts'
 import type { Ports } from '#lib/ports.ts'
 import type { Registry } from '#registry/registry.ts'
-import { createStoreLook } from './store-look.ts'
+import { createStoreLook, lastFailureOf } from './store-look.ts'
 
 /** Half of all turns of the event loop are later than this: requests wait that long several times over. */
 const lagLimitSeconds = 0.5
@@ -25,7 +25,7 @@ export function createLocalChecks(config: Config, { metadata, store }: Pick<Regi
   const look = isShared ? createStoreLook(store, ports) : async () => void (await store.space())
   const checks: readonly HealthCheck[] = [
     { name: 'database', isShared: metadata.dialect !== 'sqlite', check: () => metadata.ping() },
-    { name: 'storage', isShared, check: look },
+    { name: 'storage', isShared, check: look, whenLate: () => lastFailureOf(store) },
     { name: 'disk', check: () => checkDisk(config, ports) },
     {
       name: 'event-loop',

@@ -31,6 +31,7 @@ import { createLogger, flushLog } from '#lib/logging.ts'
 import { mergeMetrics, type MetricsPart } from '#lib/merged-metrics.ts'
 import { createMetrics, type Metrics } from '#lib/metrics.ts'
 import { watchScrub } from '#lib/scrub-metrics.ts'
+import { watchSpace } from '#lib/space-metrics.ts'
 import { createTierMetrics } from '#lib/tier-metrics.ts'
 import { watchUsage } from '#lib/usage-metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
@@ -51,6 +52,7 @@ import { openNode } from './open-node.ts'
 import { meetStore } from './open-store.ts'
 import { openStores } from './open-stores.ts'
 import { openMetadata } from './open-database.ts'
+import { requireBackupsElsewhere } from './backup-place.ts'
 import { refuseHalfMade, watchBackups } from './backup-work.ts'
 import { adoptionParts } from './data-work.ts'
 
@@ -75,10 +77,11 @@ export {
   startSecretsAnew,
   verifyUsage,
 } from './data-work.ts'
+export { requireBackupsElsewhere } from './backup-place.ts'
 export { adviceOnCopy, copyDatabase } from './copy-database.ts'
 export { migrateDatabase, readMigrationState } from './open-database.ts'
 export { makeBackupAt, pruneBackupsAt, readBackupsAt, recoverFrom, restoreFrom, verifyBackupsAt } from './backup-commands.ts'
-export { isStoreMarked, refuseForeignStore } from './open-store.ts'
+export { examineCdnKey, isStoreUsed, refuseForeignStore } from './open-store.ts'
 
 /** The wired rooms of one process. Disposing closes them in the order in which they lean on each other. */
 export interface Berth extends AsyncDisposable {
@@ -132,13 +135,13 @@ export async function open(
   const stores = stack.use(await openStores(config, { ports, metrics, log, mark: met?.mark, cacheParts }))
   const store = stores.primary
   const bare = stack.use(await openMetadata(config, { ports, log, metrics }))
-  if (bare.away !== undefined) metrics.registry.follow(bare.away)
+  if (bare.away !== undefined) metrics.registry.follow(bare.away, ports.timers)
   await refuseHalfMade(bare.reader, { isRecovering })
   const { readOnly, rootDirectory } = config.storage
-  if (met !== undefined) await settleStore({ metadata: bare, store, ports, readOnly, ...met })
+  if (met !== undefined) await settleStore({ metadata: bare, store, ports, readOnly, log, ...met })
   // Not before: an empty directory in the place of a disk that is not mounted would only hide that.
   if (rootDirectory !== undefined) await makeDirectory(ports.files, rootDirectory)
-  await stores.settleOthers(bare)
+  await stores.settleOthers(bare, acceptStore)
   const activity = stack.use(createActivityStream({ metadata: bare, ports, log }))
   const watched = watchAccess(activity.watch(bare), ports.clock)
   const { metadata } = watched
@@ -163,6 +166,7 @@ export async function open(
   stack.use(issuers)
   const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
   const pullStatistics = stack.use(countPulls({ registry, metrics, context: { ports, log } }))
+  watchSpace(metrics.registry, () => registry.store.space())
   const scrubbed = watchScrub(metrics.registry, scrubFigures(registry))
   const backups = watchBackups({ config, metadata, stores, ports, log }, metrics)
   const jobs = openJobs(registry, config, {
@@ -250,6 +254,7 @@ export async function serve(config: Config, ports: Ports = systemPorts, worker?:
   await using stack = new AsyncDisposableStack()
   if (worker === undefined) stack.use(await reserve(config, ports))
   using starting = worker === undefined ? await announceStart(config) : undefined
+  await requireBackupsElsewhere(config, ports)
   const berth = stack.use(
     await open(config, ports, { isShared: worker !== undefined, cacheParts: worker === undefined ? 1 : worker.count + 1 }),
   )

@@ -4,7 +4,6 @@ import { createDirectoryFiles } from '#blobs/directory-files.ts'
 import type { NamedFiles } from '#blobs/named-files.ts'
 import { createObjectFiles } from '#blobs/object-files.ts'
 import { openObjectBackend } from '#blobs/open-backend.ts'
-import type { StoreMark } from '#blobs/store-mark.ts'
 import { openTarFiles } from '#blobs/tar-files.ts'
 import type { NamedStoreConfig, StorageConfig } from '#config/config.ts'
 import type { Ports } from '#lib/ports.ts'
@@ -32,10 +31,10 @@ export async function openArchive(path: string, { files }: Ports): Promise<Named
   }
 }
 
-/** Files below `journal/` of the store of the blobs; undefined where that is in memory. */
-export function openJournalFiles(storage: StorageConfig, ports: Ports, mark?: StoreMark): NamedFiles | undefined {
+/** Files below `journal/` of the store of the blobs; undefined where that is in memory. `require` throws where that store is not there, or another's. */
+export function openJournalFiles(storage: StorageConfig, ports: Ports, require?: () => Promise<void>): NamedFiles | undefined {
   if (storage.driver === 'memory') return undefined
-  return openFiles(storage, ports, { below: 'journal', require: mark && (() => mark.require()) })
+  return openFiles(storage, ports, { below: 'journal', require })
 }
 
 interface Below {
@@ -48,7 +47,7 @@ function openFiles(place: Place, ports: Ports, { below, require }: Below): Named
   const object = openObjectBackend({ storage: place }, ports)
   if (object === undefined) return createDirectoryFiles({ path: join(place.rootDirectory ?? '', below), ...ports, require })
   const { backend } = object
-  return createObjectFiles({ backend, ports, prefix: below === '' ? '' : `${below}/`, place: describe(place, below) })
+  return createObjectFiles({ backend, ports, prefix: below === '' ? '' : `${below}/`, place: describe(place, below), require })
 }
 
 function describe({ s3, azure, gcs }: Place, below: string): string {

@@ -4,12 +4,13 @@ import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
 import { createCdnSigner } from '#blobs/cdn-urls.ts'
 import { createObjectStore, type ObjectRedirects, type ObjectStoreOptions } from '#blobs/object-store.ts'
 import { type ObjectPlace, openObjectBackend } from '#blobs/open-backend.ts'
+import { markOf } from '#blobs/open-mark.ts'
 import type { Config } from '#config/config.ts'
-import { databaseMissing, markOf, requireOwnStore, type MarkedStore } from '#features/store-mark.ts'
+import { databaseMissing, requireOwnStore, type MarkedStore } from '#features/store-mark.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
-import type { StoreMark } from '#blobs/store-mark.ts'
+import { isMarkAway, type StoreMark, type StoreTrace } from '#blobs/store-mark.ts'
 import { inspectDatabase, isDatabaseThere } from './open-database.ts'
 
 /** How the store of a configuration is to be met. */
@@ -20,17 +21,36 @@ interface MetStore {
 }
 
 /**
- * The mark of the store in a directory, before its database is opened, which would make one. Throws one sentence where the mark is that of another
- * database, and the one that the configuration names is not there. (The mark is read first: whoever makes both makes the database first.)
+ * The mark of the store, before its database is opened, which would make one. Throws one sentence where the store is in use, and the database that the
+ * configuration names is not there. (Whoever makes both makes the database first, so that is looked for once more.)
  */
 export async function meetStore(config: Config, ports: Ports, accept?: MetStore['accept']): Promise<MetStore | undefined> {
   const mark = markOf(config, ports)
   if (mark === undefined) return undefined
-  await requireNoFile(dirname(mark.path), ports)
-  if ((await mark.read()) === undefined || (await isDatabaseThere(config, ports))) return { mark, accept }
-  if (accept === undefined) throw databaseMissing({ mark })
-  await accept({ path: mark.path, mark: 'another', looked: 0, there: 0 })
+  if (config.storage.rootDirectory !== undefined) await requireNoFile(dirname(mark.path), ports)
+  if (await isDatabaseThere(config, ports)) return { mark, accept }
+  const found = await lookAlone(mark)
+  if (found === undefined || (await isDatabaseThere(config, ports))) return { mark, accept }
+  const trace = found === 'mark' ? undefined : found
+  if (accept === undefined) throw databaseMissing({ mark, trace })
+  await accept({
+    path: mark.path,
+    mark: trace === undefined ? 'another' : 'none',
+    ...(trace !== undefined && { holds: trace }),
+    looked: 0,
+    there: 0,
+  })
   return { mark, accept: async () => undefined }
+}
+
+/** What tells that a store is in use, where no database does. Undefined too where it does not answer: it is looked at again with the database. */
+async function lookAlone(mark: StoreMark): Promise<'mark' | StoreTrace | undefined> {
+  try {
+    return (await mark.read()) === undefined ? await mark.trace() : 'mark'
+  } catch (error) {
+    if (!isMarkAway(error)) throw error
+    return undefined
+  }
 }
 
 /** Before anything is made: what stands where the blobs belong is a directory, or is not there. */
@@ -39,9 +59,10 @@ async function requireNoFile(directory: string, { files }: Pick<Ports, 'files'>)
   if (facts?.isDirectory() === false) throw new Error(`${directory} is no directory, and the blobs belong there: move what is there away`)
 }
 
-/** Whether the directory of blobs has been that of some database. */
-export async function isStoreMarked(config: Config, ports: Ports = systemPorts): Promise<boolean> {
-  return (await markOf(config, ports)?.read()) !== undefined
+/** Whether the store has been that of some database. */
+export async function isStoreUsed(config: Config, ports: Ports = systemPorts): Promise<boolean> {
+  const mark = markOf(config, ports)
+  return mark !== undefined && (await lookAlone(mark)) !== undefined
 }
 
 /** Throws what a start would throw where the store is not that of the database. Makes nothing, neither of them. */
@@ -67,7 +88,7 @@ export async function openStore(
   const { clock, files } = ports
   const object = openObjectBackend(config, ports)
   if (object !== undefined) {
-    return openObjectStore(config, object, { ports, observe })
+    return openObjectStore(config, object, { ports, observe, mark })
   }
   if (storage.rootDirectory === undefined) return createMemoryStore({ clock })
   return createFilesystemStore({ rootDirectory: storage.rootDirectory, files, mark })
@@ -77,28 +98,58 @@ export async function openStore(
 async function openObjectStore(
   { storage }: Pick<Config, 'storage'>,
   { backend, prefix }: ObjectPlace,
-  { ports, observe }: { readonly ports: Ports; readonly observe: ObjectStoreOptions['observe'] },
+  { ports, ...more }: { readonly ports: Ports } & Pick<ObjectStoreOptions, 'observe' | 'mark'>,
 ): Promise<BlobStore> {
   const redirects = await redirectsOf(storage, prefix, ports)
-  return createObjectStore({ backend, ports, bufferBytes: storage.bufferBytes, redirects, observe })
+  return createObjectStore({ backend, ports, bufferBytes: storage.bufferBytes, redirects, ...more })
 }
 
-async function redirectsOf(
-  { redirects }: Config['storage'],
-  prefix: string,
-  { clock, files }: Ports,
-): Promise<ObjectRedirects | undefined> {
+async function redirectsOf({ redirects }: Config['storage'], prefix: string, ports: Ports): Promise<ObjectRedirects | undefined> {
   if (redirects === undefined || redirects.disabled) return undefined
   const { lifetimeMs, cdn } = redirects
-  if (cdn === undefined) return { lifetimeMs }
-  const key = cdn.key ?? (await readKey(files, cdn.keyFile ?? ''))
-  return { lifetimeMs, sign: createCdnSigner({ ...cdn, key, clock, prefix }) }
+  return cdn === undefined ? { lifetimeMs } : { lifetimeMs, sign: await openSigner(cdn, prefix, ports) }
+}
+
+type CdnConfig = NonNullable<NonNullable<Config['storage']['redirects']>['cdn']>
+
+/** Throws one sentence for a key that cannot be read, is none, or can be guessed. */
+async function openSigner(
+  cdn: CdnConfig,
+  prefix: string,
+  { clock, files }: Pick<Ports, 'clock' | 'files'>,
+): Promise<ReturnType<typeof createCdnSigner>> {
+  const { keyFile = '' } = cdn
+  const key = cdn.key ?? (await readKey(files, keyFile))
+  try {
+    return createCdnSigner({ ...cdn, key, clock, prefix })
+  } catch (error) {
+    throw new Error(`storage.cdn.${cdn.key === undefined ? `keyfile: ${keyFile}` : 'key'}: ${(error as Error).message}`, { cause: error })
+  }
 }
 
 async function readKey(files: Ports['files'], file: string): Promise<string> {
   try {
     return (await files.readFile(file, 'utf8')).trim()
   } catch (error) {
-    throw new Error(`storage.cdn.keyfile: ${file} cannot be read: ${(error as Error).message}`, { cause: error })
+    throw new CdnKeyUnreadable(`storage.cdn.keyfile: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`, {
+      cause: error,
+    })
+  }
+}
+
+class CdnKeyUnreadable extends Error {
+  override readonly name = 'CdnKeyUnreadable'
+}
+
+/** Throws what a start would throw for the key of the CDN; gives the sentence where it cannot be read from here, which says nothing of the machine of the server. */
+export async function examineCdnKey({ storage }: Config, ports: Pick<Ports, 'clock' | 'files'> = systemPorts): Promise<readonly string[]> {
+  const { cdn, disabled = true } = storage.redirects ?? {}
+  if (cdn === undefined || disabled) return []
+  try {
+    await openSigner(cdn, '', ports)
+    return []
+  } catch (error) {
+    if (error instanceof CdnKeyUnreadable) return [error.message]
+    throw error
   }
 }

@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import type { BlobStore } from '#blobs/blob-store.ts'
 import { makeDirectory } from '#blobs/directories.ts'
 import { measureStore } from '#blobs/measured-store.ts'
+import { markOf } from '#blobs/open-mark.ts'
 import { openReadThrough, type ReadThroughCache } from '#blobs/read-through.ts'
 import type { StoreMark } from '#blobs/store-mark.ts'
-import { createStoreMark } from '#blobs/store-mark.ts'
 import { storeOf, type Stores } from '#blobs/stores.ts'
 import type { Config, StorageConfig } from '#config/config.ts'
 import { isObjectStore } from '#config/storage-place.ts'
-import { settleStore } from '#features/store-mark.ts'
+import { settleStore, type MarkedStore } from '#features/store-mark.ts'
 import { requireKnownStores } from '#features/storage-overview.ts'
 import { createCacheMetrics } from '#lib/cache-metrics.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -34,7 +34,7 @@ interface OpeningParts {
 /** The stores until they are disposed. */
 export interface OpenedStores extends Stores, AsyncDisposable {
   /** Throws one sentence where a store is not that of the rows, or rows name one that is not there; makes marks and directories that are missing. */
-  settleOthers(metadata: Metadata): Promise<void>
+  settleOthers(metadata: Metadata, accept?: MarkedStore['accept']): Promise<void>
 }
 
 /** Opens them. Makes nothing but the directory of the cache. */
@@ -53,21 +53,20 @@ export async function openStores(config: Config, parts: OpeningParts): Promise<O
   const primary = await open(storage, parts.mark)
   const all = new Map<string, BlobStore>([[primary.name, primary]])
   const marks = new Map<string, StoreMark>()
-  const isKept = config.database.driver === 'postgres' || config.database.file !== ':memory:'
   for (const other of storage.others) {
-    const { rootDirectory, name } = other
-    const mark = rootDirectory === undefined || !isKept ? undefined : createStoreMark(rootDirectory, ports)
-    if (mark !== undefined) marks.set(name, mark)
-    all.set(name, await open(placeOf(storage, other), mark))
+    const mark = markOf(config, ports, other)
+    if (mark !== undefined) marks.set(other.name, mark)
+    all.set(other.name, await open(placeOf(storage, other), mark))
   }
   const opened = stack.move()
   const stores: Stores = { primary, all }
   return {
     ...stores,
-    async settleOthers(metadata) {
+    async settleOthers(metadata, accept) {
       await requireKnownStores(metadata.reader, all)
       const { readOnly } = storage
-      for (const [name, mark] of marks) await settleStore({ metadata, store: storeOf(stores, name), mark, ports, readOnly })
+      const { log } = parts
+      for (const [name, mark] of marks) await settleStore({ metadata, store: storeOf(stores, name), mark, ports, readOnly, accept, log })
       for (const { rootDirectory } of storage.others) if (rootDirectory !== undefined) await makeDirectory(ports.files, rootDirectory)
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

@@ -6,7 +6,8 @@ import { recordEvent } from '#events/record.ts'
 import { addBlobs, addManifests, markBlob } from '#features/adopt-rows.ts'
 import { BackupRefused } from '#features/backup-repository.ts'
 import { tableInUse } from '#features/backup-restore-rows.ts'
-import { findJournal, isRecovering, recover, type RecoverParts, type Recovery } from '#features/journal-recover.ts'
+import { chooseEpochs, NoSuchEpoch } from '#features/journal-epochs.ts'
+import { isRecovering, readJournal, recover, type RecoverParts, type Recovery } from '#features/journal-recover.ts'
 import type { Ports } from '#lib/ports.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { createProject } from '#projects/create-project.ts'
@@ -21,23 +22,38 @@ export interface RecoverOptions {
   /** Of main.ts. */
   readonly open: (config: Config, ports: Ports, options: OpenOptions) => Promise<Berth>
   readonly signal: AbortSignal
+  /** Epochs of the journal to read; undefined: all whose place no other one took. */
+  readonly epochs?: readonly number[] | undefined
   readonly onStep?: ((text: string) => void) | undefined
 }
 
 /** Makes the database that the configuration names, which must be empty, from the journal in its store. */
-export async function recoverStore(config: Config, { open, ports, signal, onStep = () => undefined }: RecoverOptions): Promise<Recovery> {
+export async function recoverStore(
+  config: Config,
+  { open, ports, epochs, signal, onStep = () => undefined }: RecoverOptions,
+): Promise<Recovery> {
   refuseMemory(config)
   await requireEmptyDatabase(config, ports)
   await using files = openJournalFiles(config.storage, ports)
-  const journal = files && (await findJournal(files, signal))
-  if (files === undefined || journal === undefined)
+  const chosen = files === undefined ? [] : await choose(files, { wanted: epochs, signal })
+  if (files === undefined || !chosen.some(({ use }) => use === 'read'))
     throw new BackupRefused(`there is no journal in the store (${files?.place ?? 'memory'}): restore a backup, or push the images again`)
+  const journal = await readJournal(files, chosen, signal)
   await using berth = await open(config, ports, { acceptStore: async () => undefined, isRecovering: true })
   const recovery = await recover(partsOf(berth, { files, signal, onStep }), journal)
-  const { epoch, repositories, manifests, tags, blobs, missing } = recovery
-  const detail = { epoch, repositories, manifests, tags, blobs, missing: missing.length }
+  const { repositories, manifests, tags, blobs, missing } = recovery
+  const read = recovery.epochs.filter(({ use }) => use === 'read').map(({ epoch }) => epoch)
+  const detail = { epoch: read.at(-1), epochs: read, repositories, manifests, tags, blobs, missing: missing.length }
   await berth.registry.metadata.write(recordRecovery, { now: ports.clock.now(), detail })
   return recovery
+}
+
+async function choose(...[files, choice]: Parameters<typeof chooseEpochs>): ReturnType<typeof chooseEpochs> {
+  try {
+    return await chooseEpochs(files, choice)
+  } catch (error) {
+    throw error instanceof NoSuchEpoch ? new BackupRefused(error.message) : error
+  }
 }
 
 async function requireEmptyDatabase(config: Config, ports: Ports): Promise<void> {

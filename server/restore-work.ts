@@ -15,9 +15,11 @@ import { recordEvent } from '#events/record.ts'
 import { backupDirectory, findRecord, type BackupRecord } from '#features/backup-record.ts'
 import { BackupRefused, readSealed, readText, type BackupRepository } from '#features/backup-repository.ts'
 import { readRowsText } from '#features/backup-rows.ts'
-import { proveBlobs, restoreBlobs, restoredKey } from '#features/backup-restore-blobs.ts'
+import { proveBlobs, restoreBlobs, restoredKey, type DamagedInBackup, type RestoredBlobs } from '#features/backup-restore-blobs.ts'
+import { blobsOfRows, describeLost, settleLost, type LostBlob } from '#features/backup-restore-lost.ts'
 import { findRestore, finishRestore, restoreRows, settleSequences, tableInUse } from '#features/backup-restore-rows.ts'
-import { backupBlobs } from '#features/backup-verify.ts'
+import { BackupBroken } from '#features/backup-seal.ts'
+import { backupBlobs, brokenAs, type ListedBlob } from '#features/backup-verify.ts'
 import { settleStore } from '#features/store-mark.ts'
 import { createLogger, flushLog } from '#lib/logging.ts'
 import { createMetrics } from '#lib/metrics.ts'
@@ -28,6 +30,7 @@ import { allMigrations, type Migrations } from '#metadata/migrations/all.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { Digest } from '#oci/digest.ts'
 import { operator } from '#access/user-passwords.ts'
+import type { QuarantineReason } from '#registry/quarantine-blob.ts'
 import { inspectDatabase, openMetadata } from './open-database.ts'
 import { meetStore } from './open-store.ts'
 import { openStores } from './open-stores.ts'
@@ -44,7 +47,11 @@ export interface RestoreOptions {
   readonly mayHaveBlobs?: boolean | undefined
   /** Writes the keys of secrets, where the backup has them and there is no file yet. */
   readonly restoresKey?: boolean | undefined
+  /** Goes on without blobs that the backup has no good bytes of. */
+  readonly skipsDamaged?: boolean | undefined
   readonly onStep?: ((text: string) => void) | undefined
+  /** Told of each blob that cannot be given back, as it is met. */
+  readonly onLost?: ((lost: LostBlob) => void) | undefined
 }
 
 /** What was done. */
@@ -60,6 +67,10 @@ export interface RestoreReport {
     readonly there: number
     readonly missing: number
   }
+  /** Those that are damaged in the backup, or gone from it; they are missing until they are pushed. */
+  readonly lostCount: number
+  /** The first of these. */
+  readonly lost: readonly LostBlob[]
   readonly proved: number
   readonly secrets: RestoredSecrets
 }
@@ -75,6 +86,7 @@ interface Run extends RestoreOptions {
   readonly config: Config
   readonly record: BackupRecord
   readonly say: (text: string) => void
+  readonly lost: Map<Digest, LostBlob>
 }
 
 /** Restores into what the configuration names, which must be empty, or what a restore left that died. */
@@ -83,7 +95,7 @@ export async function restoreBackup(config: Config, options: RestoreOptions): Pr
   refuseMemory(config)
   const record = await findRecord(repository, id, signal)
   refuseNewerSchema(record)
-  const run: Run = { ...options, config, record, say: options.onStep ?? (() => undefined) }
+  const run: Run = { ...options, config, record, say: options.onStep ?? (() => undefined), lost: new Map() }
   using _lock = await reserveEmpty(run)
   const log = createLogger(config.log)
   await using stack = new AsyncDisposableStack()
@@ -98,18 +110,29 @@ export async function restoreBackup(config: Config, options: RestoreOptions): Pr
   const metadata = stack.use(await openMetadata(config, { ports, log }))
   await settleSequences(metadata)
   if (met !== undefined) await settleStore({ metadata, store, ports, readOnly: false, mark: met.mark, accept: async () => undefined })
-  const copied = await restoreAllBlobs(run, store)
+  const copied = await restoreAllBlobs(run, metadata, store)
+  if (isBegun || copied.absent.size > 0) await settleLost(metadata, copied.absent, ports.clock.now())
   const proved = await proveAll(run, metadata, store)
   const secrets = await restoreSecrets(run)
   await metadata.write(recordRestore, {
     id: record.id,
     now: ports.clock.now(),
-    detail: { blobs: record.blobs.count, proved, database: record.database },
+    detail: { blobs: record.blobs.count, proved, lost: copied.damaged.size, database: record.database },
   })
   await finishRestore(metadata)
   const { count, bytes, missingCount: missing } = record.blobs
   const blobs = { count, bytes, copied: copied.copied, there: copied.there, missing }
-  return { id: record.id, madeAt: record.startedAt, rows, textsChanged, blobs, proved, secrets }
+  return {
+    id: record.id,
+    madeAt: record.startedAt,
+    rows,
+    textsChanged,
+    blobs,
+    lostCount: copied.damaged.size,
+    lost: [...run.lost.values()],
+    proved,
+    secrets,
+  }
 }
 
 const recordRestore = transaction(
@@ -174,11 +197,28 @@ async function openAtLevel({ config, ports }: Pick<Run, 'config' | 'ports'>, sch
   return await openMetadata(config, { ports, log: createLogger({ ...config.log, level: 'error' }), migrations })
 }
 
-async function missingBlobs({ repository, record, signal }: Run): Promise<ReadonlySet<Digest>> {
+/** Those that the backup never had the bytes of. */
+async function missingBlobs({ repository, record, signal, skipsDamaged = false }: Run): Promise<Set<Digest>> {
   const missing = new Set<Digest>()
   if (record.blobs.missingCount === 0) return missing
-  for await (const { digest, isThere } of backupBlobs(repository, record, signal)) if (!isThere) missing.add(digest)
+  try {
+    for await (const { digest, isThere } of listedBlobs({ repository, record, signal })) if (!isThere) missing.add(digest)
+  } catch (error) {
+    // Then they are met as missing when their bytes are looked for.
+    if (!(error instanceof BackupBroken) || !skipsDamaged) throw explained(error)
+  }
   return missing
+}
+
+function listedBlobs({ repository, record, signal }: Pick<Run, 'repository' | 'record' | 'signal'>): AsyncIterable<ListedBlob> {
+  return brokenAs(backupBlobs(repository, record, signal), 'the list of blobs')
+}
+
+function explained(error: unknown): unknown {
+  if (!(error instanceof BackupBroken)) return error
+  return new BackupBroken(`${error.message}: the backup's list of blobs is damaged; --skip-damaged takes the blobs that its rows name`, {
+    cause: error.cause,
+  })
 }
 
 async function restoreAllRows(run: Run, store: BlobStore): ReturnType<typeof restoreRows> {
@@ -187,15 +227,58 @@ async function restoreAllRows(run: Run, store: BlobStore): ReturnType<typeof res
   const pieces = readRowsText(readText(repository, `${backupDirectory(record.id)}/rows`, record.rows, signal))
   const keyOf = (digest: Digest) => restoredKey({ store, backup: record.id }, digest)
   const missing = await missingBlobs(run)
-  const restored = await restoreRows(metadata, { backup: record.id, pieces }, { storeName: store.name, keyOf, missing })
+  const restored = await restoreRows(metadata, { backup: record.id, pieces }, { storeName: store.name, keyOf, missing }).catch(
+    (error: unknown) => {
+      if (!(error instanceof BackupBroken)) throw error
+      throw new BackupBroken(`${error.message}: without its rows backup ${record.id} is nothing, restore another one (--id)`, {
+        cause: error.cause,
+      })
+    },
+  )
   say(`${restored.rows} rows are in the database`)
   return restored
 }
 
-async function restoreAllBlobs({ repository, record, signal, say }: Run, store: BlobStore): ReturnType<typeof restoreBlobs> {
-  const blobs = backupBlobs(repository, record, signal)
+interface AllBlobs extends RestoredBlobs {
+  /** All that no bytes could be had of, now or when the backup was made. */
+  readonly absent: ReadonlyMap<Digest, QuarantineReason>
+}
+
+/** Throws {@link BackupRefused} where some cannot be given back, once all the others are copied: who runs it again is told the same, and goes on from there. */
+async function restoreAllBlobs(run: Run, metadata: Metadata, store: BlobStore): Promise<AllBlobs> {
+  const { record, skipsDamaged = false } = run
+  const found = await copyBlobs(run, { metadata, store }, listedBlobs(run)).catch(async (error: unknown) => {
+    if (!(error instanceof BackupBroken) || !skipsDamaged) throw explained(error)
+    run.say(`${error.message}: the blobs that the rows name are looked for instead`)
+    return await copyBlobs(run, { metadata, store }, blobsOfRows(metadata.reader))
+  })
+  const { size } = found.damaged
+  if (size > 0 && !skipsDamaged)
+    throw new BackupRefused(
+      `${size} of the ${record.blobs.count} blobs of backup ${record.id} cannot be given back, all others are copied: another copy of the backup, or an older one, may have ${size === 1 ? 'it' : 'them'}; the same command with --skip-damaged ends the restore without ${size === 1 ? 'it' : 'them'}`,
+    )
+  const missing = [...(await missingBlobs(run))].map((digest) => [digest, 'missing'] as const)
+  return { ...found, absent: new Map([...missing, ...found.damaged]) }
+}
+
+const describedMax = 10_000
+
+async function copyBlobs(
+  { repository, record, signal, say, lost, onLost }: Run,
+  { metadata, store }: { readonly metadata: Metadata; readonly store: BlobStore },
+  blobs: AsyncIterable<ListedBlob>,
+): Promise<RestoredBlobs> {
   let count = 0
-  return await restoreBlobs({ store, backup: record.id }, { repository, blobs, signal }, () => {
+  const onDamaged = async (damage: DamagedInBackup) => {
+    if (lost.has(damage.digest)) return
+    const { digest, detail } = damage
+    // Of more, who needs them is too much to ask and to keep.
+    if (lost.size >= describedMax) return onLost?.({ digest, detail, neededBy: undefined, areMore: false })
+    const described = await describeLost(metadata.reader, damage)
+    lost.set(digest, described)
+    onLost?.(described)
+  }
+  return await restoreBlobs({ store, backup: record.id }, { repository, blobs, signal, onDamaged }, () => {
     if (++count % 1_000 === 0) say(`${count} of ${record.blobs.count} blobs copied`)
   })
 }

@@ -3,7 +3,6 @@ import { hostname } from 'node:os'
 import { createAuditStream, type AuditStream } from '#features/audit-stream.ts'
 import { startHousekeeping } from '#features/housekeeping.ts'
 import { journalLagMs, readJournalState, startJournal } from '#features/journal.ts'
-import { markOf } from '#features/store-mark.ts'
 import { startTagExpiry } from '#features/tag-expiry.ts'
 import type { JobEnd } from '#jobs/jobs.ts'
 import { jobCounts, queueSeconds } from '#jobs/list-jobs.ts'
@@ -11,7 +10,6 @@ import { alone, inTurns, type InTurn } from '#jobs/while-leading.ts'
 import { createGarbageMetrics } from '#lib/garbage-metrics.ts'
 import { watchJournal } from '#lib/journal-metrics.ts'
 import { programVersion } from '#lib/version.ts'
-import { knownStore } from '#metadata/known-store.ts'
 import { sumTrash } from '#metadata/trash.ts'
 import { garbageJobName } from '#registry/collect-garbage-job.ts'
 import { readGarbageStatus } from '#registry/garbage-status.ts'
@@ -49,9 +47,7 @@ async function followJournal({ config, registry, metrics, context }: Berth, stac
   const { metadata, options } = registry
   const isKept = config.database.driver === 'postgres' || config.database.file !== ':memory:'
   if (!config.backup.hasJournal || options.readOnly || !isKept) return
-  const mark = markOf(config, context.ports)
-  mark?.expect((await knownStore(metadata.reader, registry.store.name))?.id ?? '')
-  const files = openJournalFiles(config.storage, context.ports, mark)
+  const files = openJournalFiles(config.storage, context.ports, () => registry.store.requireThere())
   if (files === undefined) return
   stack.use(files)
   stack.use(await inTurn('journal', async () => startJournal({ metadata, files, ...context })))

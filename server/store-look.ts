@@ -34,7 +34,9 @@ export async function lookAtStores(
 async function reasonAgainst(store: BlobStore | undefined, { timers }: Pick<Ports, 'timers'>): Promise<string | undefined> {
   if (store === undefined) return undefined
   const { promise: late, resolve } = Promise.withResolvers<string>()
-  using _timer = timers.after(patienceMs, () => resolve(`it did not answer within ${patienceMs / 1_000} seconds`))
+  // It goes on being asked: what it answered last says more than that it is late.
+  const why = () => describe(store.lastFailure?.() ?? `it did not answer within ${patienceMs / 1_000} seconds`)
+  using _timer = timers.after(patienceMs, () => resolve(why()))
   const look = store.list({ limit: 1 }).then(
     () => undefined,
     (error: unknown) => describe(error),
@@ -47,6 +49,7 @@ export function createStoreLook(store: BlobStore, { clock }: Pick<Ports, 'clock'
   let listedAt: number | undefined
   return async () => {
     try {
+      await store.requireThere()
       await store.stat(absentKey)
       const now = clock.monotonic()
       if (listedAt !== undefined && now - listedAt < listedEveryMs) return
@@ -56,4 +59,10 @@ export function createStoreLook(store: BlobStore, { clock }: Pick<Ports, 'clock'
       throw new Error(describe(error), { cause: error })
     }
   }
+}
+
+/** Why the store did not answer the latest request, as a sentence. */
+export function lastFailureOf(store: BlobStore): Error | undefined {
+  const cause = store.lastFailure?.()
+  return cause && new Error(describe(cause), { cause })
 }

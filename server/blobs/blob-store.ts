@@ -135,6 +135,8 @@ export interface BlobStore extends AsyncDisposable {
   list(listing: KeyListing): Promise<KeyPage>
   /** Throws `UNAVAILABLE` while the directory of the store is away, or another's lies in its place: one `stat`. Stores without a directory of their own have nothing to ask. */
   requireThere(): Promise<void>
+  /** Why the store, where it is elsewhere, did not answer the latest request; undefined once it answers. A look that takes too long is told so. */
+  lastFailure?(): Error | undefined
   /** Free and total bytes where the store can tell (a file system can, an object store cannot). */
   space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number } | undefined>
 }

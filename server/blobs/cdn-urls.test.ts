@@ -7,10 +7,10 @@ const clock = { now: () => 1_700_000_000_500 }
 const common = { url: 'https://cdn.example.com/layers', keyId: 'K1', clock, prefix: 'registry/' }
 
 test('an HMAC URL has a path that is the same for everyone, its end, and a signature over both', async () => {
-  const url = new URL(await createCdnSigner({ ...common, kind: 'hmac', key: 'secret' })('blobs/u/ab/some id', 60_000))
+  const url = new URL(await createCdnSigner({ ...common, kind: 'hmac', key: 'a shared secret of the CDN' })('blobs/u/ab/some id', 60_000))
   assert.equal(url.pathname, '/layers/registry/blobs/u/ab/some%20id')
   assert.equal(url.searchParams.get('expires'), '1700000061')
-  const expected = createHmac('sha256', 'secret').update(`${url.pathname}\n1700000061`).digest('hex')
+  const expected = createHmac('sha256', 'a shared secret of the CDN').update(`${url.pathname}\n1700000061`).digest('hex')
   assert.equal(url.searchParams.get('signature'), expected)
 })
 
@@ -26,5 +26,14 @@ test('a CloudFront URL has the canned policy, signed as CloudFront asks', async 
 })
 
 test('a key that is none is refused at once', () => {
-  assert.throws(() => createCdnSigner({ ...common, kind: 'cloudfront', key: 'no key' }))
+  assert.throws(() => createCdnSigner({ ...common, kind: 'cloudfront', key: 'no key' }), /no private key in PEM/u)
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  assert.throws(() => createCdnSigner({ ...common, kind: 'cloudfront', key }), /none of RSA/u)
+})
+
+test('an empty or a short key of HMAC is refused: with it anybody signs', () => {
+  assert.throws(() => createCdnSigner({ ...common, kind: 'hmac', key: '' }), /there is no key in it, and 16 are the least/u)
+  assert.throws(() => createCdnSigner({ ...common, kind: 'hmac', key: 'fifteen bytes..' }), /its key has 15 bytes/u)
+  createCdnSigner({ ...common, kind: 'hmac', key: 'sixteen bytes...' })
 })

@@ -6,6 +6,7 @@
  */
 import { createHmac, createPrivateKey, createSign, type KeyObject } from 'node:crypto'
 import type { Clock } from '#lib/ports.ts'
+import { cdnKeyBytesMin } from '#config/keys-object-stores.ts'
 import { encodePath } from './s3-sign.ts'
 
 /** What signs. `key`: the shared key, or the private key in PEM. */
@@ -20,7 +21,7 @@ export interface CdnOptions {
   readonly prefix: string
 }
 
-/** Signs URLs. Throws for a key that is none. */
+/** Signs URLs. Throws one clause for a key that is none, or one that can be guessed. */
 export function createCdnSigner({
   url,
   kind,
@@ -29,8 +30,25 @@ export function createCdnSigner({
   clock,
   prefix,
 }: CdnOptions): (name: string, lifetimeMs: number) => Promise<string> {
-  const sign = kind === 'hmac' ? hmacSigner(key) : cloudFrontSigner(createPrivateKey(key), keyId)
+  const sign = kind === 'hmac' ? hmacSigner(requireLong(key)) : cloudFrontSigner(readPrivateKey(key), keyId)
   return async (name, lifetimeMs) => sign(`${url}/${encodePath(`${prefix}${name}`)}`, Math.ceil((clock.now() + lifetimeMs) / 1_000))
+}
+
+function requireLong(key: string): string {
+  const bytes = Buffer.byteLength(key)
+  if (bytes >= cdnKeyBytesMin) return key
+  const what = bytes === 0 ? 'there is no key in it' : `its key has ${bytes} bytes`
+  throw new Error(`${what}, and ${cdnKeyBytesMin} are the least: with a shorter one others can sign URLs`)
+}
+
+function readPrivateKey(pem: string): KeyObject {
+  try {
+    const key = createPrivateKey(pem)
+    if (key.asymmetricKeyType === 'rsa') return key
+  } catch (cause) {
+    throw new Error('it has no private key in PEM', { cause })
+  }
+  throw new Error('its private key is none of RSA, which CloudFront asks for')
 }
 
 function hmacSigner(key: string) {

@@ -98,7 +98,7 @@ void describe('files in an archive', () => {
     assert.equal(await textOf(files, 'b'), 'whole')
   })
 
-  test('of an archive that was cut those are there that came before, and what is none is refused', async () => {
+  test('an archive that was cut says where, and what is none is refused', async () => {
     await using place = await makePlace()
     const path = join(place.path, 'a.tar')
     {
@@ -106,13 +106,22 @@ void describe('files in an archive', () => {
         for (const name of ['a', 'b']) await writer.put(name, contentOf(Buffer.alloc(2000, name)))
       })
     }
-    const handle = await open(path, 'r+')
-    await handle.truncate(4000)
-    await using files = await openTarFiles(handle, path)
-    assert.deepEqual(await namesIn(files), ['a'])
-    const other = await open(path, 'r+')
-    await other.write(Buffer.alloc(512, 'z'), 0, 512, 0)
-    await assert.rejects(openTarFiles(other, path), /no tar archive/)
-    await other.close()
+    await using handle = await open(path, 'r+')
+    const bytes = await handle.readFile()
+    for (const [size, where] of [
+      [bytes.length - 1024, /is cut: it ends after 5120 bytes, before its end is written/],
+      [4000, /is cut: it ends after 4000 bytes, within b/],
+      [2800, /is cut: .*, before its end is written/],
+      [600, /is cut: .*, within a/],
+      [100, /no tar archive/],
+    ] as const) {
+      await handle.truncate(size)
+      await assert.rejects(openTarFiles(handle, path), where)
+    }
+    await handle.write(bytes, 0, bytes.length, 0)
+    await handle.write(Buffer.alloc(512, 'z'), 0, 512, 2560)
+    await assert.rejects(openTarFiles(handle, path), /is damaged at byte 2560: no file begins there/)
+    await handle.write(Buffer.alloc(512, 'z'), 0, 512, 0)
+    await assert.rejects(openTarFiles(handle, path), /no tar archive/)
   })
 })

@@ -15,6 +15,8 @@ export interface ObjectFilesOptions {
   readonly prefix: string
   readonly place: string
   readonly ports: { readonly clock: Clock; readonly random: Random; readonly timers: Timers }
+  /** Asked before something is written, listed or removed: throws where the store is not known to be the one that is meant. */
+  readonly require?: (() => Promise<void>) | undefined
 }
 
 /** Files in that store. */
@@ -27,9 +29,11 @@ class ObjectFiles implements NamedFiles {
   readonly #backend: ObjectBackend
   readonly #prefix: string
   readonly #timers: Timers
+  readonly #require: () => Promise<void>
   readonly #closed = new AbortController()
 
-  constructor({ backend, prefix, place, ports }: ObjectFilesOptions) {
+  constructor({ backend, prefix, place, ports, require = async () => undefined }: ObjectFilesOptions) {
+    this.#require = require
     this.place = place
     this.#backend = retrying(backend, new RetryPolicy(ports))
     this.#prefix = prefix
@@ -39,6 +43,7 @@ class ObjectFiles implements NamedFiles {
   put(name: string, content: FileContent): Promise<void> {
     return translated(async () => {
       const own = this.#own(name)
+      await this.#require()
       const [limit, signal] = [this.#backend.parts.usualBytes, this.#closed.signal]
       if (content.sizeBytes > limit) return await this.#putParts(own, content)
       const pieces = await Array.fromAsync(exactPieces(content))
@@ -65,6 +70,7 @@ class ObjectFiles implements NamedFiles {
 
   async *list(directory: string): AsyncGenerator<NamedFile> {
     const prefix = `${this.#prefix}${directory}`
+    await this.#require()
     let after: string | undefined
     do {
       const page = await translated(() => this.#backend.list({ prefix, after, limit: listedAtOnce }, this.#closed.signal))
@@ -76,6 +82,7 @@ class ObjectFiles implements NamedFiles {
   remove(names: readonly string[]): Promise<void> {
     return translated(async () => {
       const own = names.map((name) => this.#own(name))
+      await this.#require()
       for (let start = 0; start < own.length; start += listedAtOnce)
         await this.#backend.remove(own.slice(start, start + listedAtOnce), this.#closed.signal)
     })

@@ -42,6 +42,7 @@ export class RetryPolicy {
   #failures = 0
   #restsUntil = 0
   #isProbing = false
+  #lastFailure: Error | undefined
 
   constructor(parts: RetryParts) {
     this.#parts = parts
@@ -50,6 +51,11 @@ export class RetryPolicy {
   /** Whether the store counts as away. */
   get isOpen(): boolean {
     return this.#failures >= failuresInARow
+  }
+
+  /** Of the latest attempt; undefined where the store answered it. */
+  get lastFailure(): Error | undefined {
+    return this.#lastFailure
   }
 
   /** Runs `attempt` until it succeeds, fails for good, or it is time to give up. `sizeBytes` of what it sends gives it time. */
@@ -121,6 +127,7 @@ export class RetryPolicy {
 
   #succeeded(): void {
     this.#failures = 0
+    this.#lastFailure = undefined
     this.#budget = Math.min(budgetMax, this.#budget + 1)
   }
 
@@ -128,9 +135,11 @@ export class RetryPolicy {
     if (!isPassing(error)) {
       // It answered: it is there.
       this.#failures = 0
+      this.#lastFailure = undefined
       return
     }
     this.#failures += 1
+    this.#lastFailure = error
     this.#restsUntil = this.#parts.clock.monotonic() + restMs
   }
 

@@ -22,6 +22,7 @@ import {
 } from './blob-store.ts'
 import { checkDirectory, checkKey, checkUploadId, isKey, isUploadId } from './names.ts'
 import { ObjectError, type ListedObject, type ObjectBackend } from './object-backend.ts'
+import type { StoreMark } from './store-mark.ts'
 import { BufferBudget } from './object-budget.ts'
 import { finishUpload } from './object-commit.ts'
 import { isAbsent, registryErrorOf, translated } from './object-error.ts'
@@ -46,6 +47,8 @@ export interface ObjectStoreOptions {
   /** Undefined: the registry sends everything itself. */
   readonly redirects?: ObjectRedirects | undefined
   readonly observe?: ObjectObserver | undefined
+  /** Asked before something is written or called absent. */
+  readonly mark?: Pick<StoreMark, 'require' | 'isSettling'> | undefined
 }
 
 const defaultBufferBytes = 256 * 1024 ** 2
@@ -61,6 +64,7 @@ export function createObjectStore(options: ObjectStoreOptions): BlobStore {
 class ObjectStore implements BlobStore {
   readonly name: string
   readonly #backend: ObjectBackend
+  readonly #policy: RetryPolicy
   readonly #options: ObjectStoreOptions
   readonly #budget: BufferBudget
   readonly #source: ObjectSource
@@ -71,7 +75,8 @@ class ObjectStore implements BlobStore {
   constructor(options: ObjectStoreOptions) {
     this.#options = options
     this.name = options.backend.name
-    this.#backend = retrying(options.backend, new RetryPolicy({ ...options.ports, observe: options.observe }))
+    this.#policy = new RetryPolicy({ ...options.ports, observe: options.observe })
+    this.#backend = retrying(options.backend, this.#policy)
     this.#budget = new BufferBudget(options.bufferBytes ?? defaultBufferBytes)
     this.#source = { backend: this.#backend, timers: options.ports.timers }
     this.#states = new StateStore(this.#source, options.ports.random)
@@ -88,6 +93,7 @@ class ObjectStore implements BlobStore {
       assert(!this.#writers.has(uploadId), 'an upload is opened twice')
       this.#writers.set(uploadId, 'opening')
       try {
+        await this.requireThere()
         // At its beginning an upload takes the place of whatever has its name: one request less for each push.
         const found = offsetBytes === 0 ? undefined : await this.#states.read(uploadId, this.#signal)
         if (offsetBytes > 0 && found === undefined) throw new RegistryError('BLOB_UPLOAD_UNKNOWN')
@@ -106,6 +112,7 @@ class ObjectStore implements BlobStore {
     return translated(async () => {
       checkUploadId(uploadId)
       const found = await this.#states.read(uploadId, this.#signal, { afresh: true })
+      if (found === undefined) await this.requireThere()
       return found && { sizeBytes: stateBytes(found.state) }
     })
   }
@@ -139,6 +146,7 @@ class ObjectStore implements BlobStore {
       assert(key === uploadKey(uploadId), 'a blob key is used twice')
       const writer = this.#writers.get(uploadId)
       assert(writer !== 'opening', 'an upload is committed while it is being opened')
+      await this.requireThere()
       const found = writer?.seal() ?? (await this.#states.read(uploadId, this.#signal))
       if (found === undefined) {
         // A commit of this upload got to its end before somebody heard of it: only then is there an object without a state.
@@ -153,6 +161,7 @@ class ObjectStore implements BlobStore {
   abortUpload(uploadId: string): Promise<void> {
     return translated(async () => {
       checkUploadId(uploadId)
+      await this.requireThere()
       const writer = this.#writers.get(uploadId)
       if (writer instanceof ObjectWriter) await writer.abandon()
       const name = uploadKey(uploadId)
@@ -186,7 +195,7 @@ class ObjectStore implements BlobStore {
       if (url !== undefined) return { kind: 'redirect', url }
       if (expectedBytes <= wholeBytesMax) return await this.#openWhole(key)
       const facts = await this.#backend.head(key, this.#signal)
-      if (facts === undefined) return undefined
+      if (facts === undefined) return await this.#absent()
       const { sizeBytes, etag } = facts
       const read = (start: number, end: number, signal: AbortSignal) =>
         translated(() => readObject(this.#source, { name: key, etag, start, end }, signal))
@@ -198,13 +207,14 @@ class ObjectStore implements BlobStore {
     return translated(async () => {
       checkKey(key)
       const facts = await this.#backend.head(key, this.#signal)
-      return facts && { sizeBytes: facts.sizeBytes }
+      return facts === undefined ? await this.#absent() : { sizeBytes: facts.sizeBytes }
     })
   }
 
   delete(keys: readonly BlobKey[]): Promise<void> {
     return translated(async () => {
       keys.forEach(checkKey)
+      await this.requireThere()
       for (let start = 0; start < keys.length; start += namesPerRemoval)
         await this.#backend.remove(keys.slice(start, start + namesPerRemoval), this.#signal)
     })
@@ -220,7 +230,13 @@ class ObjectStore implements BlobStore {
     })
   }
 
-  async requireThere(): Promise<void> {}
+  async requireThere(): Promise<void> {
+    await this.#options.mark?.require()
+  }
+
+  lastFailure(): Error | undefined {
+    return this.#policy.lastFailure
+  }
 
   async space(): Promise<undefined> {
     return undefined
@@ -232,6 +248,12 @@ class ObjectStore implements BlobStore {
     const message = 'the blob store is closed'
     this.#closed.abort(new RegistryError('UNAVAILABLE', undefined, { message, cause: new ObjectError('passing', message) }))
     await this.#backend[Symbol.asyncDispose]()
+  }
+
+  /** Of a store that is not known to be the one of the rows, nothing is called absent. */
+  async #absent(): Promise<undefined> {
+    if (this.#options.mark?.isSettling !== true) await this.requireThere()
+    return undefined
   }
 
   get #signal(): AbortSignal {
@@ -288,7 +310,7 @@ class ObjectStore implements BlobStore {
 
   async #openWhole(key: BlobKey): Promise<OpenBlob | undefined> {
     const found = await readWhole(this.#source, { name: key, maximumBytes: wholeBytesMax }, this.#signal)
-    if (found === undefined) return undefined
+    if (found === undefined) return await this.#absent()
     if (found !== 'too long') return { kind: 'bytes', bytes: found.bytes }
     // Longer than its row says: for the caller to find.
     return this.open(key, { direct: true })

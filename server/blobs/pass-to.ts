@@ -17,6 +17,7 @@ export function passTo(store: BlobStore): BlobStore {
     delete: (keys) => store.delete(keys),
     list: (listing) => store.list(listing),
     requireThere: () => store.requireThere(),
+    lastFailure: () => store.lastFailure?.(),
     space: () => store.space(),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   }

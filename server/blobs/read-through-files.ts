@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { mapLimited } from '#lib/map-limited.ts'
 import type { Clock, Files, Random } from '#lib/ports.ts'
-import { digestAlgorithm, digestHex, parseDigest, type Digest } from '#oci/digest.ts'
+import { createDigestHash, digestAlgorithm, digestHex, digestOfHash, parseDigest, type Digest } from '#oci/digest.ts'
 import { isAbsence } from './storage-error.ts'
 
 /** Where the files are, and how many bytes they may have. */
@@ -26,11 +26,14 @@ interface Entry {
   readonly sizeBytes: number
   /** When its last use was written to the file. */
   touchedAt: number
+  /** When its bytes were last hashed; 0: by an earlier process. */
+  provedAt: number
 }
 
 /** A use is written to the file so often: the order of the next start is as exact. */
 const touchEachMs = 10 * 60_000
 const scansAtOnce = 16
+const proofBytes = 256 * 1024
 const temporary = /^fill-/
 
 /** What is in one directory. All bytes that are there or are about to be are counted: the bound holds at every instant. */
@@ -72,7 +75,7 @@ export class CacheFiles {
       })
     }
     for (const { digest, sizeBytes, usedAt } of found.toSorted((one, other) => one.usedAt - other.usedAt)) {
-      this.#entries.set(digest, { sizeBytes, touchedAt: usedAt })
+      this.#entries.set(digest, { sizeBytes, touchedAt: usedAt, provedAt: 0 })
       this.#keptBytes += sizeBytes
     }
     await this.#evict()
@@ -107,6 +110,44 @@ export class CacheFiles {
     if (await this.#remove(this.#pathOf(digest))) this.#keptBytes -= entry.sizeBytes
   }
 
+  /** What was not hashed since. */
+  provedBefore(instant: number): readonly Digest[] {
+    return [...this.#entries].filter(([, { provedAt }]) => provedAt < instant).map(([digest]) => digest)
+  }
+
+  /** Reads the blob's file, and removes it when it is not what it should be. Undefined when it went, or came anew, meanwhile. Rejects as `onPiece` does. */
+  async prove(
+    digest: Digest,
+    onPiece: (bytes: number) => Promise<void>,
+  ): Promise<{ readonly sizeBytes: number; readonly isWhole: boolean } | undefined> {
+    const entry = this.#entries.get(digest)
+    if (entry === undefined) return undefined
+    const isWhole = await this.#isWhole(digest, onPiece)
+    if (this.#entries.get(digest) !== entry) return undefined
+    entry.provedAt = this.#options.ports.clock.now()
+    if (!isWhole) await this.forget(digest)
+    return { sizeBytes: entry.sizeBytes, isWhole }
+  }
+
+  async #isWhole(digest: Digest, onPiece: (bytes: number) => Promise<void>): Promise<boolean> {
+    const handle = await this.#options.ports.files.open(this.#pathOf(digest), 'r').catch(() => undefined)
+    if (handle === undefined) return false
+    await using _open = handle
+    const algorithm = digestAlgorithm(digest)
+    const hash = createDigestHash(algorithm)
+    const buffer = Buffer.allocUnsafe(proofBytes)
+    for (;;) {
+      const bytesRead = await handle.read(buffer, 0, proofBytes).then(
+        (read) => read.bytesRead,
+        () => undefined,
+      )
+      if (bytesRead === undefined) return false
+      if (bytesRead === 0) return digestOfHash(algorithm, hash) === digest
+      hash.update(buffer.subarray(0, bytesRead))
+      await onPiece(bytesRead)
+    }
+  }
+
   /** Makes room, which counts as used until {@link CacheFiles.publish} or {@link CacheFiles.giveBack}. False when there is none to be had. */
   async reserve(sizeBytes: number): Promise<boolean> {
     if (sizeBytes > this.#options.sizeBytes) return false
@@ -138,7 +179,8 @@ export class CacheFiles {
     await this.#options.ports.files.rename(path, this.#pathOf(digest))
     this.#reservedBytes -= sizeBytes
     this.#keptBytes += sizeBytes
-    this.#entries.set(digest, { sizeBytes, touchedAt: this.#options.ports.clock.now() })
+    const now = this.#options.ports.clock.now()
+    this.#entries.set(digest, { sizeBytes, touchedAt: now, provedAt: now })
   }
 
   /** Removes a file that was not finished. */

@@ -4,17 +4,18 @@
  * The problem: an object store is far away, costs by the request, and is sometimes slow; a cache must never serve other bytes than the store would, never
  * grow beyond its bound, and never make a pull fail that would go well without it. The way: whole blobs under their digests, proved while they are filled;
  * the first reader of a blob starts the fill, and all who come meanwhile follow it; whatever fails here is passed by. Only whoever knows the digest of what
- * it opens is served from here ({@link OpenOptions.digest}): scrub, copies and backups read the store itself.
+ * it opens is served from here ({@link OpenOptions.digest}): scrub, copies and backups read the store itself. What is kept is hashed again once a day.
  */
-import type { Clock, Files, Random } from '#lib/ports.ts'
+import type { Clock, Files, Random, Timers } from '#lib/ports.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { BlobKey, BlobStore, OpenBlob, OpenOptions } from './blob-store.ts'
 import { passTo } from './pass-to.ts'
+import { checkFiles } from './read-through-check.ts'
 import { CacheFiles } from './read-through-files.ts'
 import { Fill, type ReadStore } from './read-through-fill.ts'
 
-/** What happens in the cache, for metrics: `shared` follows a fill that another reader began, `bypassed` had no room or came while the disk failed. */
-export type CacheEvent = 'hit' | 'miss' | 'shared' | 'bypassed' | 'evicted' | 'failed' | 'damaged'
+/** What happens in the cache, for metrics: `shared` follows a fill that another reader began, `bypassed` had no room or came while the disk failed; `checked` was read again in the background. */
+export type CacheEvent = 'hit' | 'miss' | 'shared' | 'bypassed' | 'evicted' | 'failed' | 'damaged' | 'checked'
 
 /** Told of each happening, with the bytes of the blob. */
 export type CacheObserver = (event: CacheEvent, sizeBytes: number) => void
@@ -28,7 +29,7 @@ export interface ReadThroughOptions {
   readonly maximumBytes: number
   /** Whether clients are redirected where the store can do that, kept or not. */
   readonly redirects: boolean
-  readonly ports: { readonly files: Files; readonly random: Random; readonly clock: Clock }
+  readonly ports: { readonly files: Files; readonly random: Random; readonly clock: Clock; readonly timers: Timers }
   readonly observe: CacheObserver
   readonly onFailure: (error: unknown) => void
 }
@@ -62,6 +63,7 @@ interface Wanted {
 
 class DiskCache implements ReadThroughCache {
   readonly ready: Promise<void>
+  readonly #checking: Promise<void>
   readonly #options: ReadThroughOptions
   readonly #files: CacheFiles
   /** Settles to undefined where the blob is not filled. */
@@ -78,6 +80,7 @@ class DiskCache implements ReadThroughCache {
       () => void (this.#isReady = true),
       (error: unknown) => options.onFailure(error),
     )
+    this.#checking = this.ready.then(() => this.#check()).catch((error: unknown) => options.onFailure(error))
   }
 
   get keptBytes(): number {
@@ -95,7 +98,16 @@ class DiskCache implements ReadThroughCache {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort(new Error('the cache is closed'))
     await Promise.all([...this.#fills.values()].map(async (beginning) => (await beginning)?.ended))
-    await this.ready
+    await this.#checking
+  }
+
+  async #check(): Promise<void> {
+    const { ports, observe } = this.#options
+    const onChecked = (sizeBytes: number, isWhole: boolean) => {
+      observe('checked', sizeBytes)
+      if (!isWhole) observe('damaged', sizeBytes)
+    }
+    if (this.#isReady) await checkFiles(this.#files, { ports, signal: this.#closed.signal, onChecked })
   }
 
   async #open(store: BlobStore, key: BlobKey, options: OpenOptions = {}): Promise<OpenBlob | undefined> {

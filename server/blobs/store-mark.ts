@@ -10,10 +10,14 @@ import { dirname, join } from 'node:path'
 import type { Files, Random } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { makeDirectory, syncDirectory } from './directories.ts'
+import { listKeys } from './list-keys.ts'
 import { markName } from './names.ts'
 import { isAbsence, storageError, systemCode } from './storage-error.ts'
 
-/** The mark in one directory. */
+/** What tells that a store without a mark is in use. */
+export type StoreTrace = 'journal' | 'blobs'
+
+/** The mark in one store. */
 export interface StoreMark {
   /** For people. */
   readonly path: string
@@ -21,10 +25,32 @@ export interface StoreMark {
   read(): Promise<string | undefined>
   /** Makes or replaces the mark, durably. Several processes may write the same id at once. */
   write(id: string): Promise<void>
+  /** What of a registry is in the store beside the mark. Empty directories are nothing. */
+  trace(): Promise<StoreTrace | undefined>
   /** From now on the store is the one with this id alone. */
   expect(id: string): void
   /** Throws UNAVAILABLE when the directory is not that of the expected store; see {@link isStoreLost}. Before {@link StoreMark.expect} nothing is asked. */
   require(): Promise<void>
+  /** Of a store that may be away at the start (object-mark.ts): {@link StoreMark.require} settles whose it is, once, and throws UNAVAILABLE until that is done. */
+  settleLater?(settle: () => Promise<void>): void
+  /** Whether that is being done: what it asks of the store is not to wait for it. */
+  readonly isSettling?: boolean
+}
+
+/** A store that does not answer tells nothing of whose it is. */
+class MarkAwayError extends Error {
+  override readonly name = 'MarkAwayError'
+}
+
+/** Whether the mark could not be read because its store is away: it may be settled later. */
+export function isMarkAway(error: unknown): boolean {
+  return error instanceof Error && (error instanceof MarkAwayError || isMarkAway(error.cause))
+}
+
+/** Of a store elsewhere that does not answer, or is not there. */
+export function markAway(path: string, cause: Error): RegistryError {
+  const error = new MarkAwayError(`${path} cannot be read or written: ${cause.message}`, { cause })
+  return new RegistryError('UNAVAILABLE', undefined, { cause: error })
 }
 
 /** The cause of what a store throws while its directory is another's. */
@@ -45,6 +71,9 @@ function isSame(one: MarkFacts, other: MarkFacts | undefined): boolean {
   return one.mtimeMs === other.mtimeMs && one.ctimeMs === other.ctimeMs
 }
 
+/** A part of the journal (features/journal-files.ts). */
+const epochName = /^\d{8}$/u
+
 /** An id and the end of its line: whatever else is in the file, no more of it is read. */
 const idBytes = 37
 
@@ -54,6 +83,16 @@ class NoFileError extends Error {
 }
 
 const explanation = 'Berth knows its blobs by this file: it belongs into every copy of them.'
+
+/** What a mark holds. */
+export function markBytes(id: string): Buffer {
+  return Buffer.from(`${id}\n${explanation}\n`)
+}
+
+/** The id in those bytes; undefined where they are none of a mark. */
+export function markedId(bytes: Uint8Array): string | undefined {
+  return /^([0-9a-f-]{36})\n$/u.exec(Buffer.from(bytes.subarray(0, idBytes)).toString('latin1'))?.[1]
+}
 
 /** The mark of the store in `rootDirectory`. Touches nothing before its first use. */
 export function createStoreMark(rootDirectory: string, { files, random }: { readonly files: Files; readonly random: Random }): StoreMark {
@@ -81,7 +120,7 @@ export function createStoreMark(rootDirectory: string, { files, random }: { read
       const temporary = `${path}.${random.uuid()}`
       try {
         await using handle = await files.open(temporary, 'wx')
-        await handle.writeFile(`${id}\n${explanation}\n`)
+        await handle.writeFile(markBytes(id))
         await handle.sync()
         await files.rename(temporary, path)
       } catch (error) {
@@ -89,6 +128,10 @@ export function createStoreMark(rootDirectory: string, { files, random }: { read
         throw error
       }
       await syncDirectory(files, dirname(path))
+    },
+    async trace() {
+      const epochs = (await files.readdir(join(rootDirectory, 'journal')).catch(absentAsUndefined)) ?? []
+      return epochs.some((name) => epochName.test(name)) ? 'journal' : (await hasKeys(files, rootDirectory)) ? 'blobs' : undefined
     },
     expect(id) {
       expected = id
@@ -105,6 +148,14 @@ export function createStoreMark(rootDirectory: string, { files, random }: { read
   }
 }
 
+async function hasKeys(files: Files, root: string): Promise<boolean> {
+  for (let after: string | undefined; ;) {
+    const { keys, next } = await listKeys({ files, root }, { below: 'blobs', after, limit: 100 })
+    if (keys.length > 0 || next === undefined) return keys.length > 0
+    after = next
+  }
+}
+
 /** Opens nothing but a file, for others may wait for ever. */
 async function readId(files: Pick<Files, 'open'>, path: string, facts: Pick<Stats, 'isFile'>): Promise<string | undefined> {
   if (!facts.isFile()) throw new NoFileError('it is no file')
@@ -113,7 +164,7 @@ async function readId(files: Pick<Files, 'open'>, path: string, facts: Pick<Stat
   await using file = handle
   const buffer = Buffer.alloc(idBytes)
   const { bytesRead } = await file.read(buffer, 0, idBytes, 0)
-  return /^([0-9a-f-]{36})\n$/u.exec(buffer.toString('latin1', 0, bytesRead))?.[1]
+  return markedId(buffer.subarray(0, bytesRead))
 }
 
 const unreadableReasons: Readonly<Record<string, string>> = {
@@ -136,6 +187,13 @@ function storeLost(path: string): RegistryError {
 /** A directory of the store went from under what is open in it; see {@link isStoreLost}. */
 export function directoryLost(path: string): RegistryError {
   return awayBecause(`${path} went away while it was written to: was the disk of the blobs unmounted?`)
+}
+
+/** A bucket that is another database's, for the reason that settling gave; see {@link isStoreLost}. */
+export function storeLostBecause(error: unknown): RegistryError {
+  const cause = new StoreLostError(error instanceof Error ? error.message : String(error))
+  const message = 'the storage of this registry is not its own: an administrator has to look at it (berth doctor); then repeat the request'
+  return new RegistryError('UNAVAILABLE', undefined, { cause, message })
 }
 
 function awayBecause(reason: string): RegistryError {

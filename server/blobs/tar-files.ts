@@ -78,7 +78,7 @@ const readBytes = 512 * 1024
 
 /** The files of an archive, which is looked through once. Of two of one name the later one counts. Disposing closes the handle. */
 export async function openTarFiles(handle: FileHandle, place: string): Promise<NamedFiles> {
-  const index = await indexOf(handle)
+  const index = await indexOf(handle, place)
   const refuse = () => Promise.reject(new Error(`${place} is an archive: nothing is added to it or removed`))
   return {
     place,
@@ -113,16 +113,18 @@ async function readAt(handle: FileHandle, at: number, count: number): Promise<Bu
   return buffer.subarray(0, bytesRead)
 }
 
-/** An archive that was cut has the files that came before. */
-async function indexOf(handle: FileHandle): Promise<ReadonlyMap<string, Place>> {
+/** Throws a sentence for what is no archive, and for one that ends before its end is written: nobody can tell what was behind. */
+async function indexOf(handle: FileHandle, place: string): Promise<ReadonlyMap<string, Place>> {
   const index = new Map<string, Place>()
   const { size } = await handle.stat()
   let more = {}
   for (let at = 0; ;) {
     const block = await readAt(handle, at, tarBlockBytes)
-    const header = block.length < tarBlockBytes ? undefined : readTarHeader(block)
+    if (block.length < tarBlockBytes) throw at === 0 ? noArchive(place) : cut(place, size, 'before its end is written')
+    const header = headerOf(block, at, place)
     if (header === undefined) return index
     const start = at + tarBlockBytes
+    if (start + header.sizeBytes > size && header.type === 'x') throw cut(place, size, 'within a header')
     if (header.type === 'x') {
       more = readPaxRecords(await readAt(handle, start, header.sizeBytes))
       at = start + header.sizeBytes + tarPadding(header.sizeBytes)
@@ -130,7 +132,31 @@ async function indexOf(handle: FileHandle): Promise<ReadonlyMap<string, Place>> 
     }
     const { name, sizeBytes } = { ...header, ...more }
     more = {}
-    if (header.type === '0' && start + sizeBytes <= size) index.set(name.replace(/^\.\//, ''), { start, sizeBytes })
+    if (start + sizeBytes > size) throw cut(place, size, `within ${name}`)
+    if (header.type === '0') index.set(name.replace(/^\.\//, ''), { start, sizeBytes })
     at = start + sizeBytes + tarPadding(sizeBytes)
   }
+}
+
+/** More than a name and a size take. */
+const paxBytesMax = 1024 * 1024
+
+function headerOf(block: Buffer, at: number, place: string): ReturnType<typeof readTarHeader> {
+  try {
+    const header = readTarHeader(block)
+    if (header === undefined || (header.sizeBytes >= 0 && (header.type !== 'x' || header.sizeBytes <= paxBytesMax))) return header
+    throw new Error('its size cannot be')
+  } catch (cause) {
+    throw at === 0 ? noArchive(place) : new Error(`${place} is damaged at byte ${at}: no file begins there`, { cause })
+  }
+}
+
+function noArchive(place: string): Error {
+  return new Error(`${place} is no tar archive: unpack it first, where it is packed`)
+}
+
+function cut(place: string, size: number, where: string): Error {
+  return new Error(
+    `${place} is cut: it ends after ${size} bytes, ${where}. Fetch it again whole; if there is no other, tar -xf gives what is in it, for a place of backups`,
+  )
 }

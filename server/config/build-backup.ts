@@ -1,5 +1,5 @@
 /** Values → the part of Config about backups. */
-import { resolve } from 'node:path'
+import { resolve, sep } from 'node:path'
 import { buildStore } from './build-stores.ts'
 import type { BackupConfig, StorageConfig } from './config.ts'
 import type { Listener } from './environment.ts'
@@ -16,8 +16,10 @@ export function buildBackup(
   const place = written && buildStore('backup', written, { cwd, path: 'backup.store', listener })
   const sealing = sealingOf(values, cwd, listener)
   const schedule = values.get('backup.schedule')
-  if (place?.rootDirectory !== undefined && place.rootDirectory === storage.rootDirectory)
-    listener.problem({ path: 'backup.store', expected: 'another place than that of the blobs', found: place.rootDirectory })
+  // What takes the blobs would take their backups, too.
+  const [own, root] = [place?.rootDirectory, storage.rootDirectory]
+  if (own !== undefined && root !== undefined && (isWithin(own, root) || isWithin(root, own)))
+    listener.problem({ path: 'backup.store', expected: 'another place than that of the blobs', found: own })
   return {
     place,
     ...sealing,
@@ -30,6 +32,10 @@ export function buildBackup(
     },
     hasJournal: values.get('backup.journal'),
   }
+}
+
+function isWithin(path: string, root: string): boolean {
+  return path === root || path.startsWith(root.endsWith(sep) ? root : `${root}${sep}`)
 }
 
 /** What backups are sealed with, and whether the keys of secrets go into them. */

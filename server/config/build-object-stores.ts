@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import type { RedirectConfig, S3Config } from './config.ts'
 import type { Listener } from './environment.ts'
+import { cdnKeyBytesMin } from './keys-object-stores.ts'
 import type { Values } from './validate.ts'
 
 /** Where an S3 service is; what is missing goes to the listener. */
@@ -90,6 +91,7 @@ function buildCdn(values: Values, cwd: string, problem: Listener['problem']): Re
     ['storage.cdn.keyid', kind === 'cloudfront' && keyId === undefined, 'the id of the key pair'],
   ]
   for (const [path, isMissing, expected] of missing) if (isMissing && !values.has(path)) problem({ path, expected })
+  checkKey(key, keyFile, problem)
   return {
     url: (url ?? '').replace(/\/+$/, ''),
     kind,
@@ -97,4 +99,12 @@ function buildCdn(values: Values, cwd: string, problem: Listener['problem']): Re
     keyFile: keyFile === undefined ? undefined : resolve(cwd, keyFile),
     keyId: keyId ?? '',
   }
+}
+
+function checkKey(key: string | undefined, keyFile: string | undefined, problem: Listener['problem']): void {
+  const path = 'storage.cdn.key'
+  if (key === undefined) return
+  if (keyFile !== undefined) problem({ path, expected: 'a key or a keyfile, not both' })
+  else if (Buffer.byteLength(key) < cdnKeyBytesMin)
+    problem({ path, expected: `a key of ${cdnKeyBytesMin} bytes or more: with a shorter one others can sign URLs` })
 }

@@ -22,6 +22,16 @@ test('every key is in the documentation', () => {
   }
 })
 
+test('no key that is taken stands among those that are refused', () => {
+  const refused = /^## Refused$([^]*?)(?=^## |$(?![^]))/m.exec(documentConfiguration())?.[1] ?? ''
+  assert.match(refused, /`proxy\.remoteurl`/)
+  for (const [, path = ''] of refused.matchAll(/^\| `([^`]+)`/gm))
+    assert.ok(
+      keys.has(path) || sections.has(path) ? [...keys.keys()].every((key) => !key.startsWith(path) || statusOf(key) !== 'acts') : false,
+      path,
+    )
+})
+
 test('every key that acts has a meaning and every section above a key exists', () => {
   for (const [path, key] of keys) {
     if (statusOf(path) === 'acts') assert.match(key.doc, /\.$/, path)

@@ -83,7 +83,6 @@ function refused(): string {
     'Berth does not start with these: without what they ask for it would keep data elsewhere, or be more open, than the file says.\n',
     '| key | why |\n|---|---|',
     ...rows('refused'),
-    '| `http.tls.letsencrypt` | certificates by ACME are not available in this version; passed over beside `http.tls.certificate`, as in registry:2 |',
     '',
   ].join('\n')
 }

@@ -40,6 +40,9 @@ suite('the keys of backup', () => {
       ['{key: short}', 'backup.key'],
       [`{key: ${key}, keyfile: /there}`, 'backup.key'],
       ['{kept: 1}', 'backup.kept'],
+      // `minimal` has the default root directory.
+      ['{store: {filesystem: {rootdirectory: /var/lib/registry}}}', 'backup.store'],
+      ['{store: {filesystem: {rootdirectory: /var/lib/registry/backups}}}', 'backup.store'],
     ] as const) {
       const { problems } = await place.load(`${minimal}backup: ${written}\n`)
       assert.equal(problems.length, 1, `${written}: ${problems.join(' | ')}`)

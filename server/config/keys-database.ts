@@ -6,7 +6,7 @@ import { boolean, duration, integer, longestTimerMs, oneOf, text } from './value
 export const databaseSections = {
   database: { doc: 'Where repositories, tags, manifests, links and uploads are kept.', own: true },
   'database.pool': { doc: 'Connections to PostgreSQL.' },
-  'database.hold': { doc: 'What happens while PostgreSQL is away: a failover takes 3 to 27 seconds, and few clients try again.' },
+  'database.hold': { doc: 'What happens while PostgreSQL is away: a failover takes 2 to 36 seconds, and few clients try again.' },
 } as const satisfies Record<string, Section>
 
 const secondMs = 1000

@@ -87,7 +87,7 @@ suite('storage.s3', () => {
   test('redirects and a CDN are read, and what a CDN needs is asked for', async () => {
     const { config, problems } = await load(
       'bucket: images, region: r',
-      ", redirect: {except: [10.0.0.0/8], useragents: ['^old/'], lifetime: 1h}, cdn: {url: 'https://cdn.example.com/r/', key: hunter2}",
+      ", redirect: {except: [10.0.0.0/8], useragents: ['^old/'], lifetime: 1h}, cdn: {url: 'https://cdn.example.com/r/', key: hunter2-hunter2-}",
     )
     assert.deepEqual(problems, [])
     const { cdn, ...redirects } = config?.storage.redirects ?? {}
@@ -95,6 +95,13 @@ suite('storage.s3', () => {
     assert.deepEqual([cdn?.url, cdn?.kind], ['https://cdn.example.com/r', 'hmac'])
     const incomplete = await load('bucket: images, region: r', ', cdn: {url: "https://cdn", kind: cloudfront}')
     assert.match(incomplete.problems.join('\n'), /^storage\.cdn\.keyfile: .*\nstorage\.cdn\.keyid: /)
+    for (const key of ["''", 'fifteen-bytes..'])
+      assert.match(
+        (await load('bucket: images, region: r', `, cdn: {url: "https://cdn", key: ${key}}`)).problems.join('\n'),
+        /^storage\.cdn\.key: .*16 bytes or more/,
+      )
+    const both = await load('bucket: images, region: r', ', cdn: {url: "https://cdn", key: sixteen-bytes..., keyfile: /x/cdn.key}')
+    assert.match(both.problems.join('\n'), /^storage\.cdn\.key: .*a key or a keyfile, not both/)
     const wrong = await load('bucket: images, region: r', ', redirect: {except: [everywhere], lifetime: 9d}')
     assert.equal(wrong.problems.length, 2)
   })

@@ -6,6 +6,9 @@ import { anything, boolean, duration, listOf, oneOf, pattern, size, text, textLi
 const mebibyte = 1024 ** 2
 const dayMs = 24 * 3_600_000
 
+/** Of the key that a CDN shares: what can be guessed lets everybody forge URLs. */
+export const cdnKeyBytesMin = 16
+
 /** A URL with a scheme, or host and port. */
 export function isEndpoint(value: string): boolean {
   const url = /^[a-z]+:\/\//i.test(value) ? value : `https://${value}`
@@ -104,7 +107,9 @@ export const allObjectStoreKeys = {
     'hmac',
     'How its URLs are signed: `hmac` as docs/guides/s3.md says, or Amazon CloudFront’s canned policy.',
   ),
-  'storage.cdn.key': optional(text, 'The key that both sides share, for `hmac`.', { secret: true }),
+  'storage.cdn.key': optional(text, 'The key that both sides share, for `hmac`: 16 bytes or more. Either this or `keyfile`.', {
+    secret: true,
+  }),
   'storage.cdn.keyfile': optional(
     text,
     'The file of the private RSA key (PEM) for `cloudfront`, or of the shared key for `hmac`. Relative to the working directory.',

@@ -6,6 +6,7 @@
  */
 import type { Ports } from '#lib/ports.ts'
 import { chooseKept, type BackupKeep, type KeptBackup } from './backup-keep.ts'
+import { forgetDamaged, readDamaged } from './backup-damage.ts'
 import { lockRepository } from './backup-locks.ts'
 import { backupDirectory, listBackupIds, readRecord, type BackupRecord } from './backup-record.ts'
 import type { BackupRepository } from './backup-repository.ts'
@@ -62,6 +63,7 @@ export async function pruneBackups(
     if (!isDry) await repository.files.remove(names)
   }
   const sums = needed === undefined ? { blobs: 0, bytes: 0 } : await removeBlobs(repository, needed, act)
+  if (!isDry && needed !== undefined) await removeNotes(repository, needed)
   if (!isDry) await removeUnfinished(repository, ports.clock.now())
   return { kept, removed, broken, ...sums }
 }
@@ -117,6 +119,11 @@ async function removeBlobs(
   }
   await remove(waiting)
   return sums
+}
+
+/** Of damaged blobs that no backup needs any more. */
+async function removeNotes(repository: BackupRepository, needed: ReadonlySet<string>): Promise<void> {
+  for (const name of await readDamaged(repository)) if (!needed.has(name)) await forgetDamaged(repository, name)
 }
 
 async function removeUnfinished({ files }: BackupRepository, now: number): Promise<void> {

@@ -1,9 +1,11 @@
-/** The bytes of a backup's blobs into a store, each proved on its way and again by reading it back. */
+/** The bytes of a backup's blobs into a store, each proved on its way and again by reading it back. One that the backup has no good bytes of does not keep the others back. */
 import { createHash } from 'node:crypto'
 import type { BlobKey, BlobStore } from '#blobs/blob-store.ts'
+import { isUnreadable } from '#blobs/storage-error.ts'
 import { mapLimited } from '#lib/map-limited.ts'
 import type { Reader } from '#metadata/metadata.ts'
 import { createDigestHash, digestAlgorithm, digestFromBytes, digestOfHash, type Digest } from '#oci/digest.ts'
+import type { QuarantineReason } from '#registry/quarantine-blob.ts'
 import { readOpenBlob } from '#registry/read-open-blob.ts'
 import type { BackupRepository } from './backup-repository.ts'
 import { BackupBroken } from './backup-seal.ts'
@@ -35,6 +37,23 @@ export interface RestoredBlobs {
   readonly copiedBytes: number
   /** Of a run before this one. */
   readonly there: number
+  /** Those that the backup has no good bytes of. */
+  readonly damaged: ReadonlyMap<Digest, QuarantineReason>
+}
+
+/** A blob that the backup has no good bytes of; `detail` is for people. */
+export class DamagedInBackup extends Error {
+  override readonly name = 'DamagedInBackup'
+  readonly digest: Digest
+  readonly reason: QuarantineReason
+  readonly detail: string
+
+  constructor(digest: Digest, reason: QuarantineReason, detail: string) {
+    super(`blob ${digest} ${detail}`)
+    this.digest = digest
+    this.reason = reason
+    this.detail = detail
+  }
 }
 
 const blobsAtOnce = 4
@@ -44,65 +63,94 @@ const rowsAtOnce = 500
 /** Told of each blob. */
 export type BlobListener = (bytes: number) => void
 
+/** What is copied from where. */
+export interface BlobSource {
+  readonly repository: BackupRepository
+  readonly blobs: AsyncIterable<ListedBlob>
+  readonly signal: AbortSignal
+  /** Told of each that the backup has no good bytes of, one after the other. */
+  readonly onDamaged: (damage: DamagedInBackup) => Promise<void>
+}
+
 /** Copies those that the store has not. */
 export async function restoreBlobs(
   target: BlobTarget,
-  {
-    repository,
-    blobs,
-    signal,
-  }: { readonly repository: BackupRepository; readonly blobs: AsyncIterable<ListedBlob>; readonly signal: AbortSignal },
+  { repository, blobs, signal, onDamaged }: BlobSource,
   onBlob: BlobListener = () => undefined,
 ): Promise<RestoredBlobs> {
+  const damaged = new Map<Digest, QuarantineReason>()
   let [copied, copiedBytes, there] = [0, 0, 0]
   let waiting: ListedBlob[] = []
+  const copy = async (blob: ListedBlob): Promise<DamagedInBackup | undefined> => {
+    signal.throwIfAborted()
+    const outcome = await restoreBlob(target, blob, { repository, signal })
+    if (outcome === 'copied') {
+      copied++
+      copiedBytes += blob.sizeBytes
+    } else if (outcome === 'there') there++
+    onBlob(blob.sizeBytes)
+    return typeof outcome === 'string' ? undefined : outcome
+  }
   const flush = async () => {
-    await mapLimited(waiting, blobsAtOnce, async (blob) => {
-      signal.throwIfAborted()
-      const isCopied = await restoreBlob(target, blob, { repository, signal })
-      if (isCopied) {
-        copied++
-        copiedBytes += blob.sizeBytes
-      } else there++
-      onBlob(blob.sizeBytes)
-    })
+    const outcomes = await mapLimited(waiting, blobsAtOnce, copy)
     waiting = []
+    for (const damage of outcomes) {
+      if (damage === undefined) continue
+      damaged.set(damage.digest, damage.reason)
+      await onDamaged(damage)
+    }
   }
   for await (const blob of blobs) {
     if (blob.isThere) waiting.push(blob)
     if (waiting.length >= blobsTogether) await flush()
   }
   await flush()
-  return { copied, copiedBytes, there }
+  return { copied, copiedBytes, there, damaged }
 }
 
-async function restoreBlob(
-  target: BlobTarget,
-  { digest, sizeBytes }: ListedBlob,
-  { repository, signal }: { readonly repository: BackupRepository; readonly signal: AbortSignal },
-): Promise<boolean> {
+interface Reading {
+  readonly repository: BackupRepository
+  readonly signal: AbortSignal
+}
+
+async function restoreBlob(target: BlobTarget, blob: ListedBlob, reading: Reading): Promise<'copied' | 'there' | DamagedInBackup> {
   const { store, backup } = target
-  const [key, uploadId] = [restoredKey(target, digest), uploadOf(backup, digest)]
-  if ((await store.stat(key))?.sizeBytes === sizeBytes) return false
-  const name = repository.seal.blobName(digest)
-  const pieces = await repository.files.read(name, signal)
-  if (pieces === undefined) throw new BackupBroken(`blob ${digest} is not there (${name}): berth backup verify tells what else is wrong`)
-  const algorithm = digestAlgorithm(digest)
-  const hash = createDigestHash(algorithm)
+  const [key, uploadId] = [restoredKey(target, blob.digest), uploadOf(backup, blob.digest)]
+  if ((await store.stat(key))?.sizeBytes === blob.sizeBytes) return 'there'
   try {
     await using writer = await store.openUpload(uploadId, 0)
-    for await (const piece of repository.seal.open(name, pieces)) {
-      hash.update(piece)
-      await writer.write(Buffer.from(piece))
-    }
-    if (digestOfHash(algorithm, hash) !== digest) throw new BackupBroken(`blob ${digest} is not what its digest says (${name})`)
+    for await (const piece of provedPieces(blob, reading)) await writer.write(Buffer.from(piece))
     await writer.sync()
   } catch (error) {
     await store.abortUpload(uploadId).catch(() => undefined)
+    if (error instanceof DamagedInBackup) return error
     throw error
   }
   await store.commitUpload(uploadId, key)
-  return true
+  return 'copied'
+}
+
+/** The bytes of the blob: at their end they were its own. Throws {@link DamagedInBackup}; what else goes wrong is not the backup's fault. */
+async function* provedPieces({ digest, sizeBytes }: ListedBlob, { repository, signal }: Reading): AsyncGenerator<Uint8Array> {
+  const name = repository.seal.blobName(digest)
+  const algorithm = digestAlgorithm(digest)
+  const hash = createDigestHash(algorithm)
+  let count = 0
+  try {
+    const pieces = await repository.files.read(name, signal)
+    if (pieces === undefined) throw new DamagedInBackup(digest, 'missing', `is not there (${name})`)
+    for await (const piece of repository.seal.open(name, pieces)) {
+      hash.update(piece)
+      count += piece.length
+      yield piece
+    }
+  } catch (error) {
+    if (error instanceof BackupBroken) throw new DamagedInBackup(digest, 'wrong digest', `cannot be opened: ${error.message}`)
+    if (isUnreadable(error)) throw new DamagedInBackup(digest, 'unreadable', `cannot be read from its disk (${name})`)
+    throw error
+  }
+  if (count !== sizeBytes) throw new DamagedInBackup(digest, 'wrong size', `has ${count} bytes in place of ${sizeBytes} (${name})`)
+  if (digestOfHash(algorithm, hash) !== digest) throw new DamagedInBackup(digest, 'wrong digest', `is not what its digest says (${name})`)
 }
 
 /** Reads every blob that a row says is there. One that is not right is deleted, so that the next run copies it again, and then this throws. */

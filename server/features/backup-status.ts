@@ -1,9 +1,10 @@
 /** How a registry's backups stand, for people. */
 import { keyOfSchedule } from '#jobs/schedules.ts'
+import { readBackupStatus, type BackupStatus } from '#metadata/backup-status.ts'
 import { findJob, jobOfKey } from '#metadata/jobs.ts'
 import { findSchedule } from '#metadata/schedules.ts'
 import type { Reader } from '#metadata/metadata.ts'
-import { backupKinds, readBackupStatus, type BackupStatus } from './backup.ts'
+import { backupKinds } from './backup.ts'
 
 /** With what is under way, and what comes. */
 export interface BackupOverview extends BackupStatus {

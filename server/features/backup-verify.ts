@@ -155,8 +155,8 @@ async function problemOfBlob(run: Run, { digest, sizeBytes }: ListedBlob): Promi
   const { isQuick = false } = run.options
   const name = seal.blobName(digest)
   const facts = await files.stat(name)
-  if (facts === undefined) return `blob ${digest} is not there (${name})`
-  if (facts.sizeBytes !== seal.sizeOf(sizeBytes)) return `blob ${digest} has another size (${name})`
+  if (facts === undefined) return await withNote(run, name, `blob ${digest} is not there (${name})`)
+  if (facts.sizeBytes !== seal.sizeOf(sizeBytes)) return await withNote(run, name, `blob ${digest} has another size (${name})`)
   // Those that are noted are read again by a verification that reads.
   if (isQuick) return run.damaged.has(name) ? damageText(digest, `${name}: found by one that read it`) : undefined
   const problem = await problemOfBytes(run, digest)
@@ -164,7 +164,11 @@ async function problemOfBlob(run: Run, { digest, sizeBytes }: ListedBlob): Promi
     if (run.damaged.has(name)) await forgetDamaged(run.repository, name)
     return undefined
   }
-  const isNoted = run.damaged.has(name) || (await noteDamaged(run.repository, name))
+  return await withNote(run, name, problem)
+}
+
+async function withNote({ repository, damaged }: Run, name: string, problem: string): Promise<string> {
+  const isNoted = damaged.has(name) || (await noteDamaged(repository, name))
   return isNoted ? `${problem}; the next backup writes it anew, if the registry has it` : problem
 }
 

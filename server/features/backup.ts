@@ -9,17 +9,17 @@ import { recordEvent } from '#events/record.ts'
 import type { JobKind, JobRun } from '#jobs/jobs.ts'
 import { startJob, type Enqueued } from '#jobs/enqueue-job.ts'
 import { keyOfSchedule } from '#jobs/schedules.ts'
-import type { Reader } from '#metadata/metadata.ts'
-import { findSetting, putSetting } from '#metadata/settings.ts'
+import { backupJob, putBackupStatus, readBackupStatus, type BackupStatus } from '#metadata/backup-status.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { readDamaged } from './backup-damage.ts'
 import { createBackup, type BackupProgress, type BackupSource } from './backup-create.ts'
 import type { BackupKeep } from './backup-keep.ts'
 import { pruneBackups, type BackupPruning } from './backup-prune.ts'
 import { listBackupIds, readRecord, type BackupRecord } from './backup-record.ts'
 import { BackupRefused, type BackupRepository } from './backup-repository.ts'
 import { BackupBroken } from './backup-seal.ts'
-import { verifyBackups, type BackupVerification } from './backup-verify.ts'
+import { backupBlobs, brokenAs, verifyBackups, type BackupVerification } from './backup-verify.ts'
 
 /** Where a registry's backups go, and how. */
 export interface BackupParts extends BackupSource {
@@ -32,30 +32,7 @@ export interface BackupParts extends BackupSource {
 }
 
 /** Kinds of jobs; they stand in rows. */
-export const backupKinds = { create: 'create-backup', verify: 'verify-backups', prune: 'prune-backups' } as const
-
-const statusSetting = 'backup.status'
-
-/** How it went until now; instants are milliseconds. */
-export interface BackupStatus {
-  readonly successAt?: number | undefined
-  readonly id?: string | undefined
-  readonly durationMs?: number | undefined
-  /** Of all blobs and rows of the last one, and what of it was not in the place before. */
-  readonly bytes?: number | undefined
-  readonly addedBytes?: number | undefined
-  readonly missingBlobs?: number | undefined
-  readonly failures: number
-  readonly failedAt?: number | undefined
-  readonly error?: string | undefined
-  readonly verifiedAt?: number | undefined
-  readonly brokenBackups?: number | undefined
-}
-
-/** Of no backup yet. */
-export async function readBackupStatus(reader: Reader): Promise<BackupStatus> {
-  return ((await findSetting(reader, statusSetting)) as BackupStatus | undefined) ?? { failures: 0 }
-}
+export const backupKinds = { create: backupJob, verify: 'verify-backups', prune: 'prune-backups' } as const
 
 interface Note {
   readonly action: 'backup.created' | 'backup.failed' | 'backup.verified' | 'backup.pruned'
@@ -68,8 +45,8 @@ interface Note {
 }
 
 const note = transaction(import.meta.url, 'backup/note', async (tx, { action, target, detail, change, isFailure, who, now }: Note) => {
-  const before = ((await findSetting(tx, statusSetting)) as BackupStatus | undefined) ?? { failures: 0 }
-  await putSetting(tx, statusSetting, { ...before, ...change, failures: before.failures + (isFailure ? 1 : 0) })
+  const before = await readBackupStatus(tx)
+  await putBackupStatus(tx, { ...before, ...change, failures: before.failures + (isFailure ? 1 : 0) })
   await recordEvent(tx, { action, target, detail, at: now, outcome: isFailure ? 'failure' : 'success', ...who })
 })
 
@@ -180,12 +157,14 @@ export interface DescribedBackup {
   readonly bytes: number
   readonly addedBytes: number
   readonly missingBlobs: number
+  /** Of those in it, how many a verification found damaged in the place, or gone from it, and no backup has written anew. */
+  readonly damagedBlobs: number
 }
 
 /** One that cannot be read has an id, and why. */
 export type ListedBackup = DescribedBackup | { readonly id: string; readonly fault: string }
 
-function describeBackup({ id, startedAt, endedAt, berth, database, rows, blobs }: BackupRecord): DescribedBackup {
+function describeBackup({ id, startedAt, endedAt, berth, database, rows, blobs }: BackupRecord, damagedBlobs: number): DescribedBackup {
   return {
     id,
     madeAt: new Date(startedAt).toISOString(),
@@ -197,21 +176,39 @@ function describeBackup({ id, startedAt, endedAt, berth, database, rows, blobs }
     bytes: blobs.bytes + rows.sizeBytes,
     addedBytes: blobs.addedBytes + rows.sizeBytes,
     missingBlobs: blobs.missingCount,
+    damagedBlobs,
   }
 }
 
 /** All backups of a place, newest first, at most so many. */
 export async function listBackups(repository: BackupRepository, limit: number, signal: AbortSignal): Promise<readonly ListedBackup[]> {
   const { ids } = await listBackupIds(repository)
+  const damaged = await readDamaged(repository)
+  const describe = async (id: string): Promise<ListedBackup> => {
+    const record = await readRecord(repository, id, signal)
+    return describeBackup(record, await countDamaged(repository, { record, damaged, signal }))
+  }
   const listed: ListedBackup[] = []
   for (const id of ids.toReversed().slice(0, limit))
     listed.push(
-      await readRecord(repository, id, signal).then(describeBackup, (error: unknown) => {
+      await describe(id).catch((error: unknown) => {
         if (error instanceof BackupBroken) return { id, fault: error.message }
         throw error
       }),
     )
   return listed
+}
+
+/** Reads the list of a backup's blobs only where the place has notes of damaged ones. */
+async function countDamaged(
+  repository: BackupRepository,
+  { record, damaged, signal }: { readonly record: BackupRecord; readonly damaged: ReadonlySet<string>; readonly signal: AbortSignal },
+): Promise<number> {
+  if (damaged.size === 0) return 0
+  let count = 0
+  for await (const { digest, isThere } of brokenAs(backupBlobs(repository, record, signal), 'the list of blobs'))
+    if (isThere && damaged.has(repository.seal.blobName(digest))) count++
+  return count
 }
 
 function toldBy(run: JobRun): (progress: BackupProgress) => void {

@@ -46,7 +46,14 @@ export async function runChecks(checks: Readonly<Record<string, Check>>): Promis
 /** The message, with those of what it came from. */
 export function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  return error.cause === undefined ? error.message : `${error.message} (${describe(error.cause)})`
+  const own = messageOf(error)
+  const cause = error.cause === undefined ? own : describe(error.cause)
+  return cause === own ? own : `${own} (${cause})`
+}
+
+/** A host of several addresses fails with an error for each, and none of its own. */
+function messageOf(error: Error): string {
+  return error.message === '' && error instanceof AggregateError ? error.errors.map(describe).join('; ') : error.message
 }
 
 /** `ENOENT`; undefined for any other error. */

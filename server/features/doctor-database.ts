@@ -16,6 +16,7 @@ import { copyAdvice, copyMark } from '#metadata/schema-state.ts'
 import { lockForServing } from '#metadata/sqlite-lock.ts'
 import { readSystemSettings } from '#metadata/system-settings.ts'
 import { verifyUsage } from '#metadata/usage-verify.ts'
+import { checkBackups } from './doctor-backups.ts'
 import { fine, problem, runChecks, warning, type Diagnosis } from './doctor-check.ts'
 import { statOf, type DoctorParts } from './doctor-files.ts'
 import { checkStoresOfRows } from './doctor-stores.ts'
@@ -69,6 +70,7 @@ export function checkRows(parts: DoctorParts, reader: Reader): Promise<readonly 
     leftovers: () => checkLeftovers(parts, reader),
     proxies: () => checkProxies(parts, reader),
     nodes: () => checkNodes(reader),
+    backups: () => checkBackups(parts, reader),
   })
 }
 

@@ -176,6 +176,41 @@ suite('the doctor', () => {
     assert.match(only(diagnoses, 'clock').message, /has not come yet/u)
   })
 
+  test('a backup that is older than two times of its schedule, that failed or is broken is told', async () => {
+    await using place = await (await Place.make()).withDatabase()
+    const lines = [`backup: {store: {filesystem: {rootdirectory: ${join(place.path, 'backups')}}}}`]
+    const told = async () => (await place.examine(await place.config(lines))).filter(({ check }) => check === 'backups')
+    assert.deepEqual(await told(), [], 'before the first start')
+    place.tamper(`insert into schedules (name, kind, payload, cron, time_zone, is_enabled, next_at, last_at, last_job_id, version, updated_at)
+      values ('create-backup', 'create-backup', 'null', '0 2 * * *', 'UTC', 1, ${Date.now()}, null, null, 1, 0)`)
+    assert.deepEqual(
+      (await told()).map(({ verdict, message }) => [verdict, message]),
+      [['ok', 'none was made yet']],
+    )
+    const status = async (value: Readonly<Record<string, unknown>>) => {
+      place.tamper(`delete from settings where name = 'backup.status';
+        insert into settings (name, value) values ('backup.status', '${JSON.stringify({ failures: 0, ...value })}')`)
+      return (await told()).map(({ verdict, message }) => `${verdict}: ${message}`)
+    }
+    assert.deepEqual(await status({ successAt: Date.now() - dayMs }), ['ok: the newest backup is 24 hours old'])
+    const [late, ...others] = await status({ successAt: Date.now() - 3 * dayMs, failedAt: 1, error: 'no space' })
+    assert.match(late ?? '', /^warning: the newest backup is 3 days old, though its schedule is 0 2 \* \* \*: see berth backup status/u)
+    assert.deepEqual(others, ['warning: the last one failed: no space'])
+    assert.match(
+      (await status({ successAt: Date.now(), brokenBackups: 2, missingBlobs: 1 })).join(),
+      /1 blobs are not in.*2 were found broken/u,
+    )
+    place.tamper(`delete from settings where name = 'backup.status'; update schedules set last_at = ${Date.now() - 3 * dayMs}`)
+    assert.match((await told())[0]?.message ?? '', /^no backup was made yet, though/u)
+    place.tamper('update schedules set is_enabled = 0')
+    assert.deepEqual(await status({ successAt: Date.now() - 30 * dayMs }), ['ok: the newest backup is 30 days old'])
+    assert.deepEqual(
+      (await place.examine()).filter(({ check }) => check === 'backups'),
+      [],
+      'without a place',
+    )
+  })
+
   test('bytes whose deletion began and did not end are told of, and not as old', async () => {
     await using place = await (await Place.make()).withDatabase()
     const insert = (at: number) =>

@@ -19,6 +19,15 @@ export interface JournalBase {
   readonly at: number
   readonly parts: number
   readonly bytes: number
+  /** The same in all epochs that one database wrote, each of which takes the place of those before. Absent in what a former version wrote. */
+  readonly line?: string | undefined
+  /** Lines that a recovery took into this database: all that they say is in the base, or was deleted since. */
+  readonly covers?: readonly string[] | undefined
+}
+
+/** The line of an epoch; one of its own where it is not said. Undefined for an epoch without a base. */
+export function lineOf({ epoch, base }: Pick<JournalEpoch, 'epoch' | 'base'>): string | undefined {
+  return base && (base.line ?? `${epoch}@${base.at}`)
 }
 
 /** What was added: one of a number, or several. */

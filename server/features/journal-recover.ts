@@ -2,7 +2,7 @@
  * Making the database of a store again from the journal in the store.
  *
  * The lines are applied in their order, some hundred in a transaction; what a later line takes back is left out from the first, so that nothing is made that
- * would have to go again. Then the store is asked for each blob: one that is elsewhere by now is found by its name, and one that is not there is missing for
+ * would have to go again. Several epochs are read as one (journal-epochs.ts). Then the store is asked for each blob: one that is elsewhere by now is found by its name, and one that is not there is missing for
  * everyone until it is pushed. Applying is safe to repeat, so a recovery that died is run again.
  */
 import type { NamedFiles } from '#blobs/named-files.ts'
@@ -20,7 +20,8 @@ import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { ensureRepository } from '#registry/ensure-repository.ts'
 import { foundManifest, type FoundManifest } from '#registry/found-manifest.ts'
 import { findBlobs, type FindParts } from './journal-blobs.ts'
-import { listEpochs, readEpoch, type JournalEpoch } from './journal-files.ts'
+import { coverLines, linesTakenIn, type ChosenEpoch } from './journal-epochs.ts'
+import { lineOf, readEpoch, type JournalEpoch } from './journal-files.ts'
 import type { JournalBlob, JournalLine, ManifestLine, TagLine } from './journal-lines.ts'
 
 const markerSetting = 'recover'
@@ -35,11 +36,21 @@ export interface RecoverParts extends FindParts {
   readonly onStep: (text: string) => void
 }
 
+/** What an epoch of the journal gave. */
+export interface RecoveredEpoch extends Pick<ChosenEpoch, 'use' | 'replacedBy'> {
+  readonly epoch: number
+  /** When the base was written; what came after it is there too. Undefined for one without. */
+  readonly baseAt: number | undefined
+  /** What came with it that none before it had. */
+  readonly repositories: number
+  readonly manifests: number
+  readonly tags: number
+}
+
 /** What was made. */
 export interface Recovery {
-  readonly epoch: number
-  /** When the base was written; what came after it is there too. */
-  readonly baseAt: number
+  /** Oldest first, also those that were not read. */
+  readonly epochs: readonly RecoveredEpoch[]
   readonly projects: number
   readonly repositories: number
   readonly manifests: number
@@ -50,11 +61,6 @@ export interface Recovery {
   readonly missing: readonly Digest[]
   /** Lines that could not be applied: a sentence each. */
   readonly problems: readonly string[]
-}
-
-/** The newest journal that is whole; undefined where there is none. */
-export async function findJournal(files: NamedFiles, signal: AbortSignal): Promise<JournalEpoch | undefined> {
-  return (await listEpochs(files, signal)).findLast(({ base }) => base !== undefined)
 }
 
 /** Throws one sentence where a recovery did not come to its end. */
@@ -68,37 +74,103 @@ export async function isRecovering(reader: Reader): Promise<boolean> {
   return (await findSetting(reader, markerSetting)) !== undefined
 }
 
-const mark = transaction(import.meta.url, 'journal-recover/mark', async (tx, isUnderWay: boolean) => {
-  if (isUnderWay) await putSetting(tx, markerSetting, {})
-  else await deleteSetting(tx, markerSetting)
+interface Marker {
+  /** Those that are read. */
+  readonly epochs?: readonly number[]
+}
+
+const begin = transaction(import.meta.url, 'journal-recover/begin', (tx, marker: Marker) => putSetting(tx, markerSetting, marker))
+
+const finish = transaction(import.meta.url, 'journal-recover/finish', async (tx, lines: readonly string[]) => {
+  await coverLines(tx, lines)
+  await deleteSetting(tx, markerSetting)
 })
 
-/** Applies the journal. */
-export async function recover(parts: RecoverParts, journal: JournalEpoch): Promise<Recovery> {
+/** Epochs that were read to their end once. */
+export interface ReadJournal {
+  readonly chosen: readonly ChosenEpoch[]
+  readonly gone: Removals
+}
+
+function journalsOf(chosen: readonly ChosenEpoch[]): readonly JournalEpoch[] {
+  return chosen.filter(({ use }) => use === 'read').map(({ journal }) => journal)
+}
+
+/** What of the epochs holds at their end. Throws one sentence for one that is not whole, before anything is made of the others. */
+export async function readJournal(files: NamedFiles, chosen: readonly ChosenEpoch[], signal: AbortSignal): Promise<ReadJournal> {
+  return { chosen, gone: await readRemovals({ files, journals: journalsOf(chosen), signal }) }
+}
+
+/** Applies the epochs that are to be read. */
+export async function recover(parts: RecoverParts, { chosen, gone }: ReadJournal): Promise<Recovery> {
   const { metadata, files, signal, onStep } = parts
-  await metadata.write(mark, true)
-  const gone = await readRemovals(files, journal, signal)
+  const journals = journalsOf(chosen)
+  await refuseOtherChoice(metadata.reader, journals)
+  await metadata.write(begin, { epochs: journals.map(({ epoch }) => epoch) })
   const run: Run = {
     ...parts,
     gone,
     at: 0,
+    line: '',
     problems: [],
     waitingTags: new Map(),
-    counts: { projects: 0, repositories: 0, manifests: 0, tags: 0 },
+    counts: { projects: 0, manifests: 0, tags: 0 },
   }
-  for await (const lines of readEpoch(files, journal, signal)) {
-    await applyLines(run, lines)
-    onStep(`${run.counts.manifests} manifests, ${run.counts.tags} tags`)
+  const epochs: RecoveredEpoch[] = []
+  let before = await countRows(metadata.reader)
+  for (const { journal, use, replacedBy } of chosen) {
+    run.line = lineOf(journal) ?? ''
+    for await (const lines of use === 'read' ? readEpoch(files, journal, signal) : []) {
+      await applyLines(run, lines)
+      onStep(`${run.counts.manifests} manifests, ${run.counts.tags} tags`)
+    }
+    const after = await countRows(metadata.reader)
+    epochs.push({ epoch: journal.epoch, baseAt: journal.base?.at, use, replacedBy, ...differenceOf(before, after) })
+    before = after
   }
   for (const problem of run.waitingTags.values()) note(run, problem)
   const found = await findBlobs(parts)
-  await metadata.write(mark, false)
-  const { base } = journal
-  const { repositories, tags, ...more } = await countRows(metadata.reader)
-  return { ...run.counts, ...more, repositories, tags, epoch: journal.epoch, baseAt: base?.at ?? 0, ...found, problems: run.problems }
+  if (before.manifests === 0) await noteNothing(run, chosen)
+  await metadata.write(finish, linesTakenIn(chosen))
+  return { ...before, projects: run.counts.projects, epochs, ...found, problems: run.problems }
 }
 
-async function countRows(reader: Reader): Promise<{ readonly repositories: number; readonly manifests: number; readonly tags: number }> {
+/** What a recovery that died took from other epochs would stay. */
+async function refuseOtherChoice(reader: Reader, journals: readonly JournalEpoch[]): Promise<void> {
+  const { epochs } = ((await findSetting(reader, markerSetting)) as Marker | undefined) ?? {}
+  const names = journals.map(({ epoch }) => epoch).join(', ')
+  if (epochs !== undefined && epochs.join(', ') !== names)
+    throw new Error(
+      `a recovery from the epochs ${epochs.join(', ')} did not come to its end here, and this one would read ${names}: choose the same, or another empty database`,
+    )
+}
+
+/** An empty registry is hardly what is wanted: where the store has more, that is said. */
+async function noteNothing(run: Run, chosen: readonly ChosenEpoch[]): Promise<void> {
+  const others = chosen.filter(({ use }) => use === 'replaced' || use === 'not chosen').map(({ journal }) => journal.epoch)
+  if (others.length > 0)
+    note(run, `nothing was recovered, and other epochs were not read (${others.join(', ')}): with an empty database, --epoch chooses them`)
+  for (const [name, store] of run.stores.all) {
+    const { keys } = await store.list({ limit: 1_000 })
+    if (keys.length > 0) note(run, `the journal tells of no image, but the store ${name} has blobs`)
+  }
+}
+
+interface Counts {
+  readonly repositories: number
+  readonly manifests: number
+  readonly tags: number
+}
+
+function differenceOf(before: Counts, after: Counts): Counts {
+  return {
+    repositories: after.repositories - before.repositories,
+    manifests: after.manifests - before.manifests,
+    tags: after.tags - before.tags,
+  }
+}
+
+async function countRows(reader: Reader): Promise<Counts> {
   const count = async (table: 'repositories' | 'manifests' | 'tags') =>
     Number(
       (
@@ -114,53 +186,74 @@ async function countRows(reader: Reader): Promise<{ readonly repositories: numbe
 /** The number of the last line that takes something back, by what it takes back. */
 type Removals = ReadonlyMap<string, number>
 
-async function readRemovals(files: NamedFiles, journal: JournalEpoch, signal: AbortSignal): Promise<Removals> {
+async function readRemovals(source: JournalSource): Promise<Removals> {
   const gone = new Map<string, number>()
   let hasManifests = false
-  await eachLine({ files, journal, signal }, (line, at) => {
-    if (line.k === 'no-manifest' || line.k === 'no-tag' || line.k === 'no-repository') gone.set(nameOf(line), at)
+  await eachLine(source, (line, at, of) => {
+    if (line.k === 'no-manifest' || line.k === 'no-tag' || line.k === 'no-repository') gone.set(nameOf(line, of), at)
     hasManifests ||= line.k === 'no-manifest'
   })
   if (!hasManifests) return gone
   // A manifest that was deleted took the tags with it that pointed at it, and no line says so: those went with it, whatever they pointed at before.
-  await eachLine({ files, journal, signal }, (line, at) => {
+  await eachLine(source, (line, at, of) => {
     if (line.k !== 'tag' || (gone.get(manifestName(line.r, line.d)) ?? -1) < at) return
     // Behind the line itself, and before the next one.
-    gone.set(nameOf(line), Math.max(gone.get(nameOf(line)) ?? -1, at + 0.5))
+    gone.set(nameOf(line, of), Math.max(gone.get(nameOf(line, of)) ?? -1, at + 0.5))
   })
   return gone
 }
 
-async function eachLine(
-  { files, journal, signal }: { readonly files: NamedFiles; readonly journal: JournalEpoch; readonly signal: AbortSignal },
-  take: (line: JournalLine, at: number) => void,
-): Promise<void> {
-  let at = 0
-  for await (const lines of readEpoch(files, journal, signal)) for (const line of lines) take(line, at++)
+interface JournalSource {
+  readonly files: NamedFiles
+  readonly journals: readonly JournalEpoch[]
+  readonly signal: AbortSignal
 }
 
-function nameOf(line: JournalLine): string {
+/** All lines of all epochs as if they were one. */
+async function eachLine(source: JournalSource, take: (line: JournalLine, at: number, of: string) => void): Promise<void> {
+  let at = 0
+  for (const journal of source.journals) {
+    const of = lineOf(journal) ?? ''
+    for await (const lines of linesOf(source, journal)) for (const line of lines) take(line, at++, of)
+  }
+}
+
+/** Throws one sentence for an epoch that is not whole. */
+async function* linesOf({ files, journals, signal }: JournalSource, journal: JournalEpoch): AsyncGenerator<readonly JournalLine[]> {
+  try {
+    yield* readEpoch(files, journal, signal)
+  } catch (cause) {
+    if (signal.aborted || journals.length === 1) throw cause
+    const others = journals.filter((each) => each !== journal).map(({ epoch }) => `--epoch ${epoch}`)
+    throw new Error(`${(cause as Error).message}: berth recover ${others.join(' ')} does without epoch ${journal.epoch}`, { cause })
+  }
+}
+
+/** What a line is about. A repository as a whole is that of one line of epochs (`of`). */
+function nameOf(line: JournalLine, of: string): string {
   if (line.k === 'manifest' || line.k === 'no-manifest') return manifestName(line.r, line.d)
   if (line.k === 'tag' || line.k === 'no-tag') return `tag ${line.r} ${line.t}`
-  return line.k === 'project' ? `project ${line.n}` : repositoryName(line.r)
+  return line.k === 'project' ? `project ${line.n}` : repositoryName(line.r, of)
 }
 
 function manifestName(repository: string, digest: Digest): string {
   return `manifest ${repository} ${digest}`
 }
 
-function repositoryName(repository: string): string {
-  return `repository ${repository}`
+function repositoryName(repository: string, of: string): string {
+  return `repository ${of} ${repository}`
 }
 
 interface Run extends RecoverParts {
   readonly gone: Removals
   /** Number of the next line. */
   at: number
+  /** What the epoch that is read belongs to. */
+  line: string
   readonly problems: string[]
   /** Tags whose manifest did not come yet, by name: with a later line it may. */
   readonly waitingTags: Map<string, string>
-  readonly counts: { projects: number; repositories: number; manifests: number; tags: number }
+  readonly counts: { projects: number; manifests: number; tags: number }
 }
 
 const problemsMax = 100
@@ -169,9 +262,9 @@ function note(run: Run, problem: string): void {
   if (run.problems.length < problemsMax) run.problems.push(problem)
 }
 
-function isTakenBack({ gone }: Run, line: JournalLine, at: number): boolean {
-  const repository = 'r' in line ? gone.get(repositoryName(line.r)) : undefined
-  return (repository ?? -1) > at || (gone.get(nameOf(line)) ?? -1) > at
+function isTakenBack({ gone, line: of }: Run, line: JournalLine, at: number): boolean {
+  const repository = 'r' in line ? gone.get(repositoryName(line.r, of)) : undefined
+  return (repository ?? -1) > at || (gone.get(nameOf(line, of)) ?? -1) > at
 }
 
 const manifestsAtOnce = 50

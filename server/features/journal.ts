@@ -4,6 +4,9 @@
  * The problem: manifests, tags, and which bytes belong to which digest are rows; a store whose database is lost is a heap of bytes. The way: one process of all
  * reads the events as they come, looks how what they are about is now, and writes that to a small file, every two seconds where something happened. A base,
  * written anew when what was added since is larger, has everything else. Nothing waits for the journal; a store that is away makes it late, which metrics show.
+ *
+ * A base begins an epoch, which takes the place of the one before if that was this database's: epochs of one database bear one name, their line. The journal of
+ * another database (one that was lost, or a copy that went on elsewhere) is never removed: what only it knows is for a recovery (journal-epochs.ts).
  */
 import type { NamedFiles } from '#blobs/named-files.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -14,7 +17,8 @@ import { findSetting, putSetting } from '#metadata/settings.ts'
 import { SettledEvents } from '#metadata/settled-events.ts'
 import { transaction } from '#metadata/transaction.ts'
 import { digestFromBytes } from '#oci/digest.ts'
-import { completeBase, listEpochs, packAdditions, putAddition, putBasePart } from './journal-files.ts'
+import { coveredLines } from './journal-epochs.ts'
+import { completeBase, lineOf, listEpochs, packAdditions, putAddition, putBasePart, type JournalEpoch } from './journal-files.ts'
 import { manifestLine, manifestLines, nameLines, repositoryLines, tagLine, tagLines, type JournalLine } from './journal-lines.ts'
 
 const stateSetting = 'journal'
@@ -56,8 +60,14 @@ const keepState = transaction(import.meta.url, 'journal/keep-state', async (tx, 
 export interface JournalParts {
   readonly metadata: Metadata
   readonly files: NamedFiles
-  readonly ports: Pick<Ports, 'clock' | 'timers'>
+  readonly ports: Pick<Ports, 'clock' | 'timers' | 'random'>
   readonly log: Logger
+}
+
+/** A base that is whole, and not yet the one that is added to. */
+interface FinishedBase {
+  readonly state: JournalState
+  readonly line: string
 }
 
 const turnMs = 2_000
@@ -109,7 +119,9 @@ class JournalWriter {
   readonly #signal = new AbortController().signal
   #isFailing = false
   #base: Promise<void> | undefined
-  #finished: JournalState | undefined
+  #finished: FinishedBase | undefined
+  /** Of the epochs that this database wrote. */
+  #line: string | undefined
   #wantsBase = false
   #isKnown = false
 
@@ -167,10 +179,12 @@ class JournalWriter {
     if (state === undefined || this.#isKnown) return state
     const epochs = await listEpochs(files, this.#signal)
     const own = epochs.find(({ epoch, base }) => epoch === state.epoch && base !== undefined)
-    // One more is there where a process died between the file and the row.
-    const isAhead =
-      (own?.additions.at(-1)?.to ?? 0) > state.number + 1 || epochs.some(({ epoch, base }) => epoch > state.epoch && base !== undefined)
-    if (own === undefined || isAhead) return undefined
+    // One more is there where a process died between the file and the row. More: the database is a copy from before, and what was written since is not in it.
+    const isAhead = (own?.additions.at(-1)?.to ?? 0) > state.number + 1
+    this.#line = own === undefined || isAhead ? undefined : lineOf(own)
+    if (this.#line === undefined) return undefined
+    // Another database wrote here meanwhile: the newest epoch is to be this one's.
+    if (epochs.some(({ epoch, base }) => epoch > state.epoch && base !== undefined)) return undefined
     this.#isKnown = true
     return state
   }
@@ -181,14 +195,18 @@ class JournalWriter {
     const finished = this.#finished
     if (finished === undefined) return state
     this.#finished = undefined
+    const { epoch } = finished.state
     // Where the state was not of this store, it is replaced all the same.
-    if (!(await this.#keep(await readJournalState(metadata.reader), finished))) return undefined
+    const isTaken = await this.#keep(await readJournalState(metadata.reader), finished.state)
+    const isOver = ({ epoch: each, base }: JournalEpoch) =>
+      each < epoch && (base === undefined || lineOf({ epoch: each, base }) === finished.line)
+    const current = isTaken ? undefined : (await readJournalState(metadata.reader))?.epoch
+    const isLost = ({ epoch: each }: JournalEpoch) => each === epoch && each !== current
+    for (const found of await listEpochs(files, this.#signal)) if (isTaken ? isOver(found) : isLost(found)) await files.remove(found.names)
+    if (!isTaken) return undefined
     this.#isKnown = true
-    const former = (await listEpochs(files, this.#signal)).filter(
-      ({ epoch, base }) => epoch === state?.epoch || (base === undefined && epoch < finished.epoch),
-    )
-    for (const { names } of former) await files.remove(names)
-    return finished
+    this.#line = finished.line
+    return finished.state
   }
 
   #beginBase(state: JournalState | undefined): void {
@@ -207,8 +225,9 @@ class JournalWriter {
       .finally(() => (this.#base = undefined))
   }
 
-  async #writeBase(state: JournalState | undefined): Promise<JournalState> {
+  async #writeBase(state: JournalState | undefined): Promise<FinishedBase> {
     const { metadata, files, ports } = this.#parts
+    const line = this.#line ?? ports.random.uuid()
     const { reader } = metadata
     const { signal } = this.#stop
     const epochs = await listEpochs(files, signal)
@@ -229,8 +248,9 @@ class JournalWriter {
       tagId = lastId
     }
     const { parts, bytes } = await writer.end()
-    await completeBase(files, epoch, { format: 'berth-journal', version: 1, position, at: ports.clock.now(), parts, bytes })
-    return { epoch, position, manifestId, tagId, baseBytes: bytes, addedBytes: 0, number: 0, additions: 0 }
+    const [at, covers] = [ports.clock.now(), await coveredLines(reader)]
+    await completeBase(files, epoch, { format: 'berth-journal', version: 1, position, at, parts, bytes, line, covers })
+    return { line, state: { epoch, position, manifestId, tagId, baseBytes: bytes, addedBytes: 0, number: 0, additions: 0 } }
   }
 
   async #add(state: JournalState): Promise<{ readonly state: JournalState; readonly isMore: boolean }> {

@@ -14,6 +14,8 @@ export interface HealthCheck {
   /** What all nodes would find at the same time: told, and counted against none of them. */
   readonly isShared?: boolean
   check(signal: AbortSignal): Promise<void>
+  /** What is known of a fault while {@link check} has no answer. */
+  readonly whenLate?: (() => Error | undefined) | undefined
 }
 
 /** The check among those handed in that `health.storagedriver` repeats. */
@@ -33,6 +35,8 @@ interface Readiness {
   readonly checks: Readonly<Record<string, Finding>>
   /** Of what is shared with other nodes; absent where nothing is. */
   readonly shared?: Readonly<Record<string, Finding>>
+  /** The code that the system or the service gave for a fault (`ECONNREFUSED`, `AccessDenied`), by name. Sentences, which may name places, are in the log alone. */
+  readonly reasons?: Readonly<Record<string, string>>
 }
 
 type Finding = 'ok' | 'failed'
@@ -77,7 +81,8 @@ function repeat({ ports, log }: HttpParts, probe: Probe, failures: Map<string, s
   const ask = async () => {
     if (isAsking) return
     isAsking = true
-    const reason = await reasonOf(ports, probe.timeoutMs, (signal) => probe.ask(signal))
+    const fault = await faultOf(ports, probe.timeoutMs, probe.ask)
+    const reason = fault?.reason
     isAsking = false
     badInARow = reason === undefined ? 0 : badInARow + 1
     if (reason === undefined) {
@@ -92,37 +97,51 @@ function repeat({ ports, log }: HttpParts, probe: Probe, failures: Map<string, s
 }
 
 async function askAll(parts: HttpParts, checks: readonly HealthCheck[], failures: ReadonlyMap<string, string>): Promise<Readiness> {
-  const [own, shared] = await Promise.all([false, true].map((isShared) => findings(parts, checks, isShared)))
+  const reasons: Record<string, string> = {}
+  const [own, shared] = await Promise.all([false, true].map((isShared) => findings(parts, checks, { isShared, reasons })))
   const configured = [...failures.keys()].map((name): [string, Finding] => [name, 'failed'])
   const all = { ...own, ...Object.fromEntries(configured) }
   const isReady = !Object.values(all).includes('failed')
-  return shared === undefined || Object.keys(shared).length === 0 ? { isReady, checks: all } : { isReady, checks: all, shared }
+  return {
+    isReady,
+    checks: all,
+    ...(shared !== undefined && Object.keys(shared).length > 0 && { shared }),
+    ...(Object.keys(reasons).length > 0 && { reasons }),
+  }
 }
 
 async function findings(
   { ports, log }: HttpParts,
   checks: readonly HealthCheck[],
-  wanted: boolean,
+  { isShared: wanted, reasons }: { readonly isShared: boolean; readonly reasons: Record<string, string> },
 ): Promise<Readonly<Record<string, Finding>>> {
   const asked = checks.filter(({ isShared = false }) => isShared === wanted)
   const answers = asked.map(async (one): Promise<[string, Finding]> => {
-    const reason = await reasonOf(ports, readinessTimeoutMs, (signal) => one.check(signal))
-    if (reason !== undefined) log.warn({ check: one.name, reason }, wanted ? 'shared fault' : 'not ready')
-    return [one.name, reason === undefined ? 'ok' : 'failed']
+    const fault = await faultOf(ports, readinessTimeoutMs, (signal) => one.check(signal), one.whenLate)
+    if (fault === undefined) return [one.name, 'ok']
+    log.warn({ check: one.name, reason: fault.reason }, wanted ? 'shared fault' : 'not ready')
+    if (fault.code !== undefined) reasons[one.name] = fault.code
+    return [one.name, 'failed']
   })
   return Object.fromEntries(await Promise.all(answers))
 }
 
+interface Fault {
+  readonly reason: string
+  readonly code: string | undefined
+}
+
 /** Why the question got a bad answer or none in time; undefined when it went well. Never throws. */
-async function reasonOf(
+async function faultOf(
   ports: HttpParts['ports'],
   timeoutMs: number,
   ask: (signal: AbortSignal) => Promise<void>,
-): Promise<string | undefined> {
+  whenLate?: HealthCheck['whenLate'],
+): Promise<Fault | undefined> {
   const controller = new AbortController()
   const { promise: timeout, reject } = Promise.withResolvers<never>()
   const timer = ports.timers.after(timeoutMs, () => {
-    const error = new Error('no answer in time')
+    const error = whenLate?.() ?? new Error('no answer in time')
     controller.abort(error)
     reject(error)
   })
@@ -130,8 +149,19 @@ async function reasonOf(
     await Promise.race([ask(controller.signal), timeout])
     return undefined
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return { reason: error instanceof Error ? error.message : String(error), code: codeOf(error) }
   } finally {
     timer[Symbol.dispose]()
   }
+}
+
+const causesMax = 5
+const word = /^\w{2,40}$/
+
+/** What failed first says most: the code of the innermost cause that has one. */
+function codeOf(error: unknown): string | undefined {
+  let code: string | undefined
+  for (let at = error, depth = 0; at instanceof Error && depth < causesMax; at = at.cause, depth++)
+    if ('code' in at && typeof at.code === 'string' && word.test(at.code)) code = at.code
+  return code
 }

@@ -26,7 +26,7 @@ export function answerStarted(exchange: TargetedExchange): void {
 
 /**
  * `/readyz`: 503 from the moment that the end is asked for, and while a local check fails. `?verbose` tells which, by name, and how what is shared with other nodes
- * does, which counts for nothing here; the reasons are in the log.
+ * does, which counts for nothing here, with the codes of faults; the whole reasons are in the log.
  */
 export async function answerReady(exchange: TargetedExchange): Promise<void> {
   const { health, state } = exchange.site

@@ -158,7 +158,10 @@ class CertificateBook {
       return true
     } catch (error) {
       if (this.#brokenTrustStamp !== stamp)
-        log.error({ err: error, files: this.#trustFiles() }, 'authorities or revocation lists not taken up: those before stay in use')
+        log.error(
+          { files: this.#trustFiles() },
+          `authorities or revocation lists not taken up (${reasonOf(error)}): those before stay in use`,
+        )
       this.#brokenTrustStamp = stamp
       return false
     }
@@ -176,7 +179,7 @@ class CertificateBook {
     } catch (error) {
       // A half-written pair fails here and is tried again; the one in use goes on.
       if (pair.brokenStamp !== stamp)
-        log.error({ err: error, file: pair.files.certificate }, 'certificate not taken up: the one before stays in use')
+        log.error({ file: pair.files.certificate }, `certificate not taken up (${reasonOf(error)}): the one before stays in use`)
       pair.brokenStamp = stamp
       return false
     }
@@ -192,6 +195,12 @@ class CertificateBook {
     if (Date.parse(validTo) <= ports.clock.now())
       log.warn({ file: pair.files.certificate, validTo }, 'this certificate has ended: clients refuse it until it is replaced')
   }
+}
+
+/** A file that was written half, or that cannot be read: where in the program that was noticed tells nobody anything. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause === undefined ? error.message : `${error.message}: ${reasonOf(error.cause)}`
 }
 
 function readPair(

@@ -15,7 +15,7 @@ export function createCacheMetrics(registry: PrometheusRegistry): {
   const registers = [registry]
   const blobs = new Counter({
     name: 'registry_readthrough_blobs_total',
-    help: 'Blobs by what the read-through cache did with them: `hit`, `miss` (filled), `shared` (read along with a fill), `bypassed`, `evicted`, `failed`, `damaged`',
+    help: 'Blobs by what the read-through cache did with them: `hit`, `miss` (filled), `shared` (read along with a fill), `bypassed`, `evicted`, `failed`, `damaged` (dropped), `checked` (hashed again)',
     labelNames: ['event'],
     registers,
   })

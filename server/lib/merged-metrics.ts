@@ -6,7 +6,7 @@ export type MetricsPart = Awaited<ReturnType<PrometheusRegistry['getMetricsAsJSO
 
 /** Figures of the database and counts of what every process sees: the same everywhere, so the largest is the truth. All others are sums, or as prom-client says of its own. */
 const seenByAll =
-  /^registry_(?:trash_|jobs|garbage_(?!runs)|scrub_(?!read)|usage_|project_|event_loop_lag|audit_unsealed|storage_quarantined|retention_|node|backup_|journal_)/
+  /^registry_(?:trash_|jobs|garbage_(?!runs)|scrub_(?!read)|usage_|project_|event_loop_lag|audit_unsealed|storage_(?:quarantined|free|size)|certificate_expiry|retention_|node|backup_|journal_)/
 
 /** The page that Prometheus reads. */
 export function mergeMetrics(parts: readonly MetricsPart[]): Promise<string> {

@@ -14,7 +14,14 @@ function makePage() {
     },
   }
   const registry = new SteadyRegistry()
-  registry.follow(away)
+  const late = new Set<() => void>()
+  const timers = {
+    after(_delayMs: number, callback: () => void) {
+      late.add(callback)
+      return { [Symbol.dispose]: () => void late.delete(callback) }
+    },
+  }
+  registry.follow(away, timers)
   const registers = [registry]
   let answer: () => Promise<number> = () => Promise.resolve(1)
   let asked = 0
@@ -45,6 +52,8 @@ function makePage() {
       away.isAway = true
       for (const watch of watches) watch()
     },
+    passTwoSeconds: () => late.forEach((callback) => callback()),
+    late,
     comeBack: () => (away.isAway = false),
     watches,
   }
@@ -92,4 +101,19 @@ test('a page that follows nothing waits for all', async () => {
     },
   })
   assert.match(await registry.metrics(), /^slow 3$/m)
+})
+
+test('a database that hangs, and is not known to be away yet, holds the page up for two seconds; who reads it meanwhile asks nothing more', async () => {
+  const page = makePage()
+  assert.deepEqual(await page.read(), ['from_database 1', 'away 0'])
+  page.answerWith(() => new Promise(() => undefined))
+  const before = page.asked()
+  const waiting = [page.read(), page.read()]
+  await sleep(5)
+  assert.equal(page.asked(), before + 1)
+  page.passTwoSeconds()
+  for (const each of waiting) assert.deepEqual(await each, ['from_database 1', 'away 0'])
+  page.answerWith(() => Promise.resolve(3))
+  assert.deepEqual(await page.read(), ['from_database 3', 'away 0'])
+  assert.deepEqual([page.late.size, page.watches.size], [0, 0])
 })

@@ -1,8 +1,8 @@
-/** The rows of `settings` by which the database knows its stores in directories; see features/store-mark.ts. */
+/** The rows of `settings` by which the database knows its stores; see features/store-mark.ts. */
 import type { Reader } from './metadata.ts'
 import { findSetting } from './settings.ts'
 
-/** A store in a directory. */
+/** A store that has, or gets, a mark. */
 export interface KnownStore {
   readonly id: string
   /** Whether its mark was ever written to its end. */
@@ -17,4 +17,13 @@ export function knownStoreSetting(store: string): string {
 /** Undefined before its first use. */
 export async function knownStore(reader: Reader, store: string): Promise<KnownStore | undefined> {
   return (await findSetting(reader, knownStoreSetting(store))) as KnownStore | undefined
+}
+
+/** Whether a registry was ever served on this database: what a start writes first is a setting. */
+export async function hasRows(reader: Reader): Promise<boolean> {
+  for (const table of ['settings', 'users', 'repositories', 'blobs', 'events'] as const) {
+    const row = await reader.selectFrom(table).select('id').limit(1).executeTakeFirst()
+    if (row !== undefined) return true
+  }
+  return false
 }

@@ -39,6 +39,11 @@ export class LastKnown {
     return await unlessAway(this.#away, ask, () => this.#known<Value>(key))
   }
 
+  /** Keeps what was found under another name, for a `read` of that key: of a tag, its manifest. Nothing where the database cannot be away. */
+  note(key: string, value: object): void {
+    if (this.#away !== undefined) this.#values.set(key, value)
+  }
+
   #known<Value>(key: string): Answer<Value> | undefined {
     const value = this.#values.get(key)
     return value === undefined ? undefined : { value: value as Value, isLastKnown: true }

@@ -63,13 +63,24 @@ async function lookTwice<Found extends object>(
   return found
 }
 
+/** What a GET or a HEAD found: both are remembered under {@link keyOf}. */
+type SizedPlace = BlobPlace | LeasedBlobPlace | 'no-repository' | undefined
+
+function keyOf(repository: RepositoryName, digest: Digest): string {
+  return `blob ${digest} ${repository}`
+}
+
 async function lookForSize(registry: Registry, [repository, digest]: Wanted): Promise<{ readonly sizeBytes: number } | Absence> {
   for (let looks = 1; ; looks++) {
-    const blob = await findLeasedBlob(registry.metadata.reader, repository, digest)
+    const { value: blob, isLastKnown } = await registry.memory.places.read<SizedPlace>(keyOf(repository, digest), () =>
+      findLeasedBlob(registry.metadata.reader, repository, digest),
+    )
     if (blob === 'no-repository') return 'NAME_UNKNOWN'
     const state = blob && (await lookWhether(registry, { ...blob, digest }))
     if (state === 'changed' && looks < looksMax) continue
     if (blob === undefined || state !== 'whole') return 'BLOB_UNKNOWN'
+    // Nothing is collected without the database. Should its lease end in these seconds, then the push of the manifest is told that it is not there.
+    if (isLastKnown || !('linkId' in blob)) return { sizeBytes: blob.sizeBytes }
     return (await keepForClient(registry, blob)) ? { sizeBytes: blob.sizeBytes } : 'BLOB_UNKNOWN'
   }
 }
@@ -85,7 +96,7 @@ async function keepForClient(registry: Registry, blob: LeasedBlobPlace): Promise
 
 async function lookForContent(registry: Registry, [repository, digest]: Wanted, direct: boolean): Promise<BlobContent | Absence> {
   for (let looks = 1; ; looks++) {
-    const { value: blob } = await registry.memory.places.read(`blob ${digest} ${repository}`, () =>
+    const { value: blob } = await registry.memory.places.read(keyOf(repository, digest), () =>
       findBlob(registry.metadata.reader, repository, digest),
     )
     if (blob === 'no-repository') return 'NAME_UNKNOWN'

@@ -75,9 +75,16 @@ async function look(
 ): Promise<Answer<Awaited<ReturnType<typeof findManifest>>>> {
   const read = () => findManifest(registry.metadata.reader, repository, reference)
   const { places } = registry.memory
-  if (reference.kind === 'digest') return await places.read(`manifest ${reference.digest} ${repository}`, read)
-  if (registry.options.staleTags !== true) return { value: await read(), isLastKnown: false }
-  return await places.read(`tag ${reference.tag} ${repository}`, read)
+  if (reference.kind === 'digest') return await places.read(keyOf(repository, reference.digest), read)
+  const isStaleFine = registry.options.staleTags === true
+  const found = isStaleFine ? await places.read(`tag ${reference.tag} ${repository}`, read) : { value: await read(), isLastKnown: false }
+  // Clients go on by the digest that the tag gave them.
+  if (typeof found.value === 'object' && !found.isLastKnown) places.note(keyOf(repository, found.value.digest), found.value)
+  return found
+}
+
+function keyOf(repository: RepositoryName, digest: Digest): string {
+  return `manifest ${digest} ${repository}`
 }
 
 async function admit(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -109,10 +109,49 @@ suite('backups of a running server', { concurrency: 2 }, () => {
     const { failure } = (await get('/backups/status')).body as { failure: { error: string } }
     assert.ok(failure.error.length > 0)
     await command('job', 'stop', String(started.job))
-    const { rm } = await import('node:fs/promises')
     await rm(root)
     await until('it is made', async () => (await command('backup', 'create', '--wait')).status === 0)
     assert.equal((await get('/backups/status')).body['failure'], null)
+  })
+
+  test('that are damaged are told of by the exit status of verify where it waits, and by the list afterwards', async () => {
+    await using place = await temporaryDirectory('backups')
+    const root = join(place.path, 'at')
+    const { berth, client, command } = await startWith({ store: { filesystem: { rootdirectory: root } } })
+    await using _berth = berth
+    await pushImage(client, 'library/app', 'v1')
+    assert.equal((await command('backup', 'create', '--wait')).status, 0)
+    const blobs = (await readdir(join(root, 'blobs'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
+    const [blob] = blobs
+    assert.ok(blob !== undefined)
+    await rm(join(blob.parentPath, blob.name))
+    const begun = await command('backup', 'verify')
+    assert.equal(begun.status, 0)
+    assert.match(begun.stdout, /the exit status tells it with --wait alone/)
+    const waited = await command('backup', 'verify', '--wait')
+    assert.equal(waited.status, 1, waited.output)
+    assert.match(waited.stdout, /^Broken: \S+$/m)
+    const { items } = JSON.parse((await command('backup', 'list', '--json')).stdout) as { items: { damagedBlobs: number }[] }
+    assert.deepEqual(
+      items.map(({ damagedBlobs }) => damagedBlobs),
+      [1],
+    )
+  })
+
+  test('are not made where the blobs are, by whatever name', async () => {
+    await using place = await temporaryDirectory('backups')
+    const link = join(place.path, 'link')
+    const { berth, command, get } = await startWith({ store: { filesystem: { rootdirectory: join(link, 'backups') } } })
+    await using _berth = berth
+    await symlink(berth.dataDir, link)
+    const refused = await command('backup', 'create', berth.configFile)
+    assert.equal(refused.status, 1)
+    assert.match(refused.stderr, /lies in .*, the registry's own data/)
+    await command('backup', 'create')
+    await until('the job has failed', async () => {
+      const { failure } = (await get('/backups/status')).body as { failure: { error: string } | null }
+      return failure?.error.includes("the registry's own data") === true
+    })
   })
 
   test('without a place for them are refused in a sentence', async () => {

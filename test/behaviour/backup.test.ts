@@ -201,6 +201,9 @@ suite('a backup', { concurrency: 2 }, () => {
       assert.match(refused.stderr, sentence)
       assert.equal(refused.stderr.match(/^berth: /gm)?.length, 1, refused.stderr)
     }
+    const never = await tryBerth('backup', 'create', berth.configFile, '--at', '/proc/nope/deeper')
+    assert.equal(never.status, 1, never.output)
+    assert.match(never.stderr, /where nothing can be made/)
     assert.match((await tryBerth('backup', 'verify', '--at', file)).stderr, /file is a file/)
     assert.deepEqual((await readdir(place.path)).toSorted(), ['file', 'link'])
     assert.ok(!(await readdir(berth.dataDir)).includes('backups'))

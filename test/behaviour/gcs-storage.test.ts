@@ -8,6 +8,7 @@ import { systemPorts } from '#lib/ports.ts'
 import { makeGcsBucket } from '../drivers/gcs-fixture.ts'
 import { startBerthOnCloud } from '../support/cloud-place.ts'
 import { fetchBlob, pushAndPull, pushOverRestarts, pushWhileAway } from '../support/cloud-registry.ts'
+import { loseAndRecover } from '../support/lost-database.ts'
 import { startGcsDouble } from '../support/gcs-double.ts'
 import { registryClient } from '../support/registry-client.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
@@ -26,7 +27,9 @@ suite('a registry on Google Cloud Storage', () => {
     await using berth = await startBerthOnCloud({ gcs: { bucket, endpoint, keyfile, rootdirectory: '/a/b' } })
     await pushAndPull(berth, { layerBytes: 20 * 1024 ** 2, isRedirected: true })
     const names = [...(double.buckets.get(bucket)?.objects.keys() ?? [])]
-    assert.ok(names.every((name) => name.startsWith('a/b/blobs/u/') || name.startsWith('a/b/journal/')))
+    assert.ok(
+      names.every((name) => name === 'a/b/blobs/.berth-store' || name.startsWith('a/b/blobs/u/') || name.startsWith('a/b/journal/')),
+    )
     assert.ok(names.some((name) => name.startsWith('a/b/blobs/u/')))
     assert.deepEqual(double.refused, [])
     const client = registryClient(berth.url)
@@ -57,6 +60,13 @@ suite('a registry on Google Cloud Storage', () => {
       [...(objects?.keys() ?? [])].filter((name) => name.startsWith('uploads/')),
       [],
     )
+  })
+
+  test('is not taken by an empty database, and gives back by recovery what was pushed', async () => {
+    const bucket = await makeGcsBucket(double)
+    await using berth = await startBerthOnCloud({ gcs: { bucket, endpoint, credentials: { ...account } } })
+    await loseAndRecover(berth)
+    assert.deepEqual(double.refused, [])
   })
 
   test('the doctor writes, reads, signs and removes an object, and says what is wrong', async () => {

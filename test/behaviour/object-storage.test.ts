@@ -171,17 +171,25 @@ suite('a registry on an object store', () => {
 })
 
 suite('a start', () => {
-  for (const [what, change, reason] of [
-    ['a bucket that does not exist', { bucket: 'never-made' }, 'bucket never-made at .*404 NoSuchBucket'],
-    ['a secret that is not the right one', { secretkey: 'another' }, 'bucket .* at .*403 SignatureDoesNotMatch'],
-    ['a store that is away', { regionendpoint: 'http://127.0.0.1:1' }, 'bucket .* at .*(?:did not answer|ECONNREFUSED)'],
+  for (const [what, change, reason, code] of [
+    ['a bucket that does not exist', { bucket: 'never-made' }, 'bucket never-made at .*404 NoSuchBucket', 'NoSuchBucket'],
+    ['a secret that is not the right one', { secretkey: 'another' }, 'bucket .* at .*403 SignatureDoesNotMatch', 'SignatureDoesNotMatch'],
+    ['a store that refuses connections', { regionendpoint: 'http://127.0.0.1:1' }, 'bucket .* at .* ECONNREFUSED', 'ECONNREFUSED'],
+    [
+      'a store of no known name',
+      { regionendpoint: 'http://s3.invalid' },
+      'bucket .* at .* (?:ENOTFOUND|EAI_AGAIN)',
+      '(?:ENOTFOUND|EAI_AGAIN)',
+    ],
   ] as const)
     test(`with ${what} goes on, and says so at once; /readyz tells it, and stays well`, async () => {
       await using berth = await startBerthOnS3(double, { s3: change })
       assert.match(berth.logs(), new RegExp(`the ${reason}`))
       const { status, body } = await sendRequest(`${berth.url}/readyz?verbose`)
       assert.equal(status, 200)
-      assert.equal((JSON.parse(body.toString()) as { shared: { storage: string } }).shared.storage, 'failed')
+      const found = JSON.parse(body.toString()) as { shared: { storage: string }; reasons: { storage: string } }
+      assert.equal(found.shared.storage, 'failed')
+      assert.match(found.reasons.storage, new RegExp(`^${code}$`))
     })
 
   test('with a cache that cannot be used says which and why; pulls pass it by', async () => {

@@ -39,7 +39,10 @@ test('a full disk and an event loop that is held are faults of this process', as
 
 test('a database and a store that other nodes use too are told as shared', async () => {
   const down = () => Promise.reject(new Error('away'))
-  const parts = { metadata: { dialect: 'postgres', ping: down }, store: { name: 's3', stat: down, space: async () => undefined } }
+  const parts = {
+    metadata: { dialect: 'postgres', ping: down },
+    store: { name: 's3', requireThere: async () => undefined, stat: down, space: async () => undefined },
+  }
   assert.deepEqual(
     await findings(1e12, parts, {
       REGISTRY_STORAGE_S3_BUCKET: 'images',
@@ -59,7 +62,10 @@ test('a store in whose place nothing is, such as a bucket that was never made, i
   const refused = new RegistryError('UNAVAILABLE', undefined, { cause: new Error('the object store answered 404 NoSuchBucket') })
   let lists = 0
   const list = () => (lists++, Promise.reject(refused))
-  const parts = { metadata: rooms.metadata, store: { name: 's3', stat: async () => undefined, list, space: async () => undefined } }
+  const parts = {
+    metadata: rooms.metadata,
+    store: { name: 's3', requireThere: async () => undefined, stat: async () => undefined, list, space: async () => undefined },
+  }
   const found = await findings(1e12, parts, {
     REGISTRY_STORAGE_S3_BUCKET: 'images',
     REGISTRY_STORAGE_S3_REGION: 'us-east-1',

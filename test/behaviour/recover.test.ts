@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
+import { copyFile, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { testDialect } from '#metadata/test-postgres.ts'
-import { assertThere, clientOf, fill, makeTarget, pushStaged, type TargetPlace } from '../support/backup-stage.ts'
+import { assertThere, clientOf, fill, makeTarget, pushStaged, type StagedImage, type TargetPlace } from '../support/backup-stage.ts'
 import { freePort } from '../support/free-port.ts'
 import { sendRequest } from '../support/http-client.ts'
 import { tryBerth } from '../support/run-berth.ts'
@@ -20,6 +20,8 @@ async function figureOf(url: string, name: string): Promise<number> {
   assert.ok(line !== undefined, `${name} is among the metrics`)
   return Number(line.split(' ')[1])
 }
+
+const ofSqlite = { skip: testDialect === 'sqlite' ? false : 'takes the file of the database away' }
 
 async function loseDatabase({ dataDir }: TargetPlace): Promise<void> {
   for (const name of ['berth.db', 'berth.db-wal', 'berth.db-shm']) await rm(join(dataDir, name), { force: true })
@@ -145,6 +147,158 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
     await rm(join(lost.dataDir, 'journal'), { recursive: true })
     assert.match((await tryBerth('recover', lost.configFile)).stderr, /there is no journal in the store/)
   })
+})
+
+interface Report {
+  readonly problems: readonly string[]
+  readonly manifests: number
+  readonly epochs: readonly { readonly epoch: number; readonly use: string; readonly manifests: number; readonly replacedBy?: number }[]
+}
+
+async function recoverAs(place: TargetPlace, ...flags: readonly string[]): Promise<Report & { readonly status: number | undefined }> {
+  const { status, stdout, output } = await tryBerth('recover', place.configFile, '--json', ...flags)
+  assert.ok(stdout.startsWith('{'), output)
+  return { status, ...(JSON.parse(stdout) as Report) }
+}
+
+async function epochsIn({ dataDir }: TargetPlace): Promise<readonly string[]> {
+  const files = await readdir(join(dataDir, 'journal'), { recursive: true }).catch(() => [])
+  return files.filter((name) => name.endsWith('/complete')).toSorted()
+}
+
+/** A registry in which something is, and whose database was lost; then somebody took its store for an empty database and served on it. */
+async function servedOnEmpty(more: (client: ReturnType<typeof clientOf>) => Promise<void>) {
+  const place = await makeTarget()
+  const berth = await place.start()
+  const images = await fill(clientOf(berth))
+  await berth.stop()
+  const lost = await afterLoss(place)
+  assert.equal((await tryBerth('store', 'accept', '--yes', lost.configFile)).status, 0)
+  const empty = await lost.start()
+  await until('another epoch is there', async () => (await epochsIn(lost)).length === 2)
+  await more(clientOf(empty))
+  await empty.stop()
+  return { place, lost: await afterLoss(lost), images }
+}
+
+suite('a store that was served with an empty database after its own was lost', { concurrency: 2 }, () => {
+  test('has all of its journals read, and the newest that one says holds', async () => {
+    const later: StagedImage[] = []
+    const { place, lost, images } = await servedOnEmpty(async (client) => {
+      later.push(await pushStaged(client, 'library/app', 'v2'), await pushStaged(client, 'library/new', 'v1'))
+      await pushStaged(client, 'team/deep/tool', 'only-here')
+      await client.send('/v2/team/deep/tool/manifests/only-here', { method: 'DELETE' })
+    })
+    await using _place = place
+    await using _lost = lost
+    const { status, problems, epochs } = await recoverAs(lost)
+    assert.deepEqual([status, problems], [0, []])
+    assert.deepEqual(
+      epochs.map(({ use }) => use),
+      ['read', 'read'],
+    )
+    await using recovered = await lost.start()
+    const client = clientOf(recovered)
+    await assertThere(
+      client,
+      [images[0], images[2], ...later].filter((image) => image !== undefined),
+    )
+    assert.equal(await client.digestOf('team/deep/tool', 'only-here'), undefined)
+    assert.equal(await client.digestOf('library/gone', 'v1'), undefined)
+    // What is deleted now stays so when this database is lost, too: its journal has taken the place of the others.
+    await client.send('/v2/library/app/manifests/v1', { method: 'DELETE' })
+    await until('a third epoch is there', async () => (await epochsIn(lost)).length === 3)
+    await recovered.stop()
+    await using again = await afterLoss(lost)
+    const twice = await recoverAs(again)
+    assert.deepEqual(
+      twice.epochs.map(({ use }) => use),
+      ['replaced', 'replaced', 'read'],
+    )
+    await using last = await again.start()
+    assert.equal(await clientOf(last).digestOf('library/app', 'v1'), undefined)
+    await assertThere(clientOf(last), later)
+  })
+
+  test('comes back as one epoch tells it where that is named, and an empty one is no success', async () => {
+    const { place, lost, images } = await servedOnEmpty(async () => undefined)
+    await using _place = place
+    await using _lost = lost
+    const none = await tryBerth('recover', lost.configFile, '--epoch', '9')
+    assert.equal(none.status, 1)
+    assert.match(none.output, /the journal has no whole epoch 9: there are 1, 2/u)
+    const empty = await recoverAs(lost, '--epoch', '2')
+    assert.equal(empty.status, 1)
+    assert.match(empty.problems.join('\n'), /nothing was recovered, and other epochs were not read \(1\)/u)
+    await using anew = await afterLoss(lost)
+    const { status, stdout, output } = await tryBerth('recover', anew.configFile, '--epoch', '1')
+    assert.equal(status, 0, output)
+    assert.match(stdout, /epoch 1 .*4 manifests.*\n *epoch 2.*not read: others were chosen/u)
+    await using recovered = await anew.start()
+    await assertThere(clientOf(recovered), images)
+  })
+
+  test('is told which epochs are left where one of them is not whole', async () => {
+    const { place, lost } = await servedOnEmpty(async (client) => void (await pushStaged(client, 'library/new', 'v1')))
+    await using _place = place
+    await using _lost = lost
+    const [first = ''] = await epochsIn(lost)
+    await unlink(join(lost.dataDir, 'journal', first.replace('/complete', ''), 'base-000000000000000.gz'))
+    const refused = await tryBerth('recover', lost.configFile)
+    assert.equal(refused.status, 1)
+    assert.match(refused.output, /the journal lacks .*: berth recover --epoch 2 does without epoch 1/u)
+    assert.equal((await tryBerth('recover', lost.configFile, '--epoch', '2')).status, 0)
+  })
+})
+
+test('what was pushed after a copy of the database that took its place is recovered too', ofSqlite, async () => {
+  await using place = await makeTarget()
+  const first = await place.start()
+  const image = await pushStaged(clientOf(first), 'library/app', 'v1')
+  await until('the journal has a base', async () => (await epochsIn(place)).length === 1)
+  await first.stop()
+  await copyFile(join(place.dataDir, 'berth.db'), join(place.dataDir, 'copy.db'))
+  const second = await place.start()
+  const more = [await pushStaged(clientOf(second), 'library/after', 'v1')]
+  await new Promise((resolve) => setTimeout(resolve, 3_000))
+  more.push(await pushStaged(clientOf(second), 'library/after', 'v2'))
+  await second.stop()
+  await loseDatabase(place)
+  await rename(join(place.dataDir, 'copy.db'), join(place.dataDir, 'berth.db'))
+  const third = await place.start()
+  await until('another epoch is there', async () => (await epochsIn(place)).length === 2)
+  more.push(await pushStaged(clientOf(third), 'library/app', 'v2'))
+  await third.stop()
+  await loseDatabase(place)
+  const { status, epochs } = await recoverAs(place)
+  assert.deepEqual([status, ...epochs.map(({ use }) => use)], [0, 'read', 'read'])
+  await using recovered = await place.start()
+  await assertThere(clientOf(recovered), [image, ...more])
+})
+
+test('a database that comes back behind another one goes on with its line, and its epoch before is over', ofSqlite, async () => {
+  await using place = await makeTarget()
+  const first = await place.start()
+  const images = [await pushStaged(clientOf(first), 'library/app', 'v1')]
+  await until('the journal has a base', async () => (await epochsIn(place)).length === 1)
+  await first.stop()
+  await rename(join(place.dataDir, 'berth.db'), join(place.dataDir, 'own.db'))
+  await tryBerth('store', 'accept', '--yes', place.configFile)
+  const stray = await place.start()
+  await until('another epoch is there', async () => (await epochsIn(place)).length === 2)
+  images.push(await pushStaged(clientOf(stray), 'library/stray', 'v1'))
+  await stray.stop()
+  await loseDatabase(place)
+  await rename(join(place.dataDir, 'own.db'), join(place.dataDir, 'berth.db'))
+  assert.equal((await tryBerth('store', 'accept', '--yes', place.configFile)).status, 0)
+  const back = await place.start()
+  await until('the third took the place of the first', async () => (await epochsIn(place)).join() === '00000002/complete,00000003/complete')
+  await back.stop()
+  await loseDatabase(place)
+  const { status, epochs } = await recoverAs(place)
+  assert.deepEqual([status, ...epochs.map(({ epoch, use }) => `${epoch} ${use}`)], [0, '2 read', '3 read'])
+  await using recovered = await place.start()
+  await assertThere(clientOf(recovered), images)
 })
 
 suite('the journal', () => {

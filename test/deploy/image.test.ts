@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { after, before, suite, test } from 'node:test'
 import { freePort } from '../support/free-port.ts'
 import { sendRequest } from '../support/http-client.ts'
 import { digestOfBytes, registryClient } from '../support/registry-client.ts'
 import { run } from '../support/run-command.ts'
 import { until } from '../support/until.ts'
+import { buildBerthImage, skip } from './berth-image.ts'
 import { startEngine, type Engine } from './engine.ts'
 import { deployFile } from './example.ts'
 
-const baseTar = process.env['BERTH_TEST_BASE'] ?? ''
-const production = process.env['BERTH_TEST_PRODUCTION'] ?? ''
 let engine: Engine
 const cli = (...args: readonly string[]) => engine.docker(args)
 
@@ -37,18 +36,10 @@ async function serve(name: string, args: readonly string[], image: readonly stri
   return url
 }
 
-suite('the image', { skip: baseTar === '' ? 'npm run test:deploy makes the base' : false }, () => {
+suite('the image', { skip }, () => {
   before(async () => {
     engine = await startEngine()
-    await cli('import', baseTar, 'base:test')
-    const context = engine.file('context')
-    const checkout = deployFile('..')
-    await mkdir(`${context}/deploy`, { recursive: true })
-    for (const part of ['bin', 'cli', 'server', 'LICENSE', 'package.json', 'package-lock.json', 'deploy/image'])
-      await cp(`${checkout}/${part}`, `${context}/${part}`, { recursive: true })
-    await cp(`${production}/node_modules`, `${context}/node_modules`, { recursive: true, verbatimSymlinks: true })
-    const args = ['--build-arg', 'BASE=base:test', '--build-arg', 'DEPENDENCIES=given', '-f', `${context}/deploy/image/Containerfile`]
-    await engine.docker(['build', '--network', 'none', ...args, '-t', 'berth', context], { env: { DOCKER_BUILDKIT: '1' } })
+    await buildBerthImage(engine)
   })
 
   after(() => engine[Symbol.asyncDispose]())

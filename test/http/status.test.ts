@@ -63,6 +63,29 @@ test('a fault that all nodes share is told, and makes no node unready', async ()
   assert.match(rooms.lines.join(''), /postgres is away/)
 })
 
+test('codes of faults are told by name, and not the sentences around them; a check that is late tells what it knows', async () => {
+  const refused = Object.assign(new Error('connect ECONNREFUSED 10.0.0.5:8000'), { code: 'ECONNREFUSED' })
+  const checks = [
+    { name: 'database', isShared: true, check: () => Promise.reject(new Error('away', { cause: refused })) },
+    {
+      name: 'storage',
+      isShared: true,
+      check: () => new Promise<void>(() => {}),
+      whenLate: () => Object.assign(new Error('who is s3.secret'), { code: 'ENOTFOUND' }),
+    },
+    { name: 'disk', check: () => Promise.reject(Object.assign(new Error('x'), { code: 'no word at all' })) },
+  ]
+  await using rooms = await serveRooms({}, { checks })
+  const { body } = await registryClient(rooms.url).send('/readyz?verbose')
+  assert.deepEqual(JSON.parse(body.toString()), {
+    status: 'not ready',
+    checks: { disk: 'failed' },
+    shared: { database: 'failed', storage: 'failed' },
+    reasons: { database: 'ECONNREFUSED', storage: 'ENOTFOUND' },
+  })
+  assert.match(rooms.lines.join(''), /who is s3\.secret/)
+})
+
 test('while it leaves, a server is unready and serves as before, on connections that close; then it refuses', async () => {
   const http = { listen, debug: undefined, drainDelayMs: 400 }
   await using rooms = await serveRooms({ http })

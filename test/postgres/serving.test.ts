@@ -114,3 +114,32 @@ for (const allowed of [false, true]) {
     })
   })
 }
+
+test(
+  'while the database is away what was pulled by tag alone goes on by digest, with HEAD as with GET',
+  { skip, timeout: 60_000 },
+  async () => {
+    await using place = await openPlace({ hold: { time: '600ms' } })
+    const { client, proxy } = place
+    const { digest, blobs } = await image(client)
+    const [first = '', ...others] = blobs
+    const paths = [`/v2/team/app/manifests/${digest}`, ...blobs.map((blob) => `/v2/team/app/blobs/${blob}`)]
+    // One blob by HEAD alone, the others by GET alone.
+    await client.send(`/v2/team/app/blobs/${first}`, { method: 'HEAD' })
+    for (const blob of others) await client.send(`/v2/team/app/blobs/${blob}`)
+    await client.send('/v2/team/app/manifests/v1')
+    await proxy.close()
+    const begun = performance.now()
+    for (const path of paths) {
+      assert.equal((await client.send(path)).status, 200, path)
+      const { status, headers } = await client.send(path, { method: 'HEAD' })
+      assert.deepEqual([status, headers['docker-content-digest']], [200, path.split('/').at(-1)], path)
+    }
+    assert.ok(performance.now() - begun < 500, 'none of them waits')
+    assert.equal(
+      (await client.send(`/v2/team/other/blobs/${first}`, { method: 'HEAD' })).status,
+      503,
+      'of another repository nothing is known',
+    )
+  },
+)

@@ -6,6 +6,7 @@ import { blobStoreSuite } from '../drivers/blob-store.suite.ts'
 import { backendOptions, openS3, type S3Service } from '../drivers/s3-fixture.ts'
 import { bytesOf, keyFor, uploadIds } from '../drivers/store-fixture.ts'
 import { sendRequest } from '../support/http-client.ts'
+import { loseAndRecover } from '../support/lost-database.ts'
 import { migrateUnderFire, underFire } from '../support/migrating.ts'
 import { digestOfBytes, pushImage, registryClient } from '../support/registry-client.ts'
 import { makeBucket, startBerthOnS3 } from '../support/s3-place.ts'
@@ -59,6 +60,11 @@ suite('Ceph RGW', () => {
   })
 
   test(`moving a registry from a directory to the bucket ${underFire}`, () => migrateUnderFire(rgw))
+
+  test('is not taken by an empty database, and gives back by recovery what was pushed', async () => {
+    await using berth = await startBerthOnS3(rgw)
+    await loseAndRecover(berth)
+  })
 
   test('gives images to clients by presigned URLs, whole and by range', async () => {
     await using berth = await startBerthOnS3(rgw)

@@ -11,6 +11,7 @@ import { blobStoreSuite } from '../drivers/blob-store.suite.ts'
 import { bytesOf, keyFor, upload, uploadIds } from '../drivers/store-fixture.ts'
 import { startBerthOnCloud } from '../support/cloud-place.ts'
 import { fetchBlob, pushAndPull, pushOverRestarts } from '../support/cloud-registry.ts'
+import { loseAndRecover } from '../support/lost-database.ts'
 import { registryClient } from '../support/registry-client.ts'
 
 const told = process.env['BERTH_TEST_AZURITE']
@@ -113,6 +114,12 @@ suite('a registry on Azure Blob Storage', () => {
     })
     await pushAndPull(berth, { layerBytes: 20 * mebibyte, isRedirected: false })
     assert.doesNotMatch(berth.logs(), /sig=/)
+  })
+
+  test('is not taken by an empty database, and gives back by recovery what was pushed', async () => {
+    const container = await makeContainer()
+    await using berth = await startBerthOnCloud({ azure: { accountname: accountName, accountkey: accountKey, container, endpoint } })
+    await loseAndRecover(berth)
   })
 
   test('an upload whose chunks each met another process is read back, proved, and becomes a blob', async () => {

@@ -18,6 +18,11 @@ export const backup = strictObject({
   bytes: Type.Optional(Type.Number({ description: 'Of all its rows and blobs.' })),
   addedBytes: Type.Optional(Type.Number({ description: 'Of what was not in the place before.' })),
   missingBlobs: Type.Optional(Type.Integer({ description: 'Blobs whose bytes were missing or damaged, and so are not in it.' })),
+  damagedBlobs: Type.Optional(
+    Type.Integer({
+      description: 'Blobs that a verification found damaged in the place, or gone from it, and no backup has written anew since.',
+    }),
+  ),
 })
 
 /** How things stand. */
