@@ -5,12 +5,13 @@ import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/audit.ts'
-import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
+import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { CommandFailure, WrongUsage } from './command-failure.ts'
-import { isReaderGone } from './flushed.ts'
+import { flushed, isReaderGone } from './flushed.ts'
+import { followLive } from './follow-live.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { timeOf } from './end-of.ts'
-import { printFacts } from './print.ts'
+import { printFacts, printTable } from './print.ts'
 
 interface Filters {
   readonly project?: string
@@ -68,18 +69,43 @@ function list(flags: ListFlags & Filters): Promise<void> {
       project === undefined
         ? readPages(client, routes.listAudit, flags, { query: filters })
         : readPages(client, routes.listProjectAudit, flags, { params: { project }, query: filters })
-    await printPages(pages, flags, {
-      columns: ['AT', 'ACTION', 'OUTCOME', 'ACTOR', 'ADDRESS', 'COUNT', 'WHAT'],
-      row: (record) => [
-        record.at,
-        record.action,
-        record.reason ?? record.outcome,
-        record.actor,
-        record.address,
-        record.count,
-        whatOf(record),
-      ],
-    })
+    await printPages(pages, flags, { columns, row: rowOf })
+  })
+}
+
+const columns = ['AT', 'ACTION', 'OUTCOME', 'ACTOR', 'ADDRESS', 'COUNT', 'WHAT']
+
+function rowOf(record: Record) {
+  const { at, action, reason, outcome, actor, address, count } = record
+  return [at, action, reason ?? outcome, actor, address, count, whatOf(record)]
+}
+
+interface FollowFlags extends ApiFlags {
+  readonly project?: string
+  readonly action?: string
+  readonly after?: number
+  readonly count?: number
+}
+
+function isWanted(record: Record, action: string | undefined): boolean {
+  if (action === undefined) return true
+  return action.endsWith('*') ? record.action.startsWith(action.slice(0, -1)) : record.action === action
+}
+
+function follow({ project, action, after, count = Number.POSITIVE_INFINITY, ...flags }: FollowFlags): Promise<void> {
+  return withClient(flags, async ({ client }) => {
+    const query = { topics: 'activity', ...(project !== undefined && { project }), ...(after !== undefined && { after }) }
+    const print = printTable(columns)
+    let shown = 0
+    for await (const { event, data } of followLive(client, query)) {
+      if (event === 'missed') console.error('(older records are not told again: berth audit list has them)')
+      const record = data as Record
+      if (event !== 'activity' || !isWanted(record, action)) continue
+      if (flags.json === true) console.log(JSON.stringify(record))
+      else print([rowOf(record)])
+      shown++
+      if (shown >= count || !(await flushed(process.stdout))) return
+    }
   })
 }
 
@@ -164,6 +190,12 @@ function filterOptions(command: Command): Command {
 export function registerAudit(program: Command): void {
   const audit = program.command('audit').description('what happened and who did it')
   apiOptions(listOptions(filterOptions(audit.command('list').description('list records, newest first')), routes.listAudit)).action(list)
+  apiOptions(audit.command('follow').description('print records as they come, with --json one a line; until it is interrupted'))
+    .option('--project <name>', 'only about this project and what is in it')
+    .option('--action <action>', 'only this action, or `tag.*` for all that begin so')
+    .option('--after <id>', 'begin behind the record of this id', wholeNumber)
+    .option('--count <count>', 'end after so many', wholeNumber)
+    .action(follow)
   apiOptions(filterOptions(audit.command('export').description('all records, oldest first')))
     .option('--format <format>', '`json`: JSON lines in ECS field names; or `csv`', 'json')
     .option('-o, --output <file>', 'write to this file in place of the standard output')

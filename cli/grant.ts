@@ -10,6 +10,8 @@ import {
   listGrants,
   listProjectGrants,
   readGrant,
+  readOwnPermissions,
+  readOwnRepositoryPermissions,
   readPermissionsThere,
   readProjectGrant,
   updateGrant,
@@ -218,6 +220,26 @@ function showPermissions({ user, robot, permissions, repositories }: ResponseOf<
   if (who?.isDisabled === true) console.error(`${printable(who.name)} is disabled, and can do nothing of it now`)
 }
 
+async function runMine({
+  project,
+  repository,
+  ...flags
+}: ApiFlags & { readonly project?: string; readonly repository?: string }): Promise<void> {
+  if ((project === undefined) === (repository === undefined)) throw new WrongUsage('say where: --project or --repository, one of them')
+  await withClient(flags, async ({ client, print }) => {
+    const found =
+      repository === undefined
+        ? await client.call(readOwnPermissions, { params: { project: project ?? '' } })
+        : await client.call(readOwnRepositoryPermissions, { params: { repository } })
+    print(found, () =>
+      printRows(
+        ['PERMISSION'],
+        found.permissions.map((permission) => [permission]),
+      ),
+    )
+  })
+}
+
 const projectOption = ['--project <name>', 'in this project; without it on the whole system'] as const
 const repositoriesOption = ['--repositories <glob>', 'only on repositories whose whole names match; all: on every one'] as const
 
@@ -288,4 +310,8 @@ function registerQuestions(grant: Command): void {
     .option('--robot <name>', 'this robot, by the name that it logs in with')
     .option('--repository <name>', 'on this repository of the project')
     .action(runPermissions)
+  apiOptions(grant.command('mine').description('tell what you yourself may do in a project or on a repository'))
+    .option('--project <name>', 'in this project and on everything in it')
+    .option('--repository <name>', 'on this repository, where patterns count')
+    .action(runMine)
 }

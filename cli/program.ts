@@ -44,6 +44,7 @@ const apiVerbs: Readonly<Record<string, () => Promise<Register>>> = {
   logout: async () => (await import('./login.ts')).registerLogout,
   repository: async () => (await import('./repository.ts')).registerRepository,
   tag: async () => (await import('./tag.ts')).registerTag,
+  image: async () => (await import('./image.ts')).registerImage,
   manifest: async () => (await import('./manifest.ts')).registerManifest,
   job: async () => (await import('./job.ts')).registerJob,
   doctor: async () => (await import('./doctor.ts')).registerDoctor,
@@ -73,6 +74,8 @@ const apiVerbs: Readonly<Record<string, () => Promise<Register>>> = {
   provider: async () => (await import('./provider.ts')).registerProvider,
   audit: async () => (await import('./audit.ts')).registerAudit,
   system: async () => (await import('./system.ts')).registerSystem,
+  statistics: async () => (await import('./statistics.ts')).registerStatistics,
+  search: async () => (await import('./search.ts')).registerSearch,
   whoami: async () => (await import('./whoami.ts')).registerWhoami,
 }
 

@@ -42,7 +42,8 @@ function packagesOf(file) {
 }
 
 function install({ dev, root }) {
-  console.error(`Installing ${dev ? 'all packages' : 'the packages that Berth runs on'} with npm …`)
+  const runs = root === join(checkout, 'web') ? 'the packages that the portal is built with' : 'the packages that Berth runs on'
+  console.error(`Installing ${dev ? 'all packages' : runs} with npm …`)
   // Not `npm ci`, which refuses a lockfile without the optional packages of other platforms, and a registry may lack some of those. Versions and
   // checksums are the lockfile's all the same, and --no-save leaves it as it is.
   const options = [

@@ -6,6 +6,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdir
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildWeb } from './build-web.mjs'
 import { ensure } from './ensure.mjs'
 import { installHelm, isInstalled, toolsDirectory } from './install-test-tools.mjs'
 
@@ -33,6 +34,7 @@ try {
   if (process.platform !== 'linux' || process.getuid?.() !== 0)
     throw new Error('The deploy tests need Linux and root: they run a container engine of their own.')
   const node = ensure({ dev: true })
+  buildWeb({ node })
   installPackages()
   const env = {
     ...process.env,

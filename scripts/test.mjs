@@ -10,7 +10,7 @@ import { partOf } from './test-parts.mjs'
 
 const checkout = fileURLToPath(new URL('..', import.meta.url))
 /** Suites with scripts of their own: they need more than npm gives. */
-const elsewhere = ['clients', 'combinations', 'conformance', 'deploy', 'failover', 'faults', 'nodes', 's3', 'stores']
+const elsewhere = ['clients', 'combinations', 'conformance', 'deploy', 'failover', 'faults', 'nodes', 'portal', 's3', 'stores']
 
 /** The test files below test/, without those of other scripts. */
 function testFiles(isLong) {

@@ -5,6 +5,7 @@
  * the orderly end; what commands do with the data is data-work.ts. To add a store or a database, add it to open-store.ts or open-database.ts; to let a
  * feature have a say in pushes and pulls, add it to the lists of {@link hooksOf}.
  */
+import { join } from 'node:path'
 import type { Access } from '#access/access.ts'
 import { ensureAdministrator, type NewAdministrator } from '#access/administrator.ts'
 import type { Directory } from '#access/directory.ts'
@@ -24,6 +25,7 @@ import { createPullStatistics, type PullStatistics } from '#features/pull-statis
 import { createSystemRules, type SystemRules } from '#features/system-rules.ts'
 import { announceStart } from '#http/announce-start.ts'
 import type { CloseOptions } from '#http/drain.ts'
+import { openPortal } from '#http/portal-files.ts'
 import { createHttpServer } from '#http/server.ts'
 import type { Jobs } from '#jobs/jobs.ts'
 import type { Logger } from '#lib/logger.ts'
@@ -48,6 +50,7 @@ import { countDamage } from './watch-figures.ts'
 import { refuseMemory, reserve } from './serving-lock.ts'
 import { certificateHook, openAcmeCertificates } from './open-certificates.ts'
 import { openAccess } from './open-access.ts'
+import { openLive, openTraffic } from './open-live.ts'
 import { openNode } from './open-node.ts'
 import { meetStore } from './open-store.ts'
 import { openStores } from './open-stores.ts'
@@ -82,6 +85,9 @@ export { adviceOnCopy, copyDatabase } from './copy-database.ts'
 export { migrateDatabase, readMigrationState } from './open-database.ts'
 export { makeBackupAt, pruneBackupsAt, readBackupsAt, recoverFrom, restoreFrom, verifyBackupsAt } from './backup-commands.ts'
 export { examineCdnKey, isStoreUsed, refuseForeignStore } from './open-store.ts'
+
+/** Where scripts/build-web.mjs leaves the portal. */
+const portalDirectory = join(import.meta.dirname, '../web/dist')
 
 /** The wired rooms of one process. Disposing closes them in the order in which they lean on each other. */
 export interface Berth extends AsyncDisposable {
@@ -283,11 +289,14 @@ export async function serve(config: Config, ports: Ports = systemPorts, worker?:
         audit,
         pulls,
         pullStatistics,
+        traffic: openTraffic(berth, stack),
         system,
         jobs,
         backups: berth.backups,
+        live: openLive(berth, stack),
         metricsPage,
         acme,
+        portal: config.http.hasPortal ? await openPortal(ports.files, portalDirectory, config.http.prefix) : undefined,
       },
       stack.use(createLocalChecks(config, registry, ports)).checks,
     ),

@@ -78,7 +78,7 @@ export async function openAccess(
           explainToken: (secret) => unknownSecret(metadata.reader, secret),
           verifyWorkload: lateWorkloadVerifier({ directory, epoch, outgoing: issuers.to }),
         }),
-    findSession: (cookie) => findSession(directory, cookie),
+    findSession: (cookie, look) => findSession(directory, cookie, look),
     findCertificateOwner: certificateOwners(directory, epoch),
     passwordProviders: () => passwords.list(),
     passwordFiles: () => passwords.files(),

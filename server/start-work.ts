@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { createAuditStream, type AuditStream } from '#features/audit-stream.ts'
 import { startHousekeeping } from '#features/housekeeping.ts'
 import { journalLagMs, readJournalState, startJournal } from '#features/journal.ts'
+import { keepStatistics } from '#features/statistics-keep.ts'
 import { startTagExpiry } from '#features/tag-expiry.ts'
 import type { JobEnd } from '#jobs/jobs.ts'
 import { jobCounts, queueSeconds } from '#jobs/list-jobs.ts'
@@ -36,6 +37,7 @@ export async function followActivity(berth: Berth, stack: AsyncDisposableStack, 
   const { registry, activity, context } = berth
   const inTurn = isAlone ? alone : inTurns({ metadata: registry.metadata, ...context })
   if (!registry.options.readOnly) stack.use(await inTurn('tag-expiry', () => startTagExpiry(registry, activity)))
+  if (!registry.options.readOnly) stack.use(await inTurn('statistics', () => keepStatistics(registry)))
   await followJournal(berth, stack, inTurn)
   const pulls = stack.use(await openAuditStream(berth, inTurn))
   watchAudit(berth, pulls)

@@ -139,7 +139,7 @@ async function principalOf(signIn: SignIn, requester: Requester, now: number): P
   const { authorization, session, certificate } = requester
   if (authorization !== undefined) return await byHeader(signIn, requester, authorization)
   if (session !== undefined) {
-    const principal = await bySession(signIn, session)
+    const principal = await bySession(signIn, session, requester)
     if (principal !== undefined) return principal
   }
   if (certificate !== undefined) {
@@ -183,13 +183,13 @@ async function byWorkload(
 }
 
 /** A session that is over is no credential: its browser is asked to sign in where that is needed. */
-async function bySession({ accounts, hooks }: SignIn, cookie: string): Promise<Principal | undefined> {
-  const session = await hooks.findSession?.(cookie)
+async function bySession({ accounts, hooks }: SignIn, cookie: string, { isWatching }: Requester): Promise<Principal | undefined> {
+  const session = await hooks.findSession?.(cookie, { isWatching })
   const user = session === undefined ? undefined : await accounts.user({ id: session.userId })
   if (session === undefined || user === undefined || user.isDisabled) return undefined
   const principal = await accounts.personPrincipal(user, { credential: { kind: 'session', id: session.sessionId } })
   // The look at what the account comes from may just have ended its sessions.
-  return (await hooks.findSession?.(cookie)) === undefined ? undefined : principal
+  return (await hooks.findSession?.(cookie, { isWatching })) === undefined ? undefined : principal
 }
 
 async function byCertificate({ accounts, hooks }: SignIn, requester: Requester, now: number): Promise<Principal | undefined> {

@@ -67,7 +67,12 @@ export interface SessionIdentity {
 }
 
 /** Undefined for a cookie whose session is over, unknown, or not complete yet. */
-export type FindSession = (cookie: string) => Promise<SessionIdentity | undefined>
+export type FindSession = (cookie: string, look?: SessionLook) => Promise<SessionIdentity | undefined>
+
+/** How a session is looked at. `isWatching`: that is no use of it. */
+export interface SessionLook {
+  readonly isWatching?: boolean | undefined
+}
 
 /** A client certificate that TLS has verified already. */
 export interface PeerCertificateFacts {

@@ -20,6 +20,8 @@ export interface Requester {
   readonly isSignIn?: boolean | undefined
   /** Whom a refusal that is held back is for; absent: somebody who waits. */
   readonly awaited?: Awaited | undefined
+  /** Somebody who was let in before is looked at again: no use of the session, whose idle time goes on. */
+  readonly isWatching?: boolean | undefined
   /** Of /v2: there an open registry lets anyone do anything; elsewhere it lets them look. */
   readonly isRegistryRequest?: boolean | undefined
 }

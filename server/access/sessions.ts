@@ -29,7 +29,7 @@ import {
 import { transaction } from '#metadata/transaction.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { Directory } from './directory.ts'
-import type { SessionIdentity } from './hooks.ts'
+import type { SessionIdentity, SessionLook } from './hooks.ts'
 
 /** Without a request for this long a session is over. */
 export const sessionIdleMs = 8 * 3_600_000
@@ -109,12 +109,16 @@ export function passwordStamp(passwordHash: string): string {
 }
 
 /** The session of a cookie in whatever state; undefined when it is over, or its account is disabled or has another password since. */
-export async function findOpenSession(directory: Directory, value: string): Promise<OpenSession | undefined> {
+export async function findOpenSession(
+  directory: Directory,
+  value: string,
+  { isWatching = false }: SessionLook = {},
+): Promise<OpenSession | undefined> {
   const hash = hashOf(value)
   if (hash === undefined) return undefined
   const row = await findSessionByHash(directory.metadata.reader, hash)
   const session = row && openSession(row, directory.ports.clock.now())
-  if (row !== undefined && session?.state === 'active') noteSeen(directory, row)
+  if (row !== undefined && session?.state === 'active' && !isWatching) noteSeen(directory, row)
   return session
 }
 
@@ -132,8 +136,12 @@ export async function requireOpenSession(directory: Directory, id: number): Prom
 }
 
 /** Who is signed in with this cookie. A sign-in that still misses something is nobody. */
-export async function findSession(directory: Directory, value: string): Promise<(SessionIdentity & OpenSession) | undefined> {
-  const session = await findOpenSession(directory, value)
+export async function findSession(
+  directory: Directory,
+  value: string,
+  look?: SessionLook,
+): Promise<(SessionIdentity & OpenSession) | undefined> {
+  const session = await findOpenSession(directory, value, look)
   if (session?.state !== 'active' || session.userId === undefined) return undefined
   return { ...session, userId: session.userId, sessionId: session.id }
 }

@@ -31,11 +31,19 @@ type Part<Name extends string, Value> =
 /** What a call of the route takes: `params`, `query` and `body` by its schemas, absent where it has none. */
 export type CallInput<Route extends RouteContract> = Part<'params', ParamsOf<Route>> &
   Part<'query', QueryOf<Route>> &
-  (Route['body'] extends object ? { readonly body: BodyOf<Route> } : { readonly body?: undefined }) & {
+  (Route['body'] extends object ? { readonly body: BodyOf<Route> } : { readonly body?: undefined }) &
+  (Route['consumes'] extends readonly string[] ? { readonly content: CallContent } : { readonly content?: undefined }) & {
     /** The ETag, or the version, that a change was worked out from; the change is refused when there is a later one. */
     readonly ifMatch?: string | number | undefined
     readonly signal?: AbortSignal | undefined
   }
+
+/** A body that is no JSON. A Blob says its length, which a stream cannot. */
+export interface CallContent {
+  /** One of those that the route consumes. */
+  readonly type: string
+  readonly body: Blob | ReadableStream<Uint8Array>
+}
 
 /** The input is left out where all of it may be absent. */
 export type CallArguments<Route extends RouteContract> =
@@ -132,6 +140,8 @@ export function createClient(options: ClientOptions): ApiClient {
       // A redirect is followed by nobody: it would carry a change, or a secret, to where the caller did not mean it to go.
       redirect: 'manual',
       ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
+      // A stream is sent only by who says that the answer may come before its end.
+      ...(call.content !== undefined && { body: call.content.body, duplex: 'half' }),
       ...(call.signal !== undefined && { signal: call.signal }),
     })
   }
@@ -173,6 +183,7 @@ interface LooseInput {
   readonly params?: Readonly<Record<string, unknown>>
   readonly query?: Readonly<Record<string, unknown>> | undefined
   readonly body?: unknown
+  readonly content?: CallContent
   readonly ifMatch?: string | number
   readonly signal?: AbortSignal
 }
@@ -198,11 +209,12 @@ function queryText(query: LooseInput['query']): string {
   return text === '' ? '' : `?${text}`
 }
 
-function headersOf({ credential, userAgent }: ClientOptions, { body, ifMatch }: LooseInput): Record<string, string> {
+function headersOf({ credential, userAgent }: ClientOptions, { body, content, ifMatch }: LooseInput): Record<string, string> {
   const authorization = credential && authorizationOf(credential)
   return {
     accept: 'application/json, application/problem+json',
     ...(body !== undefined && { 'content-type': 'application/json' }),
+    ...(content !== undefined && { 'content-type': content.type }),
     ...(authorization !== undefined && { authorization }),
     ...(ifMatch !== undefined && { 'if-match': typeof ifMatch === 'number' ? `"${ifMatch}"` : ifMatch }),
     ...(userAgent !== undefined && { 'user-agent': userAgent }),

@@ -52,6 +52,8 @@ export interface RouteContract {
   readonly body?: TSchema
   /** None is as good as an empty object. */
   readonly isBodyOptional?: true
+  /** Media types of a body that has no schema: the handler reads it as it comes. */
+  readonly consumes?: readonly string[]
   /** Of 200 or 201; absent: 204 without a body. */
   readonly response?: TSchema
   /** Media types of an answer that is streamed and has no schema. */

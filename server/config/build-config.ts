@@ -12,6 +12,7 @@ import type {
   HealthConfig,
   LimitsConfig,
   LogConfig,
+  ContentsConfig,
   ScrubConfig,
   StorageConfig,
   ValidationConfig,
@@ -51,6 +52,18 @@ export function buildConfig(values: Values, source: Source, listener: Listener):
     outgoing: { allowedNetworks: values.get('outgoing.allowednetworks') },
     scrub: buildScrub(values),
     backup: buildBackup(values, source.cwd, { storage, listener }),
+    contents: buildContents(values),
+  }
+}
+
+function buildContents(values: Values): ContentsConfig {
+  return {
+    entries: values.get('contents.entries'),
+    layerBytes: values.get('contents.layerbytes'),
+    fileBytes: values.get('contents.filebytes'),
+    cacheBytes: values.get('contents.cachebytes'),
+    readers: values.get('contents.readers'),
+    archiveBytes: values.get('contents.archivebytes'),
   }
 }
 

@@ -29,6 +29,7 @@ export function buildHttp(values: Values, places: TlsPlaces, listener: Listener)
     headers,
     debug: debugAddress(values, listener),
     insecureSessions: values.get('http.insecuresessions'),
+    hasPortal: values.get('http.portal.enabled'),
     trustedProxies: values.get('http.trustedproxies').flatMap((entry) => addressGroups[entry] ?? [entry]),
     isEveryNeighbourTrusted: values.get('http.trustedproxies').includes('private'),
   }

@@ -24,6 +24,23 @@ export interface Config {
   readonly outgoing: OutgoingConfig
   readonly scrub: ScrubConfig
   readonly backup: BackupConfig
+  readonly contents: ContentsConfig
+}
+
+/** `contents.*`: how far images are looked into, and what archives may be. */
+export interface ContentsConfig {
+  /** Largest number of entries of a layer that is looked into. */
+  readonly entries: number
+  /** Largest size of a layer when it is unpacked. */
+  readonly layerBytes: number
+  /** Largest file that is given by itself. */
+  readonly fileBytes: number
+  /** Memory for lists of the files of layers. */
+  readonly cacheBytes: number
+  /** Layers that are unpacked at once. */
+  readonly readers: number
+  /** Largest archive that is imported, as it is sent and unpacked. 0: none is. */
+  readonly archiveBytes: number
 }
 
 /** A key as it is in force. */
@@ -286,6 +303,8 @@ export interface HttpConfig {
   readonly isEveryNeighbourTrusted: boolean
   /** Whether browsers may sign in over plain HTTP from other machines. */
   readonly insecureSessions: boolean
+  /** Whether pages for people are served at the prefix. */
+  readonly hasPortal: boolean
 }
 
 /** `auth.*`: exactly one kind. `realm` stands in the WWW-Authenticate challenge. */

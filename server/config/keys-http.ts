@@ -24,6 +24,7 @@ export const httpSections = {
   },
   'http.debug': { doc: 'A second listener for health and metrics. Do not expose it.' },
   'http.debug.prometheus': { doc: 'Metrics in the text format of Prometheus.' },
+  'http.portal': { doc: 'Berth’s own. The pages for people with a browser.', own: true },
   'http.http2': { doc: 'HTTP/2 is not spoken on the data port: its default windows slow large blobs down', status: 'ignored' },
   'http.h2c': { doc: 'HTTP/2 is not spoken on the data port: its default windows slow large blobs down', status: 'ignored' },
   auth: {
@@ -133,6 +134,7 @@ const listenKeys = {
     false,
     'Berth’s own. Lets browsers sign in over plain HTTP from other machines than this one; anybody on the way can then take over their sessions. Without it that needs TLS, here or in a trusted proxy in front.',
   ),
+  'http.portal.enabled': acts(boolean, true, 'Berth’s own. Whether the portal, the pages for people with a browser, is served at `/`.'),
   'http.proxyprotocol': acts(
     boolean,
     false,

@@ -11,6 +11,7 @@ import type { Key, KeyStatus, Section } from './key.ts'
 import { accessSections, allAccessKeys } from './keys-access.ts'
 import { allAuditKeys, auditSections } from './keys-audit.ts'
 import { allBackupKeys, backupSections } from './keys-backup.ts'
+import { allContentsKeys, contentsSections } from './keys-contents.ts'
 import { allCloudStoreKeys, cloudStoreSections } from './keys-cloud-stores.ts'
 import { allDatabaseKeys, databaseSections } from './keys-database.ts'
 import { allGeneralKeys, generalSections } from './keys-general.ts'
@@ -35,6 +36,7 @@ export const typedKeys = {
   ...allOutgoingKeys,
   ...allScrubKeys,
   ...allBackupKeys,
+  ...allContentsKeys,
 }
 
 /** Dotted path of a key with a type, such as `http.tls.key`. */
@@ -62,6 +64,7 @@ export const sections: ReadonlyMap<string, Section> = new Map<string, Section>([
     ...outgoingSections,
     ...scrubSections,
     ...backupSections,
+    ...contentsSections,
   }),
 ])
 

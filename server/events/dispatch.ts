@@ -34,6 +34,8 @@ export interface SubscribeOptions {
 export interface ActivityStream extends AsyncDisposable {
   /** Resolves when the subscriber has its place. Disposing waits for the call that runs, whose signal is aborted. */
   subscribe(handler: EventHandler, options: SubscribeOptions): Promise<AsyncDisposable>
+  /** The id of the newest event such that all before it are decided: where one begins who wants what comes from now on. */
+  newest(): Promise<number>
   /** Something was committed: look now. */
   wake(): void
   /** The same database, whose every write wakes the stream. */
@@ -63,6 +65,7 @@ export function createActivityStream({ metadata, ports, log }: ActivityOptions):
   const settled = new SettledEvents(metadata.reader)
   return {
     wake,
+    newest: () => newestDecided(metadata, settled),
     async subscribe(handler, { name, after, actions }) {
       const start = after ?? (await newestDecided(metadata, settled))
       const subscriber = new Subscriber({

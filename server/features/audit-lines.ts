@@ -22,6 +22,8 @@ export interface Pull {
   readonly projectId?: number | undefined
   readonly digest: Digest
   readonly tag?: string | undefined
+  /** Of a file that was read out of the image by itself. */
+  readonly path?: string | undefined
   readonly actor: string
   readonly actorKey: string
   readonly credential: string
@@ -38,6 +40,7 @@ const categories: Readonly<Record<string, Category>> = {
   manifest: 'package',
   tag: 'package',
   blob: 'package',
+  file: 'package',
   repository: 'package',
   upload: 'package',
   label: 'package',
@@ -75,6 +78,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   'secret-revoked': 'deletion',
   'trust-removed': 'deletion',
   pulled: 'access',
+  read: 'access',
   refused: 'access',
   exported: 'access',
   tested: 'info',
@@ -98,8 +102,9 @@ export function eventLine(event: RecordedEvent, source: LineSource): string {
 }
 
 /** The line of a pull, which has no id: it is in no table. */
-export function pullLine(pull: Pull, source: LineSource): string {
-  return lineOf(source, { ...pull, action: 'manifest.pulled', outcome: 'success', count: 1, detail: {} })
+export function pullLine({ path, ...pull }: Pull, source: LineSource): string {
+  const what = path === undefined ? { action: 'manifest.pulled', detail: {} } : { action: 'file.read', detail: { path } }
+  return lineOf(source, { ...pull, ...what, outcome: 'success', count: 1 })
 }
 
 interface Said {

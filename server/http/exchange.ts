@@ -10,6 +10,7 @@ import type { AcmeCertificates } from '#features/acme.ts'
 import type { Audit } from '#features/audit.ts'
 import type { AuditStream } from '#features/audit-stream.ts'
 import type { PullStatistics } from '#features/pull-statistics.ts'
+import type { Traffic } from '#features/statistics-count.ts'
 import type { SystemRules } from '#features/system-rules.ts'
 import type { BackupParts } from '#features/backup.ts'
 import type { Jobs } from '#jobs/jobs.ts'
@@ -21,6 +22,8 @@ import type { Actor, Registry } from '#registry/registry.ts'
 import type { AccessLog } from './access-log.ts'
 import { callerOf, type Caller, type TrustedProxies } from './forwarded.ts'
 import type { Health } from './health.ts'
+import type { LiveParts } from './live-connections.ts'
+import type { Portal } from './portal-files.ts'
 import type { Target } from './target.ts'
 
 /** What the server is made of. */
@@ -49,6 +52,12 @@ export interface HttpParts {
   readonly jobs: Jobs
   /** Undefined where the configuration names no place for them. */
   readonly backups: BackupParts | undefined
+  /** The pages for people; absent: switched off, or not built. */
+  readonly portal?: Portal | undefined
+  /** What is counted over time; absent: nothing. */
+  readonly traffic?: Pick<Traffic, 'answered' | 'pulled' | 'pushed'> | undefined
+  /** Where live updates come from; absent: there are none. */
+  readonly live?: LiveParts | undefined
   /** Certificates by ACME; absent: none are configured. */
   readonly acme?: AcmeCertificates | undefined
 }
@@ -90,6 +99,8 @@ interface Notes {
   challenge: { readonly scope?: string | undefined; readonly error?: 'insufficient_scope' | 'invalid_token' | undefined }
   receivedBytes: number
   sentBytes: number
+  /** The answer took as long as its reader or its content wanted. */
+  isStreamed: boolean
   /** The client asked for leave to send its body and has not got it yet. */
   awaitsContinue: boolean
 }
@@ -131,6 +142,7 @@ export function openExchange(site: Site, request: IncomingMessage, response: Ser
       challenge: {},
       receivedBytes: 0,
       sentBytes: 0,
+      isStreamed: false,
       awaitsContinue: false,
     },
   }

@@ -11,6 +11,7 @@ import type { Endpoint, Method, Operation } from './endpoint.ts'
 import { openExchange, type Exchange, type Site, type TargetedExchange } from './exchange.ts'
 import { chargeWrongCredential, gateAddress, gateAdmitted, gateWrite } from './gate.ts'
 import { noteQuotaRefusal, noteRefusal } from './note-refusal.ts'
+import { answerPortal, takesPortal } from './portal.ts'
 import { respondError } from './respond-error.ts'
 import { parseRoute, type Route } from './router.ts'
 import { answerSignIn, isSignInPath } from './sign-in-endpoint.ts'
@@ -87,6 +88,11 @@ async function answerData(exchange: TargetedExchange): Promise<void> {
   if (tokens !== undefined) {
     enter(exchange, tokens.name)
     await tokens.answer(exchange)
+    return
+  }
+  if (takesPortal(exchange)) {
+    enter(exchange, 'portal')
+    answerPortal(exchange)
     return
   }
   const route = parseRoute(target.path, site.parts.config.http.prefix)
@@ -217,16 +223,28 @@ function enter(exchange: Exchange, handler: string): void {
 /** Verbs that stand in metrics by their names; any other word that Node's parser lets through counts as one. */
 const knownMethods = new Set(['get', 'head', 'post', 'put', 'patch', 'delete', 'options'])
 
+/** Handlers whose answers take as long as a blob does. */
+const ofBlobs = new Set(['blob', 'blob_upload', 'blob_upload_chunk'])
+
+/** For the statistics over time. Probes and scrapes are of those who watch, not of those who use the registry. */
+function countAnswer({ site, notes }: Exchange, { status, durationMs }: { readonly status: number; readonly durationMs: number }): void {
+  if (notes.handler === 'status') return
+  const isTimed = !notes.isStreamed && !ofBlobs.has(notes.handler)
+  site.parts.traffic?.answered({ status, durationMs: isTimed ? durationMs : undefined, projectId: notes.project?.id })
+}
+
 function complete(exchange: Exchange): void {
   const { request, response, notes, site, startedAt } = exchange
   const status = response.writableFinished ? response.statusCode : clientClosedRequest
   if (notes.handler === 'none') enter(exchange, 'none')
   const method = request.method?.toLowerCase() ?? ''
+  const durationMs = site.parts.ports.clock.monotonic() - startedAt
+  countAnswer(exchange, { status, durationMs })
   site.parts.metrics.http.end({
     handler: notes.handler,
     method: knownMethods.has(method) ? method : 'other',
     status,
-    durationSeconds: (site.parts.ports.clock.monotonic() - startedAt) / 1_000,
+    durationSeconds: durationMs / 1_000,
     receivedBytes: notes.receivedBytes,
     sentBytes: notes.sentBytes,
   })

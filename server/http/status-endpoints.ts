@@ -1,6 +1,8 @@
 /** The end points beside /v2: `/`, `/healthz`, `/readyz`, `/startupz`, `/metrics`, and those of the debug listener. */
 import { RegistryError } from '#oci/errors.ts'
 import { authenticate } from './authenticate.ts'
+import { gateAddress } from './gate.ts'
+import { answerPortal, takesPortal } from './portal.ts'
 import type { TargetedExchange } from './exchange.ts'
 import { respond, respondJson, type HeaderList } from './respond.ts'
 
@@ -9,10 +11,24 @@ export type StatusEndpoint = (exchange: TargetedExchange) => Promise<void> | voi
 const plain: HeaderList = ['Content-Type', 'text/plain; charset=utf-8', 'Cache-Control', 'no-store']
 const noStore: HeaderList = ['Cache-Control', 'no-store']
 
-/** `/`: for the person with a browser. */
-export function answerRoot(exchange: TargetedExchange): void {
-  respond(exchange, 200, plain, 'Berth, a container image registry. Its API is below /v2/.\n')
+/** `/`: the portal for the person with a browser; a line for programs, and where there is none. */
+export async function answerRoot(exchange: TargetedExchange): Promise<void> {
+  if (takesPortal(exchange)) {
+    await gateAddress(exchange)
+    answerPortal(exchange)
+    return
+  }
+  const { config, portal } = exchange.site.parts
+  const isMissing = config.http.hasPortal && portal === undefined
+  respond(
+    exchange,
+    200,
+    [...plain, 'Vary', 'Accept'],
+    `Berth, a container image registry. Its API is below /v2/.\n${isMissing ? portalIsMissing : ''}`,
+  )
 }
+
+const portalIsMissing = 'Its portal is not built: run npm run build:web where Berth is installed, and start it again.\n'
 
 /** `/healthz`: the process lives and its event loop turns. Depends on nothing. */
 export function answerAlive(exchange: TargetedExchange): void {

@@ -215,7 +215,7 @@ interface Bounds extends Pick<EventFilter, 'since' | 'until'> {
 
 /** Bounds of the id from the index by time, so that an old day is found without reading all days since. */
 async function boundsOf(reader: Reader, { since, until }: EventFilter): Promise<Bounds> {
-  const firstId = since === undefined ? undefined : ((await eventAround(reader, since - writtenLateMs)) ?? Number.MAX_SAFE_INTEGER)
+  const firstId = since === undefined ? undefined : await eventBefore(reader, since - writtenLateMs)
   const lastId = until === undefined ? undefined : await eventAround(reader, until + writtenLateMs)
   return { since, until, firstId, lastId }
 }
@@ -227,6 +227,15 @@ function within(all: Listing, { since, until, firstId, lastId }: Partial<Bounds>
   if (firstId !== undefined) query = query.where('id', '>=', firstId)
   if (lastId !== undefined) query = query.where('id', '<=', lastId)
   return query
+}
+
+/**
+ * The id of the last event before then: whatever happened `writtenLateMs` later was written behind it. The first event from then on would not do: it may itself
+ * have been written late, behind others that happened after it.
+ */
+async function eventBefore(reader: Reader, at: number): Promise<number | undefined> {
+  const row = await reader.selectFrom('events').select('id').where('at', '<', at).orderBy('at', 'desc').limit(1).executeTakeFirst()
+  return row?.id
 }
 
 /** The id of the first event from then on. */

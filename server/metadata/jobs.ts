@@ -153,6 +153,31 @@ export async function listJobs(reader: Reader, { kind, state }: JobFilter, page:
   return pageFrom(rows.map(recordOf), page, ({ id }) => id)
 }
 
+/** Jobs that run, then those that wait: of each the oldest, up to `limit` of both. */
+export async function activeJobs(reader: Reader, limit: number): Promise<readonly JobRecord[]> {
+  const rows: Row[] = []
+  for (const state of ['running', 'waiting'] as const) {
+    const query = selectJobs(reader).where('jobs.state', '=', state)
+    rows.push(
+      ...(await query
+        .orderBy('jobs.id')
+        .limit(limit - rows.length)
+        .execute()),
+    )
+  }
+  return rows.map(recordOf)
+}
+
+/** Jobs that were made after the one of that id, in their order. */
+export async function jobsAfter(reader: Reader, id: number, limit: number): Promise<readonly JobRecord[]> {
+  return (await selectJobs(reader).where('jobs.id', '>', id).orderBy('jobs.id').limit(limit).execute()).map(recordOf)
+}
+
+/** The id of the youngest job; 0 for none. */
+export async function newestJobId(reader: Reader): Promise<number> {
+  return (await reader.selectFrom('jobs').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst())?.id ?? 0
+}
+
 /** How many wait and run, by kind. */
 export async function countJobs(
   reader: Reader,

@@ -5,6 +5,7 @@ import { belowPrefix } from './name-prefixes.ts'
 import { paged, pageFrom, type Page, type PageRequest } from './page.ts'
 import { untaggedAfterDaysIn, withUntaggedAfterDays, type UntaggedAfterDays } from './project-untagged.ts'
 import { forgetUsage } from './usage-counters.ts'
+import { nameContains } from './visible-parts.ts'
 import { whereProjectVisible, type Visibility } from './visibility.ts'
 
 /** A project. Exactly one is the default, which takes the repositories that no other project's name fits. */
@@ -98,6 +99,13 @@ export async function projectsBelow(reader: Reader | Transactor, name: string, l
   return rows.map((row) => ({ id: row.id, name: row.name, isDefault: row.is_default === 1 }))
 }
 
+/** Ids of live projects behind that one, in order. */
+export async function projectIdsAfter(reader: Reader, id: number, limit: number): Promise<readonly number[]> {
+  // Names of projects in the trash sort before all others.
+  const live = reader.selectFrom('projects').select('id').where('name', '>=', '0')
+  return (await live.where('id', '>', id).orderBy('id').limit(limit).execute()).map((row) => row.id)
+}
+
 /** By what a list of projects can be sorted. */
 export type ProjectSort = 'name' | 'createdAt' | 'updatedAt'
 
@@ -105,6 +113,8 @@ export type ProjectSort = 'name' | 'createdAt' | 'updatedAt'
 export interface ProjectFilter {
   /** Beginning of the name. */
   readonly namePrefix?: string | undefined
+  /** Anywhere in the name. */
+  readonly nameHas?: string | undefined
   readonly isPublic?: boolean | undefined
   /** Only those with a grant of their own to this person (or to a group of theirs) or robot. */
   readonly member?: { readonly kind: 'user' | 'robot'; readonly id: number } | undefined
@@ -127,6 +137,7 @@ export async function listProjects(
     // Names of projects in the trash sort before all others.
     .where('projects.name', '>=', '0')
     .$if(filter.namePrefix !== undefined, (next) => next.where(nameBegins(filter.namePrefix ?? '')))
+    .$if(filter.nameHas !== undefined, (next) => next.where(nameContains(filter.nameHas ?? '', 'projects.name')))
     .$if(filter.isPublic !== undefined, (next) => next.where('projects.is_public', '=', filter.isPublic === true ? 1 : 0))
     .$if(filter.member !== undefined, (next) => next.where(isGrantedTo(filter.member)))
   const visible = whereProjectVisible(query, visibility)

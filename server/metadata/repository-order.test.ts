@@ -101,11 +101,13 @@ const filters: fc.Arbitrary<RepositoryFilter> = fc
   .record({
     namePrefix: fc.option(fc.string({ unit: fc.constantFrom('a', 'b', '/', '_', '~', 'A'), maxLength: 3 })),
     nameHas: fc.option(fc.string({ unit: fc.constantFrom('a', 'b', '/', '_', '%', '.'), maxLength: 3 })),
+    nameEnd: fc.option(fc.string({ unit: fc.constantFrom('a', 'b', '/', '_', '%', '.'), maxLength: 3 })),
     place: fc.option(places, { freq: 3 }),
   })
-  .map(({ namePrefix, nameHas, place }) => ({
+  .map(({ namePrefix, nameHas, nameEnd, place }) => ({
     namePrefix: namePrefix ?? undefined,
     nameHas: nameHas ?? undefined,
+    nameEnd: nameEnd ?? undefined,
     projectId: place === null ? undefined : projectIds[place],
   }))
 
@@ -126,8 +128,9 @@ function isVisible(visibility: Visibility, { name, project_id }: Known): boolean
   return isHeld && (visibility.within === undefined || isVisible(visibility.within, { name, project_id } as Known))
 }
 
-function fits({ namePrefix = '', nameHas = '', projectId }: RepositoryFilter, { name, project_id }: Known): boolean {
-  return name.startsWith(namePrefix) && name.includes(nameHas) && (projectId === undefined || project_id === projectId)
+function fits({ namePrefix = '', nameHas = '', nameEnd = '', projectId }: RepositoryFilter, { name, project_id }: Known): boolean {
+  const isNamed = name.startsWith(namePrefix) && name.includes(nameHas) && name.endsWith(nameEnd)
+  return isNamed && (projectId === undefined || project_id === projectId)
 }
 
 function expectedNames(visibility: Visibility, filter: RepositoryFilter, { column, isDescending }: PageRequest<RepositorySort>): string[] {

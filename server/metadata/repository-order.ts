@@ -15,6 +15,7 @@ import { paged, type PageAfter, type PageRequest } from './page.ts'
 import {
   common,
   nameContains,
+  nameEndsWith,
   visibleParts,
   type NamedPart,
   type NameRange,
@@ -247,6 +248,7 @@ async function nextByTime(
     .where(inRange(parts.range))
     .$if(projectId !== undefined, (next) => next.where('repositories.project_id', '=', projectId ?? 0))
     .$if(filter.nameHas !== undefined, (next) => next.where(nameContains(filter.nameHas ?? '')))
+    .$if(filter.nameEnd !== undefined, (next) => next.where(nameEndsWith(filter.nameEnd ?? '')))
     .where(visibleRepository(visibility))
     .$if(end !== undefined, (next) => next.where(end ?? sql<SqlBool>`1 = 1`))
   return await paged(query, page, { column: 'repositories.updated_at', id: 'repositories.id' }).execute()

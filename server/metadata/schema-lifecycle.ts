@@ -262,6 +262,28 @@ export interface ManifestPullsTable {
   last_pulled_at: number
 }
 
+/** What happened in each hour and day (metadata/statistics.ts). */
+export interface StatisticsTable {
+  id: Generated<number>
+  /** 0: of everything. */
+  project_id: number
+  step: 'hour' | 'day'
+  /** When the hour or day began. */
+  at: number
+  /** The process that counted; empty for states, and for days. */
+  node: string
+  pulls: number
+  pushes: number
+  requests: number
+  errors: number
+  /** JSON array: answers by how long they took; empty for none. */
+  latencies: string
+  /** How it was at the end; null: not noted. */
+  bytes: number | null
+  logical_bytes: number | null
+  reclaimable_bytes: number | null
+}
+
 /**
  * What scrub found: blobs whose bytes are missing or wrong, bytes that no row names (`stranger`: under a name that no blob has), bytes of no upload,
  * manifests and tags that do not hold together.

@@ -36,6 +36,7 @@ import type {
   RetentionRunsTable,
   SchedulesTable,
   ScrubFindingsTable,
+  StatisticsTable,
   TagPullsTable,
   TrashTable,
   UsageChangesTable,
@@ -343,6 +344,7 @@ export interface Database {
   tag_pulls: TagPullsTable
   manifest_pulls: ManifestPullsTable
   scrub_findings: ScrubFindingsTable
+  statistics: StatisticsTable
   certificates: CertificatesTable
   acme_accounts: AcmeAccountsTable
   acme_challenges: AcmeChallengesTable

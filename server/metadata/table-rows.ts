@@ -75,6 +75,7 @@ export const tablesInOrder: readonly TableName[] = [
   'acme_accounts',
   'acme_challenges',
   'nodes',
+  'statistics',
 ]
 
 /** A page by id: what comes after that one, and so many rows at most. */

@@ -10,6 +10,8 @@ export interface RepositoryFilter {
   readonly namePrefix?: string | undefined
   /** Anywhere in the name. */
   readonly nameHas?: string | undefined
+  /** What it ends with. */
+  readonly nameEnd?: string | undefined
   readonly projectId?: number | undefined
 }
 
@@ -42,10 +44,14 @@ export interface VisibleParts {
 }
 
 /** Takes apart what is visible and wanted. */
-export function visibleParts(visibility: Visible, { namePrefix, nameHas, projectId }: RepositoryFilter): VisibleParts {
+export function visibleParts(visibility: Visible, { namePrefix, nameHas, nameEnd, projectId }: RepositoryFilter): VisibleParts {
   const { driver, bound } = driverOf(visibility)
   const range = namePrefix === undefined ? allNames : common(allNames, { from: namePrefix, before: `${namePrefix}${afterAll}` })
-  const conditions = [...(nameHas === undefined ? [] : [nameContains(nameHas)]), ...(bound === undefined ? [] : [visibleRepository(bound)])]
+  const conditions = [
+    ...(nameHas === undefined ? [] : [nameContains(nameHas)]),
+    ...(nameEnd === undefined ? [] : [nameEndsWith(nameEnd)]),
+    ...(bound === undefined ? [] : [visibleRepository(bound)]),
+  ]
   const shared = {
     range,
     onlyProjectId: projectId,
@@ -146,9 +152,18 @@ function anyOf(conditions: readonly RawBuilder<SqlBool>[]): RawBuilder<SqlBool> 
   return sql<SqlBool>`(${anyOf(conditions.slice(0, middle))} or ${anyOf(conditions.slice(middle))})`
 }
 
-/** Whether the text is anywhere in the name. */
-export function nameContains(part: string): RawBuilder<SqlBool> {
+/** Whether the text is anywhere in the name: of a repository, unless another column is said. */
+export function nameContains(part: string, column = 'repositories.name'): RawBuilder<SqlBool> {
+  return nameLike(column, part, (escaped) => `%${escaped}%`)
+}
+
+/** Whether the name ends with the text. */
+export function nameEndsWith(end: string): RawBuilder<SqlBool> {
+  return nameLike('repositories.name', end, (escaped) => `%${escaped}`)
+}
+
+function nameLike(column: string, text: string, patternOf: (escaped: string) => string): RawBuilder<SqlBool> {
   // What no name can have needs no look, and a NUL would end the pattern.
-  if (!/^[a-z0-9._/-]*$/.test(part)) return sql<SqlBool>`1 = 0`
-  return sql<SqlBool>`repositories.name like ${`%${part.replaceAll('_', '\\_')}%`} escape '\\'`
+  if (!/^[a-z0-9._/-]*$/.test(text)) return sql<SqlBool>`1 = 0`
+  return sql<SqlBool>`${sql.ref(column)} like ${patternOf(text.replaceAll('_', '\\_'))} escape '\\'`
 }

@@ -119,6 +119,17 @@ const table = {
     message: 'what is there stands in the way of this',
     remedy: 'The detail says what stands in the way.',
   },
+  CONTENT_UNREADABLE: {
+    status: 422,
+    message: 'what is inside cannot be read',
+    remedy:
+      'The detail says which layer or file it is, and why: it is kept elsewhere, is damaged, is no tar archive, or goes beyond a limit of `contents`.',
+  },
+  ARCHIVE_INVALID: {
+    status: 400,
+    message: 'the archive cannot be taken',
+    remedy: 'The detail says what is wrong with it. Send what `docker save`, `podman save` or `skopeo copy … oci-archive:` writes.',
+  },
   PRECONDITION_FAILED: {
     status: 412,
     message: 'it was changed in between',

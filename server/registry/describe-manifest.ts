@@ -136,6 +136,20 @@ class AnnotationBudget {
   }
 }
 
+/** The document itself. Throws MANIFEST_UNKNOWN when it is not here. */
+export async function readManifestDocument(
+  registry: Registry,
+  repository: RepositoryName,
+  digest: Digest,
+): Promise<{ readonly mediaType: string; readonly bytes: Uint8Array }> {
+  const { reader } = registry.metadata
+  const repositoryId = await requireRepositoryId(registry, repository)
+  const row = await findManifestRow(reader, repositoryId, digest)
+  const bytes = row && (registry.memory.contents.get(digest) ?? (await provenPayload(registry, row)))
+  if (row === undefined || bytes === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { digest })
+  return { mediaType: row.mediaType, bytes }
+}
+
 /** Undefined when the bytes went meanwhile, or are not those of the digest. */
 async function provenPayload(registry: Registry, { id, digest }: ManifestRow): Promise<Uint8Array | undefined> {
   const bytes = await manifestPayload(registry.metadata.reader, id)

@@ -151,14 +151,14 @@ suite('the OpenAPI document', () => {
 
   test('describes each operation: parameters, body, answers, errors, who may', () => {
     const schemes = objectOf(objectOf(root['components'], 'components')['securitySchemes'], 'securitySchemes')
-    for (const { method, path, response, body, status, produces } of allRouteContracts) {
+    for (const { method, path, response, body, consumes, status, produces } of allRouteContracts) {
       const item = objectOf(objectOf(root['paths'], 'paths')[`/api/v1${path}`], path)
       const operation = objectOf(item[method.toLowerCase()], `${method} ${path}`)
       const at = `${method} ${path}`
       assert.ok(typeof operation['summary'] === 'string' && operation['summary'].endsWith('.'), `${at} has a sentence`)
       checkParameters(operation, `/api/v1${path}`, root)
       const requestBody = operation['requestBody'] as Json | undefined
-      assert.equal(requestBody !== undefined, body !== undefined, `${at}: the body`)
+      assert.equal(requestBody !== undefined, (body ?? consumes) !== undefined, `${at}: the body`)
       if (requestBody !== undefined) checkContent(requestBody, `${at} body`, root)
       const responses = objectOf(operation['responses'], `${at}: answers`)
       const done = String(status ?? (produces !== undefined || response !== undefined ? 200 : 204))
@@ -173,6 +173,13 @@ suite('the OpenAPI document', () => {
       for (const requirement of listOf(operation['security'], `${at}: security`)) {
         for (const scheme of Object.keys(objectOf(requirement, at))) assert.ok(Object.hasOwn(schemes, scheme), `${at}: ${scheme}`)
       }
+    }
+  })
+
+  test('names the types of a body that is read as it comes', () => {
+    for (const { method, path, consumes } of allRouteContracts.filter((contract) => contract.consumes !== undefined)) {
+      const body = objectOf(operationOf({ method, path })['requestBody'], path)
+      assert.deepEqual(Object.keys(objectOf(body['content'], path)), consumes)
     }
   })
 

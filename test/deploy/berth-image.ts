@@ -18,7 +18,7 @@ export async function buildBerthImage(engine: Engine): Promise<void> {
   const context = engine.file('context')
   const checkout = deployFile('..')
   await mkdir(`${context}/deploy`, { recursive: true })
-  for (const part of ['bin', 'cli', 'server', 'LICENSE', 'package.json', 'package-lock.json', 'deploy/image'])
+  for (const part of ['bin', 'cli', 'server', 'LICENSE', 'package.json', 'package-lock.json', 'deploy/image', 'web/dist'])
     await cp(`${checkout}/${part}`, `${context}/${part}`, { recursive: true })
   await cp(`${made.production}/node_modules`, `${context}/node_modules`, { recursive: true, verbatimSymlinks: true })
   const args = ['--build-arg', 'BASE=base:test', '--build-arg', 'DEPENDENCIES=given', '-f', `${context}/deploy/image/Containerfile`]

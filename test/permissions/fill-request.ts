@@ -41,6 +41,7 @@ const below: Readonly<Record<string, Fill>> = {
   policy: async (scene, { things }) => await policyOf(scene, things.name),
   run: async (scene, { things }) => await runOf(scene, things.name),
   digest: (_scene, { things }) => things.digest,
+  reference: (_scene, { things }) => things.digest,
   tag: () => 'latest',
   secret: (scene, { things }) => partOf(scene, things.robot, 'secrets'),
   trust: (scene, { things }) => partOf(scene, things.robot, 'trusts'),

@@ -93,6 +93,8 @@ export const withoutPermission: readonly string[] = [
   'GET /roles/{role}',
   'GET /permissions',
   'GET /repositories',
+  'GET /search',
+  'GET /live',
   'GET /uploads',
   'GET /trash',
   'GET /trash/{trash}',

@@ -110,12 +110,19 @@ test('a route without a permission is one of those that are known to need none',
   assert.deepEqual(open.toSorted(), [...withoutPermission].toSorted())
 })
 
-test('the role system-reader reads whatever is read; only who gives roles asks whom they could give them to', () => {
+test('the role system-reader reads whatever is read but the insides of images, which are pulled; only who gives roles asks whom they could give them to', () => {
   const held: ReadonlySet<string> = new Set(builtInRoles.find(({ name }) => name === 'system-reader')?.permissions)
   const unread = allRouteContracts.filter(
     ({ method, demand }) => method === 'GET' && 'permission' in demand && !held.has(demand.permission),
   )
-  assert.deepEqual(unread.map(keyOf).toSorted(), ['GET /projects/{project}/candidates', 'GET /projects/{project}/permissions'])
+  assert.deepEqual(unread.map(keyOf).toSorted(), [
+    'GET /projects/{project}/candidates',
+    'GET /projects/{project}/permissions',
+    'GET /repositories/{repository}/compare',
+    'GET /repositories/{repository}/manifests/{reference}/archive',
+    'GET /repositories/{repository}/manifests/{reference}/file',
+    'GET /repositories/{repository}/manifests/{reference}/files',
+  ])
 })
 
 test('a route below a project or a repository asks for a right there', () => {

@@ -119,6 +119,12 @@ async function furnish(people: People): Promise<(name: string) => readonly unkno
     repository: ['team/app', 'open/tool', 'team/none'],
     tag: ['latest', 'v1', 'index', 'none'],
     digest: digests,
+    reference: ['latest', 'index', ...digests],
+    from: ['latest', 'index'],
+    to: ['latest', 'index', 'none'],
+    toRepository: ['team/app', 'open/tool', 'none'],
+    path: ['/', '/etc', '/etc/name', '/none'],
+    platform: ['linux/amd64', 'linux/arm64'],
     upload: [uploads.body.items?.[0]?.['id'] ?? 'x'],
     label: [label.body['id'] ?? 1, 1, 2],
     role: ['custom', 'guest', 'developer', 'none'],
@@ -244,6 +250,12 @@ function send(agent: Agent, { hostname, port }: URL, { route, path, headers, bod
       let text = ''
       incoming.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
       incoming.once('error', reject)
+      // An answer of events has no end.
+      if (incoming.headers['content-type']?.startsWith('text/event-stream') === true)
+        incoming.once('data', () => {
+          resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: text })
+          incoming.destroy()
+        })
       incoming.once('end', () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: text }))
     })
     outgoing.setTimeout(30_000, () => outgoing.destroy(new Error('no answer in 30 s')))

@@ -38,6 +38,12 @@ export function sendRequest(url: string | URL, request: HttpRequest = {}): Promi
         const chunks: Buffer[] = []
         incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
         incoming.once('error', reject)
+        // An answer of events has no end: how it begins must do.
+        if (incoming.headers['content-type']?.startsWith('text/event-stream') === true)
+          incoming.once('data', () => {
+            resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks) })
+            incoming.destroy()
+          })
         incoming.once('end', () => resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body: Buffer.concat(chunks) }))
       },
     )

@@ -8,17 +8,23 @@ import { createFilesystemStore } from '#blobs/filesystem.ts'
 import { createMemoryStore } from '#blobs/memory.ts'
 import type { Config } from '#config/config.ts'
 import { loadConfig } from '#config/load.ts'
+import { createActivityStream } from '#events/dispatch.ts'
 import { createAudit } from '#features/audit.ts'
+import { createLiveActivity } from '#features/audit-live.ts'
 import { createPullStatistics, type PullStatistics } from '#features/pull-statistics.ts'
+import { createTraffic, type Traffic } from '#features/statistics-count.ts'
 import { createSystemRules } from '#features/system-rules.ts'
 import type { HealthCheck } from '#http/health.ts'
+import type { LiveLimits } from '#http/live-connections.ts'
 import { createHttpServer, type HttpServer } from '#http/server.ts'
 import { jobKindsOf } from '../../server/job-kinds.ts'
 import { openAccess } from '../../server/open-access.ts'
 import { createJobs } from '#jobs/create-jobs.ts'
+import { createJobWatch } from '#jobs/watch-jobs.ts'
 import type { JobKind, Jobs } from '#jobs/jobs.ts'
+import { createLiveMetrics } from '#lib/live-metrics.ts'
 import { createLogger } from '#lib/logging.ts'
-import { createMetrics } from '#lib/metrics.ts'
+import { createMetrics, type Metrics } from '#lib/metrics.ts'
 import { systemPorts, type Ports } from '#lib/ports.ts'
 import { openTestDatabase } from '#metadata/test-database.ts'
 import { closeRegistry, openRegistry } from '#registry/open-registry.ts'
@@ -35,6 +41,8 @@ export interface ServedRooms extends AsyncDisposable {
   /** What the verbs of accounts, rights and projects take. */
   readonly accounts: Directory
   readonly pullStatistics: PullStatistics
+  readonly traffic: Traffic
+  readonly metrics: Metrics
   readonly directory: string
   /** Every line that was logged, access log included. */
   readonly lines: readonly string[]
@@ -56,7 +64,7 @@ const talk: JobKind<{ readonly fails?: boolean }> = {
 /** The rooms of one process, wired as main.ts does, listening on port 0: fast, and with a configuration that no file could say. Open, unless it says otherwise. */
 export async function serveRooms(
   sections: Sections = {},
-  options: { readonly checks?: readonly HealthCheck[]; readonly memory?: boolean; readonly ports?: Ports } = {},
+  options: { readonly checks?: readonly HealthCheck[]; readonly memory?: boolean; readonly ports?: Ports; readonly live?: LiveLimits } = {},
 ): Promise<ServedRooms> {
   await using stack = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'berth-rooms-'))
@@ -67,7 +75,9 @@ export async function serveRooms(
   const lines: string[] = []
   const log = createLogger(merged.log, { write: (line) => void lines.push(line) })
   const ports = options.ports ?? systemPorts
-  const watched = watchAccess(stack.use(await openTestDatabase(':memory:', { ports, log })), ports.clock)
+  const bare = stack.use(await openTestDatabase(':memory:', { ports, log }))
+  const activity = stack.use(createActivityStream({ metadata: bare, ports, log }))
+  const watched = watchAccess(activity.watch(bare), ports.clock)
   const { metadata } = watched
   const rootDirectory = join(directory, 'data')
   const store = stack.use(
@@ -89,6 +99,7 @@ export async function serveRooms(
   stack.use(issuers)
   const audit = stack.use(createAudit({ metadata, ports, log }))
   const pullStatistics = stack.use(createPullStatistics({ metadata, ports, log }))
+  const traffic = stack.use(createTraffic({ metadata, ports, log }))
   const system = createSystemRules({ reader: metadata.reader, epoch: watched.epoch, log })
   const jobs = createJobs({
     metadata,
@@ -96,6 +107,12 @@ export async function serveRooms(
     log,
     kinds: [...jobKindsOf(registry, merged, { flushPulls: () => pullStatistics.flush(), certificates: { parts: accounts } }), talk],
   })
+  const live = {
+    activity: stack.use(createLiveActivity({ activity, metadata })),
+    jobs: stack.use(createJobWatch({ metadata, ports, log })),
+    metrics: createLiveMetrics(metrics.registry),
+    limits: options.live,
+  }
   const server = stack.use(
     createHttpServer(
       {
@@ -109,9 +126,11 @@ export async function serveRooms(
         ports,
         audit,
         pullStatistics,
+        traffic,
         system,
         jobs,
         backups: undefined,
+        live,
       },
       options.checks,
     ),
@@ -128,6 +147,8 @@ export async function serveRooms(
     access,
     accounts,
     pullStatistics,
+    traffic,
+    metrics,
     directory,
     lines,
     [Symbol.asyncDispose]: () => running.disposeAsync(),

@@ -28,6 +28,10 @@ import { jobContracts } from './jobs.ts'
 import { scrubContracts } from './scrub.ts'
 import { backupContracts } from './backups.ts'
 import { storageContracts } from './storage.ts'
+import { imageContracts } from './images.ts'
+import { searchContracts } from './search.ts'
+import { liveContracts } from './live.ts'
+import { statisticsContracts } from './statistics.ts'
 
 /** In the order of the documentation. */
 export const allRouteContracts: readonly RouteContract[] = [
@@ -39,6 +43,7 @@ export const allRouteContracts: readonly RouteContract[] = [
   ...repositoryContracts,
   ...tagContracts,
   ...manifestContracts,
+  ...imageContracts,
   ...uploadContracts,
   ...trashContracts,
   ...projectContracts,
@@ -59,4 +64,7 @@ export const allRouteContracts: readonly RouteContract[] = [
   ...scrubContracts,
   ...backupContracts,
   ...storageContracts,
+  ...searchContracts,
+  ...liveContracts,
+  ...statisticsContracts,
 ]

@@ -272,6 +272,32 @@ export const readPermissionsThere = defineRoute({
   }),
 })
 
+const ownPermissions = strictObject({
+  permissions: Type.Array(Type.Enum([...allPermissions]), { description: 'By all grants, those of groups too, and by what is public.' }),
+})
+
+/** For programs that show what can be done: nobody needs to try it out. */
+export const readOwnPermissions = defineRoute({
+  method: 'GET',
+  path: '/projects/{project}/permissions/own',
+  tag: 'grants',
+  summary: 'Tell what the caller may do in a project and on everything in it.',
+  demand: { permission: 'project:read', on: 'project' },
+  params: projectParams,
+  response: ownPermissions,
+})
+
+/** The same on one repository, where globs count. */
+export const readOwnRepositoryPermissions = defineRoute({
+  method: 'GET',
+  path: '/repositories/{repository}/permissions/own',
+  tag: 'grants',
+  summary: 'Tell what the caller may do on a repository.',
+  demand: { permission: 'repository:read', on: 'repository' },
+  params: strictObject({ repository: Type.String({ maxLength: 255, description: 'Full name, percent-encoded.' }) }),
+  response: ownPermissions,
+})
+
 /** For routes/all.ts. */
 export const grantContracts: readonly RouteContract[] = [
   listGrants,
@@ -286,4 +312,6 @@ export const grantContracts: readonly RouteContract[] = [
   deleteProjectGrant,
   listCandidates,
   readPermissionsThere,
+  readOwnPermissions,
+  readOwnRepositoryPermissions,
 ]

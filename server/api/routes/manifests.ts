@@ -124,6 +124,16 @@ export const readManifest = defineRoute({
   response: manifestDetails,
 })
 
+export const readManifestDocument = defineRoute({
+  method: 'GET',
+  path: '/repositories/{repository}/manifests/{digest}/document',
+  tag: 'manifests',
+  summary: 'Read the document of a manifest as it was pushed. That counts as no pull.',
+  demand: { permission: 'manifest:read', on: 'repository' },
+  params: oneManifest,
+  response: strictObject({ mediaType: text, text: Type.String({ description: 'Its bytes, as UTF-8.' }) }),
+})
+
 export const deleteManifest = defineRoute({
   method: 'DELETE',
   path: '/repositories/{repository}/manifests/{digest}',
@@ -145,4 +155,10 @@ export const listManifestReferrers = defineRoute({
 })
 
 /** In the order of the documentation. */
-export const manifestContracts: readonly RouteContract[] = [listManifests, readManifest, deleteManifest, listManifestReferrers]
+export const manifestContracts: readonly RouteContract[] = [
+  listManifests,
+  readManifest,
+  readManifestDocument,
+  deleteManifest,
+  listManifestReferrers,
+]

@@ -30,6 +30,10 @@ import { jobRoutes } from './jobs.ts'
 import { scrubRoutes } from './scrub.ts'
 import { backupRoutes } from './backups.ts'
 import { storageRoutes } from './storage.ts'
+import { imageRoutes } from './images.ts'
+import { searchRoutes } from './search.ts'
+import { liveRoutes } from './live.ts'
+import { statisticsRoutes } from './statistics.ts'
 
 /** In the order of the documentation. */
 export const allRoutes: readonly ServedRoute[] = [
@@ -43,6 +47,7 @@ export const allRoutes: readonly ServedRoute[] = [
   ...repositoryRoutes,
   ...tagRoutes,
   ...manifestRoutes,
+  ...imageRoutes,
   ...uploadRoutes,
   ...trashRoutes,
   ...projectRoutes,
@@ -63,4 +68,7 @@ export const allRoutes: readonly ServedRoute[] = [
   ...scrubRoutes,
   ...backupRoutes,
   ...storageRoutes,
+  ...searchRoutes,
+  ...liveRoutes,
+  ...statisticsRoutes,
 ]

@@ -14,6 +14,7 @@ import type { RouteContract } from '#api/contract.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { exchangeCaller, type Exchange, type Site } from '#http/exchange.ts'
 import { gateCall } from '#http/gate.ts'
+import { respondError } from '#http/respond-error.ts'
 import { authenticateCaller } from './authenticate-caller.ts'
 import { allRoutes } from './all-routes.ts'
 import { methodsByPath } from './allowed-methods.ts'
@@ -109,6 +110,12 @@ function useContracts(app: FastifyInstance, base: string): void {
     if (isAwaited) done(null, Object.fromEntries(new URLSearchParams(String(body))))
     else done(new RegistryError('REQUEST_INVALID', undefined, { status: 415, message: 'the body must be application/json' }))
   })
+  // Whoever serves such a route reads the body as it comes.
+  const streamed = [...new Set(allRoutes.flatMap(({ contract }) => contract.consumes ?? []))]
+  app.addContentTypeParser(streamed, (request, _payload, done) => {
+    if (isReading(request)) done(null, undefined)
+    else done(new RegistryError('REQUEST_INVALID', undefined, { status: 415, message: 'the body must be application/json' }))
+  })
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error))
   app.setNotFoundHandler((request, reply) => {
     const [path = ''] = request.url.split('?', 1)
@@ -124,6 +131,7 @@ function register(app: FastifyInstance, base: string, route: ServedRoute): void 
     method: contract.method,
     url: base + contract.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     schema: openApiOf(contract),
+    config: { consumes: contract.consumes ?? [] },
     handler: async (request, reply) => {
       try {
         return await answer(route, request, reply)
@@ -147,6 +155,7 @@ async function answer({ contract, handle }: ServedRoute, request: FastifyRequest
   const status = answered?.status ?? contract.status
   if (answered === undefined) return await reply.code(status ?? 204).send()
   setAnswerHeaders(reply, answered, `${exchange.site.parts.config.http.prefix}api/v1`)
+  exchange.notes.isStreamed = answered.stream !== undefined
   if (answered.stream !== undefined) return await reply.code(status ?? 200).send(answered.stream)
   if (contract.response === undefined) return await reply.code(status ?? 204).send()
   const body = withCursor(contract, call.query, answered.body)
@@ -216,11 +225,22 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unkno
   if (error.retryAfterSeconds !== undefined) reply.header('Retry-After', String(error.retryAfterSeconds))
   // What would change something is refused while the registry is read-only.
   if (error.status === 405 && !reply.hasHeader('Allow')) reply.header('Allow', readsOf(request).join(', '))
-  if (error.status === 401) reply.header('WWW-Authenticate', 'Basic realm="berth"')
+  if (error.status === 401) reply.header('WWW-Authenticate', challengeFor(reply.request.headers['sec-fetch-dest']))
+  // More of a body may come than anybody wants to read: how such an answer ends is known elsewhere.
+  if (isReading(request) && !request.raw.complete) {
+    reply.hijack()
+    respondError(exchange, error)
+    return reply
+  }
   const page = problemPage(exchange, reply, { error, route: routeOf(request) })
   if (page !== undefined) return reply.code(error.status).serializer(String).send(page)
   const body = JSON.stringify(problemBody(error, exchange.requestId))
   return reply.code(error.status).type('application/problem+json; charset=utf-8').serializer(String).send(body)
+}
+
+/** Whether the route's handler reads the body by itself. */
+function isReading(request: FastifyRequest): boolean {
+  return ((request.routeOptions.config as { readonly consumes?: readonly string[] } | undefined)?.consumes?.length ?? 0) > 0
 }
 
 /** Where nobody can log in, nobody is asked to. */
@@ -246,4 +266,9 @@ function exchangeOf(request: FastifyRequest): Exchange {
   const exchange = exchanges.get(request.raw)
   if (exchange === undefined) throw new Error('a request came past the listener')
   return exchange
+}
+
+/** To a script of a page, no scheme that a browser knows: at `Basic` it would ask for a password itself, in front of the page, and keep it. */
+function challengeFor(destination: string | readonly string[] | undefined): string {
+  return destination === 'empty' ? 'Session realm="berth"' : 'Basic realm="berth"'
 }

@@ -14,7 +14,8 @@ import { sortedPage } from './sorted-page.ts'
 
 const sorts = { id: 'number' } as const
 
-function present({ at, ...record }: AuditRecord) {
+/** A record as answers have it. */
+export function present({ at, ...record }: AuditRecord): ResponseOf<typeof contract.listAudit>['items'][number] {
   return { ...record, at: instantOf(at) }
 }
 

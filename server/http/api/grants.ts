@@ -1,11 +1,14 @@
 /** Grants: access/grants.ts over HTTP. Below a project a verb is told which, and so finds grants of that project alone. */
+import type { Place } from '#access/access.ts'
 import { findCandidates } from '#access/candidates.ts'
 import type { ProjectFacts } from '#access/decide.ts'
 import { effectivePermissions, type EffectivePlace, type EffectiveSubject } from '#access/effective-permissions.ts'
 import { listGrantsThere } from '#access/grants-there.ts'
 import * as grants from '#access/grants.ts'
+import type { Principal } from '#access/principal.ts'
 import { readRole } from '#access/roles.ts'
 import type { ResponseOf } from '#api/contract.ts'
+import { allPermissions, levelOf, type Permission } from '#api/permissions.ts'
 import * as contract from '#api/routes/grants.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName } from '#oci/reference.ts'
@@ -203,7 +206,24 @@ const projectRoutes: readonly ServedRoute[] = [
     const who = kind === 'user' ? { user: { id, name, isAdministrator, isDisabled } } : { robot: { id, name, isDisabled } }
     return { body: { ...who, permissions: [...permissions], repositories: byGlob } }
   }),
+  serve(contract.readOwnPermissions, async ({ parts, principal, project }) => ({
+    body: { permissions: await heldBy(parts, principal, { project: project.name }) },
+  })),
+  serve(contract.readOwnRepositoryPermissions, async ({ parts, principal, repository }) => ({
+    body: { permissions: await heldBy(parts, principal, { repository }) },
+  })),
 ]
+
+/** Those that are asked for at such a place, in the order of the table. */
+async function heldBy({ access }: HttpParts, principal: Principal, place: Exclude<Place, 'system'>): Promise<Permission[]> {
+  const held: Permission[] = []
+  for (const permission of allPermissions) {
+    const level = levelOf(permission)
+    const isAskedHere = level === 'repository' || (level === 'project' && 'project' in place)
+    if (isAskedHere && (await access.may(principal, permission, place))) held.push(permission)
+  }
+  return held
+}
 
 /** Served by the app. */
 export const grantRoutes: readonly ServedRoute[] = [...systemRoutes, ...projectRoutes]

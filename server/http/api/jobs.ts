@@ -35,7 +35,7 @@ function progressOf(text: string | null): JobBody['progress'] {
 }
 
 /** A job as answers have it. */
-function jobBody(jobs: Jobs, row: JobRow): JobBody {
+export function jobBody(jobs: Jobs, row: JobRow): JobBody {
   const { id, kind, state, priority, error, attempts, attemptsMax, project, createdBy } = row
   const progress = progressOf(row.progress)
   const result = valueOf(row.result)

@@ -4,7 +4,13 @@ import type { Descriptor } from '#oci/descriptor.ts'
 import { parseDigest, type Digest } from '#oci/digest.ts'
 import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { deleteManifest } from '#registry/delete-manifest.ts'
-import { describeManifest, type DescribedChild, type DescribedLayer, type ManifestDescription } from '#registry/describe-manifest.ts'
+import {
+  describeManifest,
+  readManifestDocument,
+  type DescribedChild,
+  type DescribedLayer,
+  type ManifestDescription,
+} from '#registry/describe-manifest.ts'
 import { listManifestRows, type ListedManifest } from '#registry/list-manifest-rows.ts'
 import { listReferrers } from '#registry/list-referrers.ts'
 import { actorOf } from '#http/exchange.ts'
@@ -88,6 +94,10 @@ export const manifestRoutes: readonly ServedRoute[] = [
     // Lists below are the rooms' own and readonly; the answer is made of them and read once.
     body: detailsOf(await describeManifest(parts.registry, repository, digestOf(params.digest), actorOf(exchange))) as never,
   })),
+  serve(routes.readManifestDocument, async ({ parts, repository, params }) => {
+    const { mediaType, bytes } = await readManifestDocument(parts.registry, repository, digestOf(params.digest))
+    return { body: { mediaType, text: new TextDecoder().decode(bytes) } }
+  }),
   serve(routes.deleteManifest, async ({ parts, repository, params, exchange }) => {
     await deleteManifest(parts.registry, repository, digestOf(params.digest), actorOf(exchange))
     return deletedPlace(parts, { asked: params.repository, repository, rest: `/manifests/${params.digest}` })

@@ -4,7 +4,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { resourceUnknown } from '#oci/resource-unknown.ts'
 
 /** Parameters that are not called after what they name. */
-const kinds: Readonly<Record<string, string>> = { digest: 'manifest' }
+const kinds: Readonly<Record<string, string>> = { digest: 'manifest', reference: 'manifest' }
 
 /**
  * The same error, with the kind and the given name of what the path's last parameter names, where nothing else was named: what stands before it is looked

@@ -24,7 +24,7 @@ export function openApiDocument(base: string): NonNullable<FastifyDynamicSwagger
 
 /** What Fastify hands to its OpenAPI generator for a route. */
 export function openApiOf(contract: RouteContract): Readonly<Record<string, unknown>> {
-  const { tag, summary, params, query, body, demand } = contract
+  const { tag, summary, params, query, body, consumes, demand } = contract
   const isOpen = 'who' in demand && demand.who === 'anyone'
   return {
     operationId: operationIdOf(contract),
@@ -33,6 +33,7 @@ export function openApiOf(contract: RouteContract): Readonly<Record<string, unkn
     ...(params === undefined ? {} : { params }),
     ...(query === undefined ? {} : { querystring: query }),
     ...(body === undefined ? {} : { body }),
+    ...(consumes === undefined ? {} : { consumes: [...consumes], body: { type: 'string', format: 'binary', description: 'A stream.' } }),
     response: {
       ...successOf(contract),
       '4XX': problemAnswer('Refused.'),

@@ -94,6 +94,7 @@ async function putManifest(exchange: TargetedExchange, { repository, reference }
   const subject = pushed.subject === undefined ? [] : ['OCI-Subject', pushed.subject]
   const tags = parameterTags.length === 0 ? [] : pushed.tags.flatMap((tag) => ['OCI-Tag', tag])
   const location = manifestLocation(exchange, repository, pushed.digest)
+  exchange.site.parts.traffic?.pushed(exchange.notes.project?.id)
   respond(exchange, 201, ['Location', location, 'Docker-Content-Digest', pushed.digest, ...subject, ...tags])
 }
 

@@ -11,6 +11,8 @@ import { indexAuditFilters } from './0008-audit-filters.ts'
 import { createNodes } from './0009-nodes.ts'
 import { addBlobMoves } from './0012-tiers.ts'
 import { addDecisionRepositories } from './0013-decision-repositories.ts'
+import { indexSearch } from './0014-search.ts'
+import { createStatistics } from './0015-statistics.ts'
 
 /**
  * One step of the schema. `expand`: the version before, which does not know it, runs on its outcome (it adds tables, indexes that hold for what that version
@@ -36,4 +38,6 @@ export const allMigrations: Migrations = {
   '0009-nodes': { up: createNodes, kind: 'expand' },
   '0012-tiers': { up: addBlobMoves, kind: 'expand' },
   '0013-decision-repositories': { up: addDecisionRepositories, kind: 'expand' },
+  '0014-search': { up: indexSearch, kind: 'expand' },
+  '0015-statistics': { up: createStatistics, kind: 'expand' },
 }

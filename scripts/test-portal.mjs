@@ -1,0 +1,40 @@
+// Installs what is missing, builds the portal when it is old, then runs its tests in Debian's Chromium: `npm run test:portal [-- FILE …]`.
+import { ensure } from './ensure.mjs'
+import { buildWeb } from './build-web.mjs'
+import { installPackages } from './install-test-tools.mjs'
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const checkout = fileURLToPath(new URL('..', import.meta.url))
+const web = join(checkout, 'web')
+
+/** Files of test/portal whose names begin so. */
+function filesOf(wanted) {
+  const all = readdirSync(join(checkout, 'test/portal')).filter((name) => name.endsWith('.test.ts'))
+  const files = all.filter((name) => wanted.length === 0 || wanted.some((begin) => name.startsWith(begin)))
+  if (files.length === 0) throw new Error(`No test of the portal is called ${wanted.join(' or ')}; there are: ${all.join(', ')}`)
+  return files.sort().map((name) => join('test/portal', name))
+}
+
+try {
+  const node = ensure({ dev: true })
+  // axe-core, and the types that tsc reads.
+  ensure({ dev: true, root: web })
+  installPackages(
+    { chromium: '/usr/bin/chromium', 'fonts-noto-cjk': '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc' },
+    'The tests of the portal',
+  )
+  buildWeb({ node })
+  const types = spawnSync(node, [join(checkout, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', web], {
+    cwd: checkout,
+    stdio: 'inherit',
+  })
+  if (types.status !== 0) throw new Error('The portal has errors of types: see above.')
+  const options = ['--test', '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-concurrency=1', '--test-timeout=300000']
+  process.exitCode = spawnSync(node, [...options, ...filesOf(process.argv.slice(2))], { cwd: checkout, stdio: 'inherit' }).status ?? 1
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
+}

@@ -1,0 +1,29 @@
+/** Between whoever meets a demand for a fresh proof and the dialog that gets it. */
+
+/** Somebody waits for a proof. */
+export interface ElevationRequest {
+  readonly done: () => void
+  readonly cancelled: () => void
+}
+
+/** Thrown where the person closed the dialog: nothing went wrong, nothing was done. */
+export class Cancelled extends Error {
+  override readonly name = 'Cancelled'
+}
+
+let listener: ((request: ElevationRequest) => void) | undefined
+
+/** The dialog waits for requests. */
+export function onElevationWanted(handler: (request: ElevationRequest) => void): () => void {
+  listener = handler
+  return () => {
+    listener = undefined
+  }
+}
+
+/** Resolves when the proof was given; throws {@link Cancelled} when it was not. */
+export function askForElevation(): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  listener?.({ done: resolve, cancelled: () => reject(new Cancelled()) })
+  return promise
+}

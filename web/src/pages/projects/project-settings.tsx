@@ -1,0 +1,132 @@
+/** What its administrators decide about a project. */
+import { Button, Group, Modal, Stack, Switch, Text, TextInput, Textarea } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { change } from '../../api/client.ts'
+import { deleteProject, listProjects, listTrash, readProject, updateProject } from '../../api/routes.ts'
+import { Panel } from '../../parts/layout.tsx'
+import { Problem, tell } from '../../parts/problem.tsx'
+import { useTry } from '../../parts/use-try.ts'
+import type { Project, ProjectPartProps } from './project-parts.ts'
+
+export function ProjectSettings({ project, rights }: ProjectPartProps) {
+  return (
+    <Stack gap="lg" maw={720}>
+      <General project={project} />
+      {rights.has('project:delete') && !project.isDefault && <Deletion project={project} />}
+    </Stack>
+  )
+}
+
+function General({ project }: { readonly project: Project }) {
+  const { t } = useTranslation()
+  const [description, setDescription] = useState(project.description)
+  const [isPublic, setPublic] = useState(project.isPublic)
+  const { error, isBusy, attempt } = useTry()
+  const isSame = description === project.description && isPublic === project.isPublic
+  const save = async () => {
+    const saved = await change(
+      updateProject,
+      { params: { project: project.name }, body: { description, isPublic }, ifMatch: project.version },
+      [readProject, listProjects],
+    )
+    tell(t('common.saved'), (saved.warnings ?? []).join(' '))
+  }
+  return (
+    <Panel title={t('project.general')}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          attempt(save)
+        }}
+      >
+        <Stack>
+          <Textarea
+            label={t('common.description')}
+            description={t('common.markdown')}
+            value={description}
+            onChange={(event) => setDescription(event.currentTarget.value)}
+            autosize
+            minRows={3}
+            maxRows={14}
+            maxLength={2000}
+          />
+          <Switch
+            label={t('projects.makePublic')}
+            description={t('projects.publicHint')}
+            checked={isPublic}
+            onChange={(event) => setPublic(event.currentTarget.checked)}
+          />
+          {error !== undefined && <Problem error={error} />}
+          <Group>
+            <Button type="submit" loading={isBusy} disabled={isSame}>
+              {t('common.save')}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Panel>
+  )
+}
+
+/** It takes everything along, so its name is typed; the trash keeps it for a while all the same. */
+function Deletion({ project }: { readonly project: Project }) {
+  const { t } = useTranslation()
+  const [isAsking, asking] = useDisclosure(false)
+  return (
+    <Panel title={t('project.deleteTitle')}>
+      <Stack align="flex-start">
+        <Text size="sm" c="dimmed">
+          {t('project.deleteText')}
+        </Text>
+        <Button color="red" variant="light" onClick={asking.open}>
+          {t('project.delete')}
+        </Button>
+      </Stack>
+      <Modal opened={isAsking} onClose={asking.close} title={t('project.delete')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+        <ConfirmDeletion project={project} close={asking.close} />
+      </Modal>
+    </Panel>
+  )
+}
+
+function ConfirmDeletion({ project, close }: { readonly project: Project; readonly close: () => void }) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const [typed, setTyped] = useState('')
+  const { error, isBusy, attempt } = useTry()
+  const remove = async () => {
+    await change(deleteProject, { params: { project: project.name }, query: { force: true } }, [listProjects, listTrash])
+    tell(t('project.deleted', { name: project.name }), t('project.inTrash'))
+    await navigate({ to: '/projects' })
+  }
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault()
+        attempt(remove)
+      }}
+    >
+      <Stack>
+        <TextInput
+          label={t('project.typeName', { name: project.name })}
+          value={typed}
+          onChange={(event) => setTyped(event.currentTarget.value)}
+          autoComplete="off"
+          data-autofocus
+        />
+        {error !== undefined && <Problem error={error} />}
+        <Group justify="flex-end">
+          <Button variant="default" onClick={close}>
+            {t('common.cancel')}
+          </Button>
+          <Button type="submit" color="red" loading={isBusy} disabled={typed !== project.name}>
+            {t('project.delete')}
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}

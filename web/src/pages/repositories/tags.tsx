@@ -1,0 +1,233 @@
+/** The tags of a repository: as many as there are, narrowed and ordered by the server, chosen and deleted with a way back. */
+import type { ResponseOf } from '#api/contract.ts'
+import { ActionIcon, Badge, Button, Group, Text, Tooltip } from '@mantine/core'
+import { notifications } from '@mantine/notifications'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { Lock, SearchX, Tag as TagIcon, Trash2, X } from 'lucide-react'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { pages } from '../../api/client.ts'
+import { listTags } from '../../api/routes.ts'
+import { placeOf } from '../../app/named-place.ts'
+import { registryHost } from '../../app/place.ts'
+import { CopyText, Digest } from '../../parts/copy.tsx'
+import { DataTable, type Column } from '../../parts/data-table.tsx'
+import { Empty, Waiting } from '../../parts/layout.tsx'
+import { useList } from '../../parts/list.ts'
+import { Problem } from '../../parts/problem.tsx'
+import { PushWalk } from '../../parts/push-walk.tsx'
+import { RelativeTime } from '../../parts/relative-time.tsx'
+import { SearchBox } from '../../parts/search-box.tsx'
+import { formatBytes, formatNumber } from '../../parts/sizes.ts'
+import { deleteTags, restoreTags } from './delete-tags.ts'
+import { kindOfManifest } from './kind-of-manifest.ts'
+import { notify } from '../../parts/notify.ts'
+
+type TagRow = ResponseOf<typeof listTags>['items'][number]
+
+interface TagsProps {
+  readonly repository: string
+  readonly rights: ReadonlySet<string>
+}
+
+export function Tags({ repository, rights }: TagsProps) {
+  const { t } = useTranslation()
+  const navigate = useNavigate({ from: '/repositories/$' })
+  const { q = '', sort = '-updatedAt' } = useSearch({ from: '/shell/repositories/$' })
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
+  const list = useList(pages(listTags, { params: { repository }, query: { limit: 200, sort: sort as 'name', ...(q !== '' && { q }) } }))
+  const columns = useColumns(repository)
+  const set = (search: { q?: string | undefined; sort?: string }) =>
+    void navigate({ search: (before) => ({ ...before, ...search }), replace: true })
+  if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
+  if (list.isLoading) return <Waiting />
+  if (list.items.length === 0 && q === '' && !list.more.has) {
+    return (
+      <Empty icon={<TagIcon size={30} />} title={t('tags.none')}>
+        {rights.has('repository:push') ? <PushWalk place={repository} isRepository /> : t('tags.noneText')}
+      </Empty>
+    )
+  }
+  const mayDelete = rights.has('tag:delete')
+  return (
+    <div>
+      <Group mb="sm">
+        <SearchBox label={t('tags.search')} value={q} onChange={(value) => set({ q: value === '' ? undefined : value })} />
+      </Group>
+      {list.items.length === 0 ? (
+        <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />
+      ) : (
+        <DataTable
+          label={t('project.tags')}
+          columns={columns}
+          rows={list.items}
+          keyOf={({ name }) => name}
+          sort={sort}
+          onSort={(value) => set({ sort: value })}
+          more={list.more}
+          selection={mayDelete ? { keys: chosen, set: setChosen, name: (name) => t('tags.select', { name }) } : undefined}
+        />
+      )}
+      {chosen.size > 0 && (
+        <SelectionBar
+          chosen={chosen}
+          clear={() => setChosen(new Set())}
+          remove={() => void remove(repository, [...chosen], rights, () => setChosen(new Set()))}
+        />
+      )}
+    </div>
+  )
+}
+
+interface BarProps {
+  readonly chosen: ReadonlySet<string>
+  readonly clear: () => void
+  readonly remove: () => void
+}
+
+function SelectionBar({ chosen, clear, remove: onRemove }: BarProps) {
+  const { t } = useTranslation()
+  return (
+    <div className="selection-bar" role="region" aria-label={t('tags.selection')}>
+      <Text size="sm" fw={500} className="number" aria-live="polite">
+        {t('tags.chosen', { count: chosen.size, shown: formatNumber(chosen.size) })}
+      </Text>
+      <Button size="compact-sm" color="red" variant="light" leftSection={<Trash2 size={14} />} onClick={onRemove}>
+        {t('common.delete')}
+      </Button>
+      <ActionIcon onClick={clear} aria-label={t('common.clearSelection')}>
+        <X size={15} />
+      </ActionIcon>
+    </div>
+  )
+}
+
+/** Deletes at once and offers the way back: nobody is asked whether they are sure. */
+async function remove(repository: string, names: readonly string[], rights: ReadonlySet<string>, done: () => void): Promise<void> {
+  done()
+  const { deleted, failures } = await deleteTags(repository, names)
+  const id = `deleted-${repository}-${names[0] ?? ''}-${names.length}`
+  const undo = () => {
+    notifications.hide(id)
+    void restoreTags(repository, deleted)
+  }
+  notify({
+    id,
+    color: failures.length > 0 ? 'red' : 'tide',
+    autoClose: 15_000,
+    message: <Outcome deleted={deleted} failures={failures} undo={deleted.length > 0 && rights.has('tag:create') ? undo : undefined} />,
+  })
+}
+
+interface OutcomeProps {
+  readonly deleted: readonly string[]
+  readonly failures: readonly string[]
+  readonly undo: (() => void) | undefined
+}
+
+function Outcome({ deleted, failures, undo }: OutcomeProps) {
+  const { t } = useTranslation()
+  return (
+    <Group justify="space-between" gap="sm">
+      <div>
+        <Text size="sm">
+          {deleted.length === 1
+            ? t('tags.deletedOne', { name: deleted[0] ?? '' })
+            : t('tags.deleted', { count: deleted.length, shown: formatNumber(deleted.length) })}
+        </Text>
+        {failures.slice(0, 3).map((failure) => (
+          <Text key={failure} size="xs" className="wrap">
+            {failure}
+          </Text>
+        ))}
+      </div>
+      {undo !== undefined && (
+        <Button size="compact-sm" variant="default" onClick={undo}>
+          {t('common.undo')}
+        </Button>
+      )}
+    </Group>
+  )
+}
+
+function useColumns(repository: string): readonly Column<TagRow>[] {
+  const { t } = useTranslation()
+  return [
+    { key: 'name', name: t('common.tag'), sort: 'name', cell: (tag) => <TagName repository={repository} tag={tag} /> },
+    { key: 'kind', name: t('tags.kind'), width: 120, hidden: 'wide', cell: (tag) => t(`kind.${kindOfManifest(tag)}`) },
+    { key: 'digest', name: t('common.digest'), width: 160, hidden: 'wide', cell: ({ digest }) => <Digest digest={digest} /> },
+    {
+      key: 'size',
+      name: t('common.size'),
+      width: 96,
+      isEnd: true,
+      cell: ({ totalSizeBytes, totalSizeIsExact }) => (
+        <span className="number">{`${totalSizeIsExact ? '' : '>'}${formatBytes(totalSizeBytes)}`}</span>
+      ),
+    },
+    { key: 'pulled', name: t('tags.pulled'), width: 150, isEnd: true, hidden: 'wide', cell: (tag) => <Pulled tag={tag} /> },
+    {
+      key: 'updatedAt',
+      name: t('tags.pushed'),
+      sort: 'updatedAt',
+      width: 150,
+      isEnd: true,
+      hidden: 'middle',
+      cell: ({ updatedAt }) => <RelativeTime at={updatedAt} />,
+    },
+  ]
+}
+
+function TagName({ repository, tag }: { readonly repository: string; readonly tag: TagRow }) {
+  const { t } = useTranslation()
+  return (
+    <Group gap={6} wrap="nowrap">
+      <Link
+        to="/repositories/$"
+        params={{ _splat: placeOf(repository, 'tags', tag.name) }}
+        search={{}}
+        className="link cut"
+        title={tag.name}
+      >
+        {tag.name}
+      </Link>
+      <CopyText text={`${registryHost}/${repository}:${tag.name}`} what={tag.name} />
+      {tag.isImmutable && (
+        <Tooltip label={t('tags.immutable')}>
+          <Lock size={13} aria-label={t('tags.immutable')} role="img" style={{ flex: 'none' }} />
+        </Tooltip>
+      )}
+      {tag.expiresAt !== undefined && (
+        <Badge size="sm" className="below-middle">
+          {t('tags.expires')} <RelativeTime at={tag.expiresAt} />
+        </Badge>
+      )}
+      {tag.labels.map((label) => (
+        <Badge
+          key={label.id}
+          size="sm"
+          className="below-middle"
+          leftSection={<span style={{ width: 7, height: 7, borderRadius: 4, display: 'block', background: label.color }} />}
+        >
+          {label.name}
+        </Badge>
+      ))}
+    </Group>
+  )
+}
+
+function Pulled({ tag: { pulls, lastPulledAt } }: { readonly tag: TagRow }) {
+  const { t } = useTranslation()
+  if (lastPulledAt === undefined)
+    return (
+      <Text size="sm" c="dimmed">
+        {t('tags.never')}
+      </Text>
+    )
+  return (
+    <span>
+      <RelativeTime at={lastPulledAt} />{' '}
+      <span className="number" title={t('tags.pulls', { count: pulls, shown: formatNumber(pulls) })}>{`×${formatNumber(pulls)}`}</span>
+    </span>
+  )
+}

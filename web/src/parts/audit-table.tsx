@@ -1,0 +1,72 @@
+/** Records of what happened. */
+import type { ResponseOf } from '#api/contract.ts'
+import type { listAudit } from '#api/routes/audit.ts'
+import { Badge, Group, Tooltip } from '@mantine/core'
+import { History } from 'lucide-react'
+import { useTranslation } from 'react-i18next'
+import { DataTable, type Column } from './data-table.tsx'
+import { Empty, Waiting } from './layout.tsx'
+import type { Listed } from './list.ts'
+import { Problem } from './problem.tsx'
+import { RelativeTime } from './relative-time.tsx'
+import { formatNumber } from './sizes.ts'
+
+export type AuditRow = ResponseOf<typeof listAudit>['items'][number]
+
+export function AuditTable({ list }: { readonly list: Listed<AuditRow> }) {
+  const { t } = useTranslation()
+  if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
+  if (list.isLoading) return <Waiting />
+  if (list.items.length === 0) return <Empty icon={<History size={28} />} title={t('audit.none')} />
+  const columns: readonly Column<AuditRow>[] = [
+    { key: 'action', name: t('audit.action'), width: 210, cell: (row) => <Action row={row} /> },
+    {
+      key: 'actor',
+      name: t('audit.actor'),
+      width: 150,
+      hidden: 'middle',
+      cell: ({ actor }) => <span className="cut">{actor === null || actor === '' ? t('session.visitor') : actor}</span>,
+    },
+    {
+      key: 'what',
+      name: t('audit.what'),
+      cell: (row) => (
+        <div className="cut" title={whatOf(row)}>
+          {whatOf(row)}
+        </div>
+      ),
+    },
+    {
+      key: 'address',
+      name: t('audit.address'),
+      width: 140,
+      hidden: 'wide',
+      cell: ({ address }) => <span className="mono">{address ?? '–'}</span>,
+    },
+    { key: 'at', name: t('audit.at'), width: 130, isEnd: true, cell: ({ at }) => <RelativeTime at={at} /> },
+  ]
+  return <DataTable label={t('audit.title')} columns={columns} rows={list.items} keyOf={({ id }) => String(id)} more={list.more} />
+}
+
+function Action({ row }: { readonly row: AuditRow }) {
+  const { t } = useTranslation()
+  return (
+    <Group gap={6} wrap="nowrap">
+      <span className="mono cut">{row.action}</span>
+      {row.count > 1 && <Badge size="sm">{`×${formatNumber(row.count)}`}</Badge>}
+      {row.outcome === 'failure' && (
+        <Tooltip label={row.reason ?? ''}>
+          <Badge size="sm" color="red" variant="light" c="var(--mantine-color-text)">
+            {t('audit.refused')}
+          </Badge>
+        </Tooltip>
+      )}
+    </Group>
+  )
+}
+
+function whatOf({ repository, tag, digest, target, project }: AuditRow): string {
+  const place = repository ?? target ?? project ?? ''
+  if (tag !== null) return `${place}:${tag}`
+  return digest === null ? place : `${place}@${digest.slice(0, 19)}`
+}
