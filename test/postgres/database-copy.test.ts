@@ -121,7 +121,7 @@ test(
     assert.equal(record?.['actor'], 'operator')
     assert.equal(record['source'], join(berth.dataDir, 'berth.db'))
     const again = await tryBerth('database', 'copy', '--from', berth.dataDir, '--to', target.url)
-    assert.equal(again.status, 1)
+    assert.equal(again.status, 5)
     assert.match(again.stderr, /is not empty: Berth has been used there/u)
   },
 )
@@ -170,7 +170,7 @@ test(
       database.exec(`update users set display_name = 'somebody else'; commit`)
     }
     const changed = await tryBerth(...command)
-    assert.equal(changed.status, 1)
+    assert.equal(changed.status, 5)
     assert.match(changed.stderr, /was begun in .*: empty that database, and begin anew/u)
     {
       using database = new DatabaseSync(file)
