@@ -56,6 +56,8 @@ const giveNothing: Readonly<Record<string, readonly Verb[]>> = {
   'they are about content within its project, which no right hangs on': [
     'DELETE /repositories/{repository}',
     'POST /repositories/{repository}/tags',
+    // A push into a project that is there.
+    'POST /repositories/{repository}/import',
     'PATCH /repositories/{repository}/tags/{tag}',
     'DELETE /repositories/{repository}/tags/{tag}',
     'POST /repositories/{repository}/tags/{tag}/restore',
