@@ -1,10 +1,17 @@
 /** One connection to PostgreSQL through pg: statements go out as they come, without waiting for answers; answers in our own types and errors. */
 import { Client, Query, type ClientConfig, type QueryResult as Answer } from 'pg'
 import type { CompiledQuery, DatabaseConnection, QueryResult } from 'kysely'
+import type { Timers } from '#lib/ports.ts'
 import { ConnectionLostError, isStalePlan, ownError, StatementError } from './postgres-errors.ts'
 import { bindValues, resultTypes, type StatementNames } from './postgres-statements.ts'
 
 type Row = Record<string, unknown>
+
+/** What a connection is made with. */
+interface ConnectionTools {
+  readonly names: StatementNames
+  readonly timers: Pick<Timers, 'after'>
+}
 
 /** What a connection learns of its server when it is made. */
 export interface ServerFacts {
@@ -20,10 +27,14 @@ export interface ServerFacts {
   readonly processId: number
 }
 
+/** How long a server may take to end a session that was taken leave of. */
+const farewellMs = 2000
+
 /** Owns the socket: who opens it closes it. */
 export class PostgresConnection implements DatabaseConnection, AsyncDisposable {
   readonly #client: Client
   readonly #names: StatementNames
+  readonly #timers: Pick<Timers, 'after'>
   #broken: Error | undefined
   #questions = 0
   #underWay = 0
@@ -41,18 +52,19 @@ export class PostgresConnection implements DatabaseConnection, AsyncDisposable {
   /** Of the transaction under way. */
   transactionId = ''
 
-  private constructor(client: Client, names: StatementNames) {
+  private constructor(client: Client, { names, timers }: ConnectionTools) {
     this.#client = client
     this.#names = names
+    this.#timers = timers
     // One that waits in the pool hears here that its server is gone.
     client.on('error', (error) => this.#break(error))
     client.on('end', () => this.#break(new Error('the connection ended')))
   }
 
   /** Dials and logs in. Rejects with ConnectionLostError, also where the server refuses. */
-  static async open(config: ClientConfig, names: StatementNames): Promise<PostgresConnection> {
+  static async open(config: ClientConfig, tools: ConnectionTools): Promise<PostgresConnection> {
     const client = new Client({ ...config, pipeline: true, types: resultTypes as unknown as NonNullable<ClientConfig['types']> })
-    const connection = new PostgresConnection(client, names)
+    const connection = new PostgresConnection(client, tools)
     try {
       await client.connect()
       return connection
@@ -164,6 +176,8 @@ export class PostgresConnection implements DatabaseConnection, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#broken !== undefined) return this.destroy()
     this.#break(new ConnectionLostError('the connection is closed'))
+    // A server that is gone without a word never answers that either.
+    using _limit = this.#timers.after(farewellMs, () => this.destroy())
     await this.#client.end().catch(() => undefined)
   }
 }

@@ -162,7 +162,7 @@ async function connectTo(options: ConnectorOptions, { host, port }: Host): Promi
   const attempts = await sslAttempts(options, host)
   for (const [index, ssl] of attempts.entries()) {
     try {
-      return await PostgresConnection.open({ ...base, ssl }, options.names)
+      return await PostgresConnection.open({ ...base, ssl }, options)
     } catch (error) {
       if (index === attempts.length - 1 || !isAboutEncryption(error)) throw error
     }

@@ -10,7 +10,7 @@ import type { Logger } from '#lib/logger.ts'
 import type { Ports } from '#lib/ports.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 import type { Connector, SessionKind } from './postgres-connector.ts'
-import { unavailable } from './postgres-errors.ts'
+import { ConnectionLostError, unavailable } from './postgres-errors.ts'
 import type { Presence } from './postgres-presence.ts'
 import type { Timelines } from './postgres-timelines.ts'
 
@@ -198,6 +198,8 @@ export class PostgresPool implements AsyncDisposable {
       this.#failures = 0
       presence.found(connection.facts.place)
       if (this.#closed) return connection.destroy()
+      // Its end may have come in one piece with the last answer, when nobody here could hear of it yet.
+      if (connection.isBroken) throw new ConnectionLostError('the session ended as soon as it was made')
       connection.openedAt = connection.usedAt = ports.clock.monotonic()
       this.#open.add(connection)
       connection.onEnd = () => this.#ended(connection)

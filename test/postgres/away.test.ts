@@ -9,6 +9,9 @@ import { pino } from 'pino'
 import { RegistryError } from '#oci/errors.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { openPostgres, type PostgresMetadata, type PostgresOptions } from '#metadata/postgres.ts'
+import { PostgresPool } from '#metadata/postgres-pool.ts'
+import { Presence } from '#metadata/postgres-presence.ts'
+import { Timelines } from '#metadata/postgres-timelines.ts'
 import { passwordSource } from '#metadata/postgres-connector.ts'
 import { makePostgresDatabase, openSession, targetOf, testDialect } from '#metadata/test-postgres.ts'
 import { addSetting, countUp, keepTime, runSql } from '#metadata/test-transactions.ts'
@@ -208,6 +211,53 @@ test('a network that swallows everything is noticed, and what waits goes on when
   assert.ok((await read).includes('before'))
   assert.deepEqual(await settingNames(metadata), ['after', 'before'])
 })
+
+test(
+  'a session that ended before its pool heard of it holds no place, and closing does not wait for it',
+  { skip, timeout: 60_000 },
+  async () => {
+    await using database = await makePostgresDatabase()
+    const { clock } = systemPorts
+    const presence = new Presence({ log, clock, maximumWaiting: 10 })
+    let dead = 3
+    const connect = async () => {
+      const session = await openSession(database.url)
+      if (dead-- > 0) session.destroy()
+      return session
+    }
+    const timelines = new Timelines(clock, log)
+    const pool = new PostgresPool({
+      kind: 'reads',
+      connector: { connect },
+      maximum: 1,
+      holdMs: 10_000,
+      presence,
+      timelines,
+      ports: systemPorts,
+      log,
+    })
+    const session = await pool.acquire({ since: clock.monotonic() })
+    assert.deepEqual(await session.script('select 1 as one'), [{ one: 1 }])
+    assert.deepEqual(pool.figures, { open: 1, idle: 0, waiting: 0 })
+    pool.release(session)
+    await pool[Symbol.asyncDispose]()
+    assert.equal(pool.figures.open, 0)
+  },
+)
+
+test(
+  'closing takes leave of a server that is gone without a word, and does not wait for its answer',
+  { skip, timeout: 60_000 },
+  async () => {
+    await using place = await openPlace()
+    await place.metadata.write(addSetting, { name: 'before' })
+    await settingNames(place.metadata)
+    using _silence = place.proxy.silence()
+    const before = performance.now()
+    await place.metadata[Symbol.asyncDispose]()
+    assert.ok(performance.now() - before < 10_000)
+  },
+)
 
 test('a statement that takes its time is left alone by the watch over silent sessions', { skip }, async () => {
   await using place = await openPlace({ answerMs: 100 })

@@ -36,6 +36,8 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
       client.destroy()
       behind.destroy()
     }
+    // A network that is cut passes no farewell on either.
+    client.on('end', () => isSilent || end())
     client.on('close', end).on('data', (bytes: Buffer) => {
       if (isSilent) return
       if (proxy.onRequest(bytes)) behind.write(bytes)
@@ -48,7 +50,7 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
     })
   }
   const listen = async (on: number) => {
-    server = createServer(pass)
+    server = createServer({ allowHalfOpen: true }, pass)
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(on, '127.0.0.1', resolve))
     return (server.address() as { readonly port: number }).port
   }
