@@ -5,7 +5,7 @@
  * succeeded is remembered under an HMAC (with a key that lives in this process only) of name, password and the stored hash it was checked against;
  * so a changed or removed account is forgotten by itself. Memory lets in from where the check was made; from elsewhere, and from where many wrong ones came,
  * the back-off is asked first, so that who has to wait cannot tell the right password from others. Equal checks at the same time share one
- * computation; different ones wait for their turns (turns.ts). After a hash that found a password wrong its turn rests: whoever sends wrong ones from ever new addresses, which no count
+ * computation; different ones wait for their turns (fair-turns.ts). After a hash that found a password wrong its turn rests: whoever sends wrong ones from ever new addresses, which no count
  * stops, would keep a core busy otherwise.
  */
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
@@ -14,7 +14,7 @@ import type { AwaySignal } from '#metadata/metadata.ts'
 import { unlessAway } from '#metadata/unless-away.ts'
 import type { BasicCredential } from './basic-credential.ts'
 import { hashesAtOnce } from './hash-passwords.ts'
-import { Turns, type Turn, type TurnSeeker } from './turns.ts'
+import { FairTurns, type Turn, type TurnSeeker } from './fair-turns.ts'
 
 const rememberedForMs = 60_000
 const maxRemembered = 10_000
@@ -55,7 +55,7 @@ export class RememberedCredentials {
   readonly #clock: Ports['clock']
   /** As an object: from bytes each HMAC would cost 10 µs instead of one. */
   readonly #key: KeyObject
-  readonly #turns: Turns
+  readonly #turns: FairTurns
   readonly #isHashing: boolean
   readonly #away: AwaySignal | undefined
   /** By HMAC, oldest first. */
@@ -70,7 +70,7 @@ export class RememberedCredentials {
     this.#away = away
     this.#clock = clock
     this.#key = createSecretKey(random.bytes(32))
-    this.#turns = new Turns(maximumRunning ?? hashesAtOnce, timers)
+    this.#turns = new FairTurns(maximumRunning ?? hashesAtOnce, timers)
     this.#isHashing = maximumRunning === undefined
   }
 

@@ -3,7 +3,7 @@ import { createHash, hash } from 'node:crypto'
 import { readTar, type TarEntry } from '#lib/tar-reader.ts'
 import { packingOf, peek, unpack, type Packing } from '#lib/unpack.ts'
 import { TarError } from '#lib/tar-header.ts'
-import { pathParts, type FileType, type LayerTree } from './image-tree.ts'
+import { impliedDirectory, pathParts, type LayerTree, type OpenNode } from './image-tree.ts'
 
 /** Bounds of one layer. */
 export interface LayerLimits {
@@ -23,25 +23,6 @@ export async function unpackLayer(
 function requirePacking(packing: Packing): Exclude<Packing, 'unknown'> {
   if (packing === 'unknown') throw new TarError('it is compressed in a way that is not read here')
   return packing
-}
-
-/** Changes while the layer is read; `LayerNode` to everyone else. */
-interface OpenNode {
-  name: string
-  type: FileType
-  sizeBytes: number
-  mode: number
-  uid: number
-  gid: number
-  modifiedAt: number
-  linkTarget: string | undefined
-  offset: number
-  fingerprint: string | undefined
-  isSparse: boolean
-  isImplied: boolean
-  children: Map<string, OpenNode> | undefined
-  hidden: Set<string> | undefined
-  isOpaque: boolean
 }
 
 /** Of a node with its place in the map of its directory, measured; names come on top. */
@@ -78,26 +59,6 @@ export async function indexLayer(source: AsyncIterable<Uint8Array>, limits: Laye
 /** The same pieces, from an iterator that its reader cannot close. */
 function keepOpen(bytes: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
   return { [Symbol.asyncIterator]: () => ({ next: () => bytes.next() }) }
-}
-
-function impliedDirectory(name: string): OpenNode {
-  return {
-    name,
-    type: 'directory',
-    sizeBytes: 0,
-    mode: 0o755,
-    uid: 0,
-    gid: 0,
-    modifiedAt: 0,
-    linkTarget: undefined,
-    offset: 0,
-    fingerprint: undefined,
-    isSparse: false,
-    isImplied: true,
-    children: undefined,
-    hidden: undefined,
-    isOpaque: false,
-  }
 }
 
 interface Made {

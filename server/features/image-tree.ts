@@ -65,3 +65,32 @@ export function pathParts(path: string): string[] {
 export function joinPath(parts: readonly string[]): string {
   return `/${parts.join('/')}`
 }
+
+/** A {@link LayerNode} while its layer is read. */
+export interface OpenNode extends Open<Omit<LayerNode, 'children' | 'hidden'>> {
+  children: Map<string, OpenNode> | undefined
+  hidden: Set<string> | undefined
+}
+
+type Open<T> = { -readonly [K in keyof T]: T[K] }
+
+/** A directory that only the names below it speak of. */
+export function impliedDirectory(name: string): OpenNode {
+  return {
+    name,
+    type: 'directory',
+    sizeBytes: 0,
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    modifiedAt: 0,
+    linkTarget: undefined,
+    offset: 0,
+    fingerprint: undefined,
+    isSparse: false,
+    isImplied: true,
+    children: undefined,
+    hidden: undefined,
+    isOpaque: false,
+  }
+}

@@ -1,6 +1,6 @@
 /** Layers put together: what a directory of an image holds, and which layer has a file, with whiteouts, opaque directories and links as a container sees them. */
 import type { Digest } from '#oci/digest.ts'
-import { joinPath, pathParts, type LayerNode, type LayerTree } from './image-tree.ts'
+import { impliedDirectory, joinPath, pathParts, type LayerNode, type LayerTree } from './image-tree.ts'
 
 /** A layer that can be read, or why it cannot. */
 export interface ViewLayer {
@@ -184,23 +184,7 @@ function belowLayer({ layers }: ImageView, layer: number, parts: readonly string
 }
 
 const emptyTree: LayerTree = {
-  root: {
-    name: '',
-    type: 'directory',
-    sizeBytes: 0,
-    mode: 0,
-    uid: 0,
-    gid: 0,
-    modifiedAt: 0,
-    linkTarget: undefined,
-    offset: 0,
-    fingerprint: undefined,
-    isSparse: false,
-    isImplied: true,
-    children: undefined,
-    hidden: undefined,
-    isOpaque: false,
-  },
+  root: impliedDirectory(''),
   entryCount: 0,
   estimatedBytes: 0,
   unpackedBytes: 0,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Timers } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { Turns, type TurnSeeker } from './turns.ts'
+import { FairTurns, type TurnSeeker } from './fair-turns.ts'
 
 const tooMany = (error: unknown) => error instanceof RegistryError && error.code === 'TOOMANYREQUESTS' && error.retryAfterSeconds === 2
 
@@ -32,7 +32,7 @@ function manual() {
 
 /** A turn that is taken, so that everybody waits; `order` says who got one, and who had to give way with `!`. */
 async function full() {
-  const turns = new Turns(1, manual().timers)
+  const turns = new FairTurns(1, manual().timers)
   const running = await turns.take(stranger('first'))
   const order: string[] = []
   const asked: Promise<void>[] = []
@@ -63,7 +63,7 @@ async function full() {
 
 suite('turns', () => {
   test('are as many at once as there are, and none is lost', async () => {
-    const turns = new Turns(2, manual().timers)
+    const turns = new FairTurns(2, manual().timers)
     for (let round = 0; round < 3; round++) {
       const held = [await turns.take(stranger('a')), await turns.take(stranger('a'))]
       let isThird = false
@@ -141,7 +141,7 @@ suite('a turn that rests', () => {
   /** One turn, given back to rest for 70 ms. */
   async function rested() {
     const rests = manual()
-    const turns = new Turns(1, rests.timers)
+    const turns = new FairTurns(1, rests.timers)
     const first = await turns.take(stranger('first'))
     first.restFor(70)
     return { rests, turns, first }

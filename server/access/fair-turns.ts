@@ -84,7 +84,7 @@ export interface Turn extends Disposable {
 }
 
 /** Gives turns. One per thing that is dear. */
-export class Turns {
+export class FairTurns {
   readonly #timers: Pick<Timers, 'after'>
   #free: number
   #waiting = 0
