@@ -2,8 +2,9 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import type { Clock } from '#lib/ports.ts'
+import { parsePaxRecords, parseTarHeader, tarBlockBytes, TarError, tarPaddingOf, type TarHeader } from '#lib/tar-header.ts'
+import { tarHeader } from '#lib/tar-writer.ts'
 import { checkFileName, exactPieces, type FileContent, type NamedFile, type NamedFiles } from './named-files.ts'
-import { readPaxRecords, readTarHeader, tarBlockBytes, tarHeader, tarPadding } from './tar-format.ts'
 
 /** Where an archive goes; resolves when more may follow. */
 export type TarSink = (bytes: Uint8Array) => Promise<void>
@@ -59,7 +60,7 @@ async function writeFilled(sink: TarSink, content: FileContent): Promise<void> {
       written += fitting.length
     }
   } finally {
-    await fill(sink, content.sizeBytes - written + tarPadding(content.sizeBytes))
+    await fill(sink, content.sizeBytes - written + tarPaddingOf(content.sizeBytes))
   }
 }
 
@@ -117,35 +118,48 @@ async function readAt(handle: FileHandle, at: number, count: number): Promise<Bu
 async function indexOf(handle: FileHandle, place: string): Promise<ReadonlyMap<string, Place>> {
   const index = new Map<string, Place>()
   const { size } = await handle.stat()
-  let more = {}
+  let records: ReadonlyMap<string, string> = new Map()
   for (let at = 0; ;) {
     const block = await readAt(handle, at, tarBlockBytes)
     if (block.length < tarBlockBytes) throw at === 0 ? noArchive(place) : cut(place, size, 'before its end is written')
-    const header = headerOf(block, at, place)
+    const header = parsed(() => parseTarHeader(block, at), { at, place })
     if (header === undefined) return index
     const start = at + tarBlockBytes
-    if (start + header.sizeBytes > size && header.type === 'x') throw cut(place, size, 'within a header')
-    if (header.type === 'x') {
-      more = readPaxRecords(await readAt(handle, start, header.sizeBytes))
-      at = start + header.sizeBytes + tarPadding(header.sizeBytes)
+    if (header.typeFlag === 'x') {
+      if (start + header.sizeBytes > size) throw cut(place, size, 'within a header')
+      records = await paxRecordsAt(handle, header, { at, place })
+      at = start + header.sizeBytes + tarPaddingOf(header.sizeBytes)
       continue
     }
-    const { name, sizeBytes } = { ...header, ...more }
-    more = {}
+    const [name, sizeBytes] = [records.get('path') ?? header.path, Number(records.get('size') ?? header.sizeBytes)]
+    records = new Map()
     if (start + sizeBytes > size) throw cut(place, size, `within ${name}`)
-    if (header.type === '0') index.set(name.replace(/^\.\//, ''), { start, sizeBytes })
-    at = start + sizeBytes + tarPadding(sizeBytes)
+    if (header.typeFlag === '0') index.set(name.replace(/^\.\//, ''), { start, sizeBytes })
+    at = start + sizeBytes + tarPaddingOf(sizeBytes)
   }
 }
 
 /** More than a name and a size take. */
 const paxBytesMax = 1024 * 1024
 
-function headerOf(block: Buffer, at: number, place: string): ReturnType<typeof readTarHeader> {
+interface Where {
+  readonly at: number
+  readonly place: string
+}
+
+async function paxRecordsAt(handle: FileHandle, { sizeBytes }: TarHeader, where: Where): Promise<ReadonlyMap<string, string>> {
+  const body = sizeBytes > paxBytesMax ? undefined : await readAt(handle, where.at + tarBlockBytes, sizeBytes)
+  return parsed(() => {
+    if (body === undefined) throw new TarError('its header is too long')
+    const records = parsePaxRecords(body)
+    if (!/^\d{0,15}$/.test(records.get('size') ?? '')) throw new TarError('its size cannot be')
+    return records
+  }, where)
+}
+
+function parsed<T>(parse: () => T, { at, place }: Where): T {
   try {
-    const header = readTarHeader(block)
-    if (header === undefined || (header.sizeBytes >= 0 && (header.type !== 'x' || header.sizeBytes <= paxBytesMax))) return header
-    throw new Error('its size cannot be')
+    return parse()
   } catch (cause) {
     throw at === 0 ? noArchive(place) : new Error(`${place} is damaged at byte ${at}: no file begins there`, { cause })
   }

@@ -4,7 +4,8 @@
  * What goes in is decided before the first byte: every blob is looked for, so that an archive that cannot be whole is refused and not cut, and its length is
  * known. Blobs are proved by their digests while they pass; one that turns out damaged breaks the archive off.
  */
-import { tarHeader, tarPadding, tarBlockBytes } from '#blobs/tar-format.ts'
+import { tarBlockBytes, tarPaddingOf } from '#lib/tar-header.ts'
+import { tarHeader } from '#lib/tar-writer.ts'
 import { findBlob } from '#metadata/blobs.ts'
 import type { Descriptor } from '#oci/descriptor.ts'
 import { digestAlgorithm, digestHex, parseDigest, type Digest } from '#oci/digest.ts'
@@ -174,7 +175,7 @@ function missing({ digest }: Descriptor, reason: string): RegistryError {
 
 function fileBytes(file: ArchiveFile): number {
   const sizeBytes = sizeOf(file)
-  return tarHeader({ name: file.name, sizeBytes }, 0).length + sizeBytes + tarPadding(sizeBytes)
+  return tarHeader({ name: file.name, sizeBytes }, 0).length + sizeBytes + tarPaddingOf(sizeBytes)
 }
 
 function sizeOf(file: ArchiveFile): number {
@@ -188,7 +189,7 @@ async function* write(registry: Registry, wanted: ArchiveWanted, files: readonly
     yield tarHeader({ name: file.name, sizeBytes }, 0)
     if ('bytes' in file) yield file.bytes
     else yield* readBlobContent(await pullBlob(registry, wanted.repository, file.digest, { ...wanted.actor, direct: true }), wanted.signal)
-    const padding = tarPadding(sizeBytes)
+    const padding = tarPaddingOf(sizeBytes)
     if (padding > 0) yield Buffer.alloc(padding)
   }
   yield Buffer.alloc(2 * tarBlockBytes)
