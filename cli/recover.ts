@@ -4,6 +4,7 @@ import { open, recoverFrom } from '#main.ts'
 import { CommandFailure } from './command-failure.ts'
 import { configOf, plural, progressPrinter, withSignal } from './data-command.ts'
 import { printJson } from './print.ts'
+import { confirm, yesOption } from './prompt.ts'
 
 /** What is in no journal. */
 const unknown = [
@@ -13,9 +14,11 @@ const unknown = [
   'the keys under which secrets were sealed are of no use any more: nothing is sealed',
 ]
 
+type OtherDatabase = Parameters<NonNullable<Parameters<typeof recoverFrom>[1]['onTakeOver']>>[0]
 type Recovery = Awaited<ReturnType<typeof recoverFrom>>
 
 interface RecoverFlags {
+  readonly yes?: boolean
   readonly json?: boolean
   readonly epoch?: readonly number[]
 }
@@ -47,12 +50,18 @@ function printEpochs(epochs: Recovery['epochs']): void {
     )
 }
 
-async function runRecover(source: string | undefined, { json, epoch }: RecoverFlags): Promise<void> {
+async function runRecover(source: string | undefined, { json, epoch, yes }: RecoverFlags): Promise<void> {
   if (source === undefined && (process.env['REGISTRY_CONFIGURATION_PATH'] ?? '') === '')
     throw new CommandFailure('name the config.yml of the registry, or its data directory')
   await withSignal(async (signal) => {
     const print = progressPrinter()
-    const found = await recoverFrom(await configOf(source), { open, signal, epochs: epoch, onStep: (text) => print(() => `${text} …`) })
+    const onTakeOver = async ({ path, writtenAt }: OtherDatabase) =>
+      await confirm(
+        `${path} is the mark of another database, which wrote to its journal last at ${new Date(writtenAt).toISOString()}. A server that still runs with that one takes no push any more from then on. Is it lost, and is another one to be made for this store?`,
+        { yes },
+      )
+    const onStep = (text: string) => print(() => `${text} …`)
+    const found = await recoverFrom(await configOf(source), { open, signal, epochs: epoch, onStep, onTakeOver })
     if (found.missing.length + found.problems.length > 0) process.exitCode = 1
     if (json === true)
       return printJson({ ...found, epochs: found.epochs.map(({ baseAt, ...told }) => ({ ...told, ...instant(baseAt) })), unknown })
@@ -94,6 +103,7 @@ export function registerRecover(program: Command): void {
       'read this epoch of the journal, and no other that is not named too; without it all are read whose place no newer one took',
       collectEpoch,
     )
+    .option(...yesOption)
     .option('--json', 'print what was made as JSON')
     .action(runRecover)
 }

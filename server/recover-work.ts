@@ -1,5 +1,6 @@
 /** `berth recover`: a store whose database is lost gets another one. */
 import { operator } from '#access/user-passwords.ts'
+import type { NamedFiles } from '#blobs/named-files.ts'
 import type { Config } from '#config/config.ts'
 import { describeDatabase } from '#config/database-place.ts'
 import { recordEvent } from '#events/record.ts'
@@ -25,12 +26,22 @@ export interface RecoverOptions {
   /** Epochs of the journal to read; undefined: all whose place no other one took. */
   readonly epochs?: readonly number[] | undefined
   readonly onStep?: ((text: string) => void) | undefined
+  /** The store has the mark of another database: the one that was lost, or one with which somebody still runs. Throws where that is not to be. */
+  readonly onTakeOver?: ((other: OtherDatabase) => Promise<void>) | undefined
+}
+
+/** What is seen of the database whose mark a store has. */
+export interface OtherDatabase {
+  /** Of the mark. */
+  readonly path: string
+  /** When it wrote to its journal last, in milliseconds since the epoch. */
+  readonly writtenAt: number
 }
 
 /** Makes the database that the configuration names, which must be empty, from the journal in its store. */
 export async function recoverStore(
   config: Config,
-  { open, ports, epochs, signal, onStep = () => undefined }: RecoverOptions,
+  { open, ports, epochs, signal, onStep = () => undefined, onTakeOver }: RecoverOptions,
 ): Promise<Recovery> {
   refuseMemory(config)
   await requireEmptyDatabase(config, ports)
@@ -39,7 +50,10 @@ export async function recoverStore(
   if (files === undefined || !chosen.some(({ use }) => use === 'read'))
     throw new BackupRefused(`there is no journal in the store (${files?.place ?? 'memory'}): restore a backup, or push the images again`)
   const journal = await readJournal(files, chosen, signal)
-  await using berth = await open(config, ports, { acceptStore: async () => undefined, isRecovering: true })
+  const acceptStore: OpenOptions['acceptStore'] = async ({ mark, path }) => {
+    if (mark === 'another') await onTakeOver?.({ path, writtenAt: await writtenAt(files) })
+  }
+  await using berth = await open(config, ports, { acceptStore, isRecovering: true })
   const recovery = await recover(partsOf(berth, { files, signal, onStep }), journal)
   const { repositories, manifests, tags, blobs, missing } = recovery
   const read = recovery.epochs.filter(({ use }) => use === 'read').map(({ epoch }) => epoch)
@@ -54,6 +68,12 @@ async function choose(...[files, choice]: Parameters<typeof chooseEpochs>): Retu
   } catch (error) {
     throw error instanceof NoSuchEpoch ? new BackupRefused(error.message) : error
   }
+}
+
+async function writtenAt(files: NamedFiles): Promise<number> {
+  let latest = 0
+  for await (const { modifiedAt } of files.list('')) latest = Math.max(latest, modifiedAt)
+  return latest
 }
 
 async function requireEmptyDatabase(config: Config, ports: Ports): Promise<void> {

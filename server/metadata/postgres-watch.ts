@@ -4,14 +4,18 @@
  * The problem: a statement may take minutes, and a socket tells after many minutes that nobody is there. The way: what got no answer for a few seconds is
  * asked about on a new session: a server that is at work on it says so, and then it is left alone.
  */
-import type { Ports } from '#lib/ports.ts'
+import type { Ports, Timers } from '#lib/ports.ts'
 import type { PostgresConnection } from './postgres-connection.ts'
 import type { Connector } from './postgres-connector.ts'
 import type { Presence } from './postgres-presence.ts'
 
+/** How long the server has to take up a session and to say what it is at, in milliseconds. */
+export const probeMs = 3000
+
 /** Whose sessions are watched, and how long an answer may take before it is asked about, in milliseconds. */
 export interface WatchOptions {
   readonly sessions: () => Iterable<PostgresConnection>
+  /** Gives up sooner than who serves: until it does, everybody waits. */
   readonly connector: Connector
   readonly presence: Presence
   readonly answerMs: number
@@ -46,9 +50,9 @@ export function watchSessions(options: WatchOptions): Disposable {
   })
 }
 
-async function endLost(silent: readonly PostgresConnection[], { connector, presence }: WatchOptions): Promise<void> {
+async function endLost(silent: readonly PostgresConnection[], { connector, presence, ports }: WatchOptions): Promise<void> {
   const questions = new Map(silent.map((session) => [session, session.question]))
-  const alive = await askServer(silent, connector).catch((error: unknown) => {
+  const alive = await askServer(silent, connector, ports.timers).catch((error: unknown) => {
     presence.lost(error)
     return new Set<PostgresConnection>()
   })
@@ -59,8 +63,14 @@ async function endLost(silent: readonly PostgresConnection[], { connector, prese
 }
 
 /** Those that the server is at work on. */
-async function askServer(silent: readonly PostgresConnection[], connector: Connector): Promise<Set<PostgresConnection>> {
+async function askServer(
+  silent: readonly PostgresConnection[],
+  connector: Connector,
+  timers: Pick<Timers, 'after'>,
+): Promise<Set<PostgresConnection>> {
   const probe = await connector.connect('reads')
+  // It may stand still between two answers.
+  using _limit = timers.after(probeMs, () => probe.destroy())
   try {
     const ids = silent.map(({ facts }) => Math.trunc(facts.processId)).join(', ')
     const rows = await probe.script(`select pid from pg_stat_activity where pid in (${ids}) and state is distinct from 'idle'`)

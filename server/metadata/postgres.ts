@@ -19,7 +19,7 @@ import { PostgresPool } from './postgres-pool.ts'
 import { Presence } from './postgres-presence.ts'
 import { StatementNames } from './postgres-statements.ts'
 import { Timelines } from './postgres-timelines.ts'
-import { watchSessions } from './postgres-watch.ts'
+import { probeMs, watchSessions } from './postgres-watch.ts'
 import { PostgresWriter, type WriteNotes } from './postgres-writer.ts'
 
 /** Where the database is and how patiently it is waited for. Times are milliseconds. */
@@ -41,7 +41,7 @@ export interface PostgresOptions {
   readonly answerMs?: number
 }
 
-const defaults = { poolMaximum: 10, holdMs: 40_000, holdRequests: 1000, answerMs: 5000 } as const
+const defaults = { poolMaximum: 10, holdMs: 40_000, holdRequests: 1000, answerMs: 2000 } as const
 
 /** Opens the database, bringing it to this program's schema first. Throws `SchemaTooNewError` rather than touch a newer one. */
 export async function openPostgres(options: PostgresOptions): Promise<PostgresMetadata> {
@@ -49,7 +49,8 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresMe
   const names = new StatementNames()
   const password = passwordSource(target, options.passwordFile, ports.files.readFile)
   const timelines = new Timelines(ports.clock, log)
-  const connector = createConnector({ target, password, files: ports.files, timers: ports.timers, names, timelines })
+  const connecting = { target, password, files: ports.files, timers: ports.timers, names, timelines }
+  const connector = createConnector(connecting)
   const presence = new Presence({ log, clock: ports.clock, maximumWaiting: options.holdRequests ?? defaults.holdRequests })
   const writes = Math.max(1, Math.floor(poolMaximum / 2))
   const pool = (kind: 'reads' | 'writes', maximum: number) =>
@@ -61,7 +62,8 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresMe
     throw translateAtStart(error)
   }
   const sessions = () => [...pools.reads.sessions, ...pools.writes.sessions]
-  const watch = watchSessions({ sessions, connector, presence, answerMs: options.answerMs ?? defaults.answerMs, ports })
+  const soon = createConnector({ ...connecting, target: { ...target, connectTimeoutMs: Math.min(target.connectTimeoutMs, probeMs) } })
+  const watch = watchSessions({ sessions, connector: soon, presence, answerMs: options.answerMs ?? defaults.answerMs, ports })
   return new PostgresMetadata(pools, { presence, watch }, ports)
 }
 

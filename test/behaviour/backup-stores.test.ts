@@ -101,7 +101,7 @@ suite('backups and object stores', { concurrency: 2 }, () => {
     if (object !== undefined) objects.set(moved.replace(/[^/]+$/, 'somewhere-else'), object)
     assert.equal(scrubbed.status, 0, scrubbed.output)
     await using lost = await makeTarget({ storage, ...databaseIn(join(databases.path, 'another')) })
-    const recovered = await tryBerth('recover', lost.configFile)
+    const recovered = await tryBerth('recover', '--yes', lost.configFile)
     assert.equal(recovered.status, 0, recovered.output)
     await using again = await lost.start()
     for (const { repository, tag, digest, layer } of images) {

@@ -51,7 +51,9 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
     await client.send(`/v2/library/app/manifests/v2`, { method: 'DELETE' })
     await berth.stop()
     await using lost = await afterLoss(place)
-    const { status, stdout, output } = await tryBerth('recover', lost.configFile, '--json')
+    const unasked = await tryBerth('recover', lost.configFile)
+    assert.match(`${unasked.status} ${unasked.stderr}`, /^2 .*is the mark of another database, which wrote to its journal last at 20.*add --yes/s)
+    const { status, stdout, output } = await tryBerth('recover', '--yes', lost.configFile, '--json')
     assert.equal(status, 0, output)
     const report = JSON.parse(stdout) as { missing: string[]; problems: string[]; unknown: string[]; tags: number }
     assert.deepEqual([report.missing, report.problems], [[], []])
@@ -68,7 +70,7 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
     await recovered.stop()
     // The recovered registry writes a journal of its own, from which the same can be done again.
     await using again = await afterLoss(lost)
-    assert.equal((await tryBerth('recover', again.configFile)).status, 0)
+    assert.equal((await tryBerth('recover', '--yes', again.configFile)).status, 0)
     await using twice = await again.start()
     await assertThere(clientOf(twice), [more, moved])
     assert.ok((await clientOf(twice).digestOf('library/app', 'after')) !== undefined)
@@ -87,7 +89,7 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
       assert.equal((await client.send(`/v2/library/app/manifests/${digest}`, { method: 'DELETE' })).status, 202)
     await berth.stop()
     await using lost = await afterLoss(place)
-    const { status, stdout, output } = await tryBerth('recover', lost.configFile, '--json')
+    const { status, stdout, output } = await tryBerth('recover', '--yes', lost.configFile, '--json')
     const report = JSON.parse(stdout) as { readonly problems: readonly string[] }
     assert.deepEqual([status, report.problems], [0, []], output)
     await using recovered = await lost.start()
@@ -110,7 +112,7 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
     await using lost = await afterLoss(place)
     const directory = join(lost.dataDir, 'blobs/sha256', image.layer.digest.slice(7, 9), image.layer.digest.slice(7))
     for (const name of await readdir(directory)) await unlink(join(directory, name))
-    const { status, stdout } = await tryBerth('recover', lost.configFile)
+    const { status, stdout } = await tryBerth('recover', '--yes', lost.configFile)
     assert.equal(status, 1)
     assert.ok(stdout.includes(image.layer.digest), stdout)
     await using recovered = await lost.start()
@@ -129,7 +131,7 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
     const directory = join(lost.dataDir, 'blobs/sha256', image.layer.digest.slice(7, 9), image.layer.digest.slice(7))
     const [generation = ''] = await readdir(directory)
     await rename(join(directory, generation), join(directory, '0123456789abcdef'))
-    const { status, stdout } = await tryBerth('recover', lost.configFile, '--json')
+    const { status, stdout } = await tryBerth('recover', '--yes', lost.configFile, '--json')
     const report = JSON.parse(stdout) as { readonly moved: number; readonly missing: readonly string[] }
     assert.deepEqual([status, report.moved, report.missing], [0, 1, []])
     await using recovered = await lost.start()
@@ -142,10 +144,10 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
     const berth = await place.start()
     await pushStaged(clientOf(berth), 'library/app', 'v1')
     await berth.stop()
-    assert.match((await tryBerth('recover', place.configFile)).stderr, /the database .* is not empty/)
+    assert.match((await tryBerth('recover', '--yes', place.configFile)).stderr, /the database .* is not empty/)
     await using lost = await afterLoss(place)
     await rm(join(lost.dataDir, 'journal'), { recursive: true })
-    assert.match((await tryBerth('recover', lost.configFile)).stderr, /there is no journal in the store/)
+    assert.match((await tryBerth('recover', '--yes', lost.configFile)).stderr, /there is no journal in the store/)
   })
 })
 
@@ -156,7 +158,7 @@ interface Report {
 }
 
 async function recoverAs(place: TargetPlace, ...flags: readonly string[]): Promise<Report & { readonly status: number | undefined }> {
-  const { status, stdout, output } = await tryBerth('recover', place.configFile, '--json', ...flags)
+  const { status, stdout, output } = await tryBerth('recover', '--yes', place.configFile, '--json', ...flags)
   assert.ok(stdout.startsWith('{'), output)
   return { status, ...(JSON.parse(stdout) as Report) }
 }
@@ -224,14 +226,14 @@ suite('a store that was served with an empty database after its own was lost', {
     const { place, lost, images } = await servedOnEmpty(async () => undefined)
     await using _place = place
     await using _lost = lost
-    const none = await tryBerth('recover', lost.configFile, '--epoch', '9')
+    const none = await tryBerth('recover', '--yes', lost.configFile, '--epoch', '9')
     assert.equal(none.status, 1)
     assert.match(none.output, /the journal has no whole epoch 9: there are 1, 2/u)
     const empty = await recoverAs(lost, '--epoch', '2')
     assert.equal(empty.status, 1)
     assert.match(empty.problems.join('\n'), /nothing was recovered, and other epochs were not read \(1\)/u)
     await using anew = await afterLoss(lost)
-    const { status, stdout, output } = await tryBerth('recover', anew.configFile, '--epoch', '1')
+    const { status, stdout, output } = await tryBerth('recover', '--yes', anew.configFile, '--epoch', '1')
     assert.equal(status, 0, output)
     assert.match(stdout, /epoch 1 .*4 manifests.*\n *epoch 2.*not read: others were chosen/u)
     await using recovered = await anew.start()
@@ -244,10 +246,10 @@ suite('a store that was served with an empty database after its own was lost', {
     await using _lost = lost
     const [first = ''] = await epochsIn(lost)
     await unlink(join(lost.dataDir, 'journal', first.replace('/complete', ''), 'base-000000000000000.gz'))
-    const refused = await tryBerth('recover', lost.configFile)
+    const refused = await tryBerth('recover', '--yes', lost.configFile)
     assert.equal(refused.status, 1)
     assert.match(refused.output, /the journal lacks .*: berth recover --epoch 2 does without epoch 1/u)
-    assert.equal((await tryBerth('recover', lost.configFile, '--epoch', '2')).status, 0)
+    assert.equal((await tryBerth('recover', '--yes', lost.configFile, '--epoch', '2')).status, 0)
   })
 })
 
@@ -323,7 +325,7 @@ suite('the journal', () => {
     await new Promise((resolve) => setTimeout(resolve, 10_000))
     await berth.kill9()
     await using lost = await afterLoss(place)
-    assert.equal((await tryBerth('recover', lost.configFile)).status, 0)
+    assert.equal((await tryBerth('recover', '--yes', lost.configFile)).status, 0)
     await using recovered = await lost.start()
     await assertThere(clientOf(recovered), [last])
   })

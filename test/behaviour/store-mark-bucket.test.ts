@@ -188,6 +188,6 @@ test('a further store in a bucket is marked, one of another database is refused,
   assert.equal(refused.status, 1)
   assert.match(refused.output, /the store archive has the mark of another database/u)
   const lost = await withEmptyDatabase(berth, 'lost')
-  const recovered = await tryBerth('recover', lost)
+  const recovered = await tryBerth('recover', '--yes', lost)
   assert.equal(recovered.status, 0, recovered.output)
 })

@@ -29,7 +29,7 @@ export async function loseAndRecover(berth: RunningBerth): Promise<void> {
     assert.match(refused.output, /mark of another database.*was the database lost.*berth recover.*berth restore.*berth store accept/u)
   }
   assert.match((await tryBerth('doctor', lost)).output, /PROBLEM +store +.*is the mark of another database.*berth recover/u)
-  assert.match((await runBerth('recover', lost)).stdout, /recovered \d/u)
+  assert.match((await runBerth('recover', '--yes', lost)).stdout, /recovered \d/u)
   await writeFile(berth.configFile, await readFile(lost))
   await berth.restart()
   const client = registryClient(berth.url)
