@@ -21,6 +21,7 @@ interface RecoverFlags {
   readonly yes?: boolean
   readonly json?: boolean
   readonly epoch?: readonly number[]
+  readonly skipDamaged?: boolean
 }
 
 /** An option that may be given several times. */
@@ -50,7 +51,7 @@ function printEpochs(epochs: Recovery['epochs']): void {
     )
 }
 
-async function runRecover(source: string | undefined, { json, epoch, yes }: RecoverFlags): Promise<void> {
+async function runRecover(source: string | undefined, { json, epoch, skipDamaged, yes }: RecoverFlags): Promise<void> {
   if (source === undefined && (process.env['REGISTRY_CONFIGURATION_PATH'] ?? '') === '')
     throw new CommandFailure('name the config.yml of the registry, or its data directory')
   await withSignal(async (signal) => {
@@ -61,7 +62,7 @@ async function runRecover(source: string | undefined, { json, epoch, yes }: Reco
         { yes },
       )
     const onStep = (text: string) => print(() => `${text} …`)
-    const found = await recoverFrom(await configOf(source), { open, signal, epochs: epoch, onStep, onTakeOver })
+    const found = await recoverFrom(await configOf(source), { open, signal, epochs: epoch, skipsDamaged: skipDamaged, onStep, onTakeOver })
     if (found.missing.length + found.problems.length > 0) process.exitCode = 1
     if (json === true)
       return printJson({ ...found, epochs: found.epochs.map(({ baseAt, ...told }) => ({ ...told, ...instant(baseAt) })), unknown })
@@ -103,6 +104,7 @@ export function registerRecover(program: Command): void {
       'read this epoch of the journal, and no other that is not named too; without it all are read whose place no newer one took',
       collectEpoch,
     )
+    .option('--skip-damaged', 'go on without files of the journal that are missing or cannot be read, and name them')
     .option(...yesOption)
     .option('--json', 'print what was made as JSON')
     .action(runRecover)

@@ -5,6 +5,7 @@ import { isObjectStore } from '#config/storage-place.ts'
 import type { HealthCheck } from '#http/health.ts'
 import { watchEventLoop } from '#lib/event-loop-lag.ts'
 import type { Ports } from '#lib/ports.ts'
+import type { Metadata } from '#metadata/metadata.ts'
 import type { Registry } from '#registry/registry.ts'
 import { createStoreLook, lastFailureOf } from './store-look.ts'
 
@@ -24,7 +25,7 @@ export function createLocalChecks(config: Config, { metadata, store }: Pick<Regi
   const isShared = isObjectStore(config.storage)
   const look = isShared ? createStoreLook(store, ports) : async () => void (await store.space())
   const checks: readonly HealthCheck[] = [
-    { name: 'database', isShared: metadata.dialect !== 'sqlite', check: () => metadata.ping() },
+    { name: 'database', isShared: metadata.dialect !== 'sqlite', check: () => askDatabase(metadata) },
     { name: 'storage', isShared, check: look, whenLate: () => lastFailureOf(store) },
     { name: 'disk', check: () => checkDisk(config, ports) },
     {
@@ -46,4 +47,10 @@ async function checkDisk({ storage, database }: Config, { files }: Ports): Promi
     const freeBytes = bavail * bsize
     if (freeBytes < Math.max(1, storage.minimumFreeBytes * fullShare)) throw new Error(`${directory} is full: ${freeBytes} bytes are left`)
   }
+}
+
+/** One that is known to be away is not waited for. */
+async function askDatabase(metadata: Pick<Metadata, 'away' | 'ping'>): Promise<void> {
+  if (metadata.away?.isAway === true) throw new Error('the database is away', { cause: metadata.away.cause })
+  await metadata.ping()
 }

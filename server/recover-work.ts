@@ -25,6 +25,8 @@ export interface RecoverOptions {
   readonly signal: AbortSignal
   /** Epochs of the journal to read; undefined: all whose place no other one took. */
   readonly epochs?: readonly number[] | undefined
+  /** Files of the journal that are missing or cannot be read are left out, and told. */
+  readonly skipsDamaged?: boolean | undefined
   readonly onStep?: ((text: string) => void) | undefined
   /** The store has the mark of another database: the one that was lost, or one with which somebody still runs. Throws where that is not to be. */
   readonly onTakeOver?: ((other: OtherDatabase) => Promise<void>) | undefined
@@ -41,7 +43,7 @@ export interface OtherDatabase {
 /** Makes the database that the configuration names, which must be empty, from the journal in its store. */
 export async function recoverStore(
   config: Config,
-  { open, ports, epochs, signal, onStep = () => undefined, onTakeOver }: RecoverOptions,
+  { open, ports, epochs, skipsDamaged, signal, onStep = () => undefined, onTakeOver }: RecoverOptions,
 ): Promise<Recovery> {
   refuseMemory(config)
   await requireEmptyDatabase(config, ports)
@@ -49,7 +51,7 @@ export async function recoverStore(
   const chosen = files === undefined ? [] : await choose(files, { wanted: epochs, signal })
   if (files === undefined || !chosen.some(({ use }) => use === 'read'))
     throw new BackupRefused(`there is no journal in the store (${files?.place ?? 'memory'}): restore a backup, or push the images again`)
-  const journal = await readJournal(files, chosen, signal)
+  const journal = await readJournal(files, chosen, { signal, skipsDamaged })
   const acceptStore: OpenOptions['acceptStore'] = async ({ mark, path }) => {
     if (mark === 'another') await onTakeOver?.({ path, writtenAt: await writtenAt(files) })
   }

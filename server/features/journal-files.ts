@@ -136,18 +136,35 @@ function withoutContained(additions: readonly JournalAddition[]): readonly Journ
   return kept
 }
 
-/** All lines of an epoch, some thousand at once, in order. Throws for a file that is missing or cannot be read. */
+/** Where an epoch is read. */
+export interface EpochSource {
+  readonly files: NamedFiles
+  readonly signal: AbortSignal
+  /** Told why a file is missing or cannot be read, and it is left out; without this that is thrown. */
+  readonly onDamaged?: ((reason: string) => void) | undefined
+}
+
+/** All lines of an epoch, some thousand at once, in order. */
 export async function* readEpoch(
-  files: NamedFiles,
+  { files, signal, onDamaged }: EpochSource,
   { epoch, base, additions }: JournalEpoch,
-  signal: AbortSignal,
 ): AsyncGenerator<readonly JournalLine[]> {
   const parts = Array.from({ length: base?.parts ?? 0 }, (_, index) => `${directoryOf(epoch)}/base-${numbered(index)}.gz`)
   for (const name of [...parts, ...additions.map((addition) => addition.name)]) {
     const bytes = await readWholeFile(files, name, { maximumBytes: fileBytesMax, signal })
-    if (bytes === undefined) throw new Error(`the journal lacks ${name}`)
-    yield linesOf(name, bytes)
+    try {
+      if (bytes === undefined) throw new DamagedJournal(`the journal lacks ${name}`)
+      yield linesOf(name, bytes)
+    } catch (error) {
+      if (onDamaged === undefined || !(error instanceof DamagedJournal)) throw error
+      onDamaged(error.message)
+    }
   }
+}
+
+/** A file of the journal is missing, or is not as it was written. */
+export class DamagedJournal extends Error {
+  override readonly name = 'DamagedJournal'
 }
 
 function linesOf(name: string, bytes: Buffer): readonly JournalLine[] {
@@ -155,7 +172,7 @@ function linesOf(name: string, bytes: Buffer): readonly JournalLine[] {
     const texts = gunzipSync(bytes).toString('utf8').split('\n')
     return texts.filter((text) => text !== '').map((text) => JSON.parse(text) as JournalLine)
   } catch (cause) {
-    throw new Error(`${name} of the journal cannot be read`, { cause })
+    throw new DamagedJournal(`${name} of the journal cannot be read`, { cause })
   }
 }
 

@@ -21,7 +21,7 @@ import { ensureRepository } from '#registry/ensure-repository.ts'
 import { foundManifest, type FoundManifest } from '#registry/found-manifest.ts'
 import { findBlobs, type FindParts } from './journal-blobs.ts'
 import { coverLines, linesTakenIn, type ChosenEpoch } from './journal-epochs.ts'
-import { lineOf, readEpoch, type JournalEpoch } from './journal-files.ts'
+import { DamagedJournal, lineOf, readEpoch, type EpochSource, type JournalEpoch } from './journal-files.ts'
 import type { JournalBlob, JournalLine, ManifestLine, TagLine } from './journal-lines.ts'
 
 const markerSetting = 'recover'
@@ -90,21 +90,40 @@ const finish = transaction(import.meta.url, 'journal-recover/finish', async (tx,
 export interface ReadJournal {
   readonly chosen: readonly ChosenEpoch[]
   readonly gone: Removals
+  /** Files that are left out: why, a sentence each. Undefined: none may be. */
+  readonly damaged: Set<string> | undefined
 }
 
 function journalsOf(chosen: readonly ChosenEpoch[]): readonly JournalEpoch[] {
   return chosen.filter(({ use }) => use === 'read').map(({ journal }) => journal)
 }
 
+/** How the journal is read. */
+interface ReadOptions {
+  readonly signal: AbortSignal
+  /** What is missing or cannot be read is left out. */
+  readonly skipsDamaged?: boolean | undefined
+}
+
 /** What of the epochs holds at their end. Throws one sentence for one that is not whole, before anything is made of the others. */
-export async function readJournal(files: NamedFiles, chosen: readonly ChosenEpoch[], signal: AbortSignal): Promise<ReadJournal> {
-  return { chosen, gone: await readRemovals({ files, journals: journalsOf(chosen), signal }) }
+export async function readJournal(
+  files: NamedFiles,
+  chosen: readonly ChosenEpoch[],
+  { signal, skipsDamaged = false }: ReadOptions,
+): Promise<ReadJournal> {
+  const damaged = skipsDamaged ? new Set<string>() : undefined
+  return { chosen, damaged, gone: await readRemovals({ ...sourceOf(files, signal, damaged), journals: journalsOf(chosen) }) }
+}
+
+function sourceOf(files: NamedFiles, signal: AbortSignal, damaged: Set<string> | undefined): EpochSource {
+  return { files, signal, onDamaged: damaged && ((reason) => damaged.add(reason)) }
 }
 
 /** Applies the epochs that are to be read. */
-export async function recover(parts: RecoverParts, { chosen, gone }: ReadJournal): Promise<Recovery> {
+export async function recover(parts: RecoverParts, { chosen, gone, damaged }: ReadJournal): Promise<Recovery> {
   const { metadata, files, signal, onStep } = parts
   const journals = journalsOf(chosen)
+  const source = sourceOf(files, signal, damaged)
   await refuseOtherChoice(metadata.reader, journals)
   await metadata.write(begin, { epochs: journals.map(({ epoch }) => epoch) })
   const run: Run = {
@@ -112,15 +131,18 @@ export async function recover(parts: RecoverParts, { chosen, gone }: ReadJournal
     gone,
     at: 0,
     line: '',
-    problems: [],
+    problems: [...(damaged ?? [])].map(
+      (reason) => `${reason}, and is left out: what it says is not recovered, and what it says was deleted is there`,
+    ),
     waitingTags: new Map(),
-    counts: { projects: 0, manifests: 0, tags: 0 },
+    projects: new Set(),
+    counts: { manifests: 0, tags: 0 },
   }
   const epochs: RecoveredEpoch[] = []
   let before = await countRows(metadata.reader)
   for (const { journal, use, replacedBy } of chosen) {
     run.line = lineOf(journal) ?? ''
-    for await (const lines of use === 'read' ? readEpoch(files, journal, signal) : []) {
+    for await (const lines of use === 'read' ? readEpoch(source, journal) : []) {
       await applyLines(run, lines)
       onStep(`${run.counts.manifests} manifests, ${run.counts.tags} tags`)
     }
@@ -132,7 +154,7 @@ export async function recover(parts: RecoverParts, { chosen, gone }: ReadJournal
   const found = await findBlobs(parts)
   if (before.manifests === 0) await noteNothing(run, chosen)
   await metadata.write(finish, linesTakenIn(chosen))
-  return { ...before, projects: run.counts.projects, epochs, ...found, problems: run.problems }
+  return { ...before, projects: run.projects.size, epochs, ...found, problems: run.problems }
 }
 
 /** What a recovery that died took from other epochs would stay. */
@@ -203,10 +225,8 @@ async function readRemovals(source: JournalSource): Promise<Removals> {
   return gone
 }
 
-interface JournalSource {
-  readonly files: NamedFiles
+interface JournalSource extends EpochSource {
   readonly journals: readonly JournalEpoch[]
-  readonly signal: AbortSignal
 }
 
 /** All lines of all epochs as if they were one. */
@@ -219,13 +239,15 @@ async function eachLine(source: JournalSource, take: (line: JournalLine, at: num
 }
 
 /** Throws one sentence for an epoch that is not whole. */
-async function* linesOf({ files, journals, signal }: JournalSource, journal: JournalEpoch): AsyncGenerator<readonly JournalLine[]> {
+async function* linesOf(source: JournalSource, journal: JournalEpoch): AsyncGenerator<readonly JournalLine[]> {
   try {
-    yield* readEpoch(files, journal, signal)
-  } catch (cause) {
-    if (signal.aborted || journals.length === 1) throw cause
-    const others = journals.filter((each) => each !== journal).map(({ epoch }) => `--epoch ${epoch}`)
-    throw new Error(`${(cause as Error).message}: berth recover ${others.join(' ')} does without epoch ${journal.epoch}`, { cause })
+    yield* readEpoch(source, journal)
+  } catch (error) {
+    if (!(error instanceof DamagedJournal)) throw error
+    const others = source.journals.filter((each) => each !== journal).map(({ epoch }) => `--epoch ${epoch}`)
+    const instead = others.length === 0 ? '' : `; berth recover ${others.join(' ')} does without epoch ${journal.epoch}`
+    const message = `${error.message}: berth recover --skip-damaged leaves it out, with what it says${instead}`
+    throw new DamagedJournal(message, { cause: error.cause })
   }
 }
 
@@ -253,7 +275,8 @@ interface Run extends RecoverParts {
   readonly problems: string[]
   /** Tags whose manifest did not come yet, by name: with a later line it may. */
   readonly waitingTags: Map<string, string>
-  readonly counts: { projects: number; manifests: number; tags: number }
+  readonly projects: Set<string>
+  readonly counts: { manifests: number; tags: number }
 }
 
 const problemsMax = 100
@@ -284,8 +307,9 @@ async function applyLines(run: Run, lines: readonly JournalLine[]): Promise<void
     if (waiting.length >= manifestsAtOnce || (line.k !== 'manifest' && waiting.length > 0)) await flush()
     if (line.k === 'tag') await applyTag(run, line)
     if (line.k === 'repository') await run.metadata.write(makeRepository, { repository: line.r as RepositoryName, now: run.now })
-    if (line.k === 'project') await run.addProject(line.n)
-    if (line.k === 'project') run.counts.projects++
+    if (line.k !== 'project') continue
+    await run.addProject(line.n)
+    run.projects.add(line.n)
   }
   await flush()
 }

@@ -118,6 +118,7 @@ class JournalWriter {
   readonly #stop = new AbortController()
   readonly #signal = new AbortController().signal
   #isFailing = false
+  #isBaseFailing = false
   #base: Promise<void> | undefined
   #finished: FinishedBase | undefined
   /** Of the epochs that this database wrote. */
@@ -216,10 +217,13 @@ class JournalWriter {
       .then(
         (finished) => {
           this.#finished = finished
+          this.#isBaseFailing = false
         },
         (error: unknown) => {
           this.#wantsBase = true
-          if (!this.#stop.signal.aborted) this.#parts.log.warn({ err: error }, 'the base of the journal cannot be written now')
+          if (this.#stop.signal.aborted || this.#isBaseFailing) return
+          this.#isBaseFailing = true
+          this.#parts.log.warn({ err: error }, 'the base of the journal cannot be written: it is tried again every two seconds')
         },
       )
       .finally(() => (this.#base = undefined))

@@ -36,6 +36,8 @@ export interface TransactionDefinition<Input, Output> {
 /** Whether the database can be reached, for what can be answered without it. */
 export interface AwaySignal {
   readonly isAway: boolean
+  /** Why it is. */
+  readonly cause?: unknown
   /** Calls back each time when it goes away, until disposed. */
   onAway(callback: () => void): Disposable
 }

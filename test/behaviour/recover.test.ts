@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFile, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
+import { copyFile, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { testDialect } from '#metadata/test-postgres.ts'
@@ -52,7 +52,10 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
     await berth.stop()
     await using lost = await afterLoss(place)
     const unasked = await tryBerth('recover', lost.configFile)
-    assert.match(`${unasked.status} ${unasked.stderr}`, /^2 .*is the mark of another database, which wrote to its journal last at 20.*add --yes/s)
+    assert.match(
+      `${unasked.status} ${unasked.stderr}`,
+      /^2 .*is the mark of another database, which wrote to its journal last at 20.*add --yes/s,
+    )
     const { status, stdout, output } = await tryBerth('recover', '--yes', lost.configFile, '--json')
     assert.equal(status, 0, output)
     const report = JSON.parse(stdout) as { missing: string[]; problems: string[]; unknown: string[]; tags: number }
@@ -152,6 +155,7 @@ suite('a store whose database is lost', { concurrency: 2 }, () => {
 })
 
 interface Report {
+  readonly projects: number
   readonly problems: readonly string[]
   readonly manifests: number
   readonly epochs: readonly { readonly epoch: number; readonly use: string; readonly manifests: number; readonly replacedBy?: number }[]
@@ -248,8 +252,37 @@ suite('a store that was served with an empty database after its own was lost', {
     await unlink(join(lost.dataDir, 'journal', first.replace('/complete', ''), 'base-000000000000000.gz'))
     const refused = await tryBerth('recover', '--yes', lost.configFile)
     assert.equal(refused.status, 1)
-    assert.match(refused.output, /the journal lacks .*: berth recover --epoch 2 does without epoch 1/u)
+    assert.match(
+      refused.output,
+      /the journal lacks .*: berth recover --skip-damaged leaves it out.*; berth recover --epoch 2 does without epoch 1/u,
+    )
     assert.equal((await tryBerth('recover', '--yes', lost.configFile, '--epoch', '2')).status, 0)
+  })
+
+  test('comes back without what stood in damaged files of the journal where that is wished, and they are named', async () => {
+    await using place = await makeTarget()
+    const berth = await place.start()
+    const images = await fill(clientOf(berth))
+    await until('the journal has a base', async () => (await epochsIn(place)).length === 1)
+    await berth.stop()
+    const files = async () => (await readdir(join(place.dataDir, 'journal'), { recursive: true })).filter((name) => name.includes('/add-'))
+    const before = await files()
+    const later = await place.start()
+    await pushStaged(clientOf(later), 'team/late', 'v1')
+    await later.stop()
+    const damaged = (await files()).filter((name) => !before.includes(name))
+    assert.ok(damaged.length > 0)
+    await using lost = await afterLoss(place)
+    for (const name of damaged) await writeFile(join(lost.dataDir, 'journal', name), 'bytes of a disk that dies')
+    const refused = await tryBerth('recover', '--yes', lost.configFile)
+    assert.match(`${refused.status} ${refused.stderr}`, /^1 .*add-.* cannot be read: berth recover --skip-damaged leaves it out/su)
+    const { problems, projects, epochs } = await recoverAs(lost, '--skip-damaged')
+    assert.match(problems.join('\n'), /add-.* cannot be read, and is left out: what it says is not recovered/u)
+    assert.equal(epochs.length, 1)
+    assert.ok(projects > 0)
+    await using recovered = await lost.start()
+    await assertThere(clientOf(recovered), images)
+    assert.equal(await clientOf(recovered).digestOf('team/late', 'v1'), undefined)
   })
 })
 

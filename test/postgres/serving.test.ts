@@ -74,6 +74,20 @@ test('a request that waited for the hold time is answered 503 with Retry-After',
   assert.ok(Number(headers['retry-after']) > 0)
 })
 
+test('/readyz says at once that the database is away and by which error, and takes the node from no balancer', { skip }, async () => {
+  await using place = await openPlace({ hold: { time: '10s' } })
+  const { client, proxy } = place
+  await proxy.close()
+  await until('it is told', async () => {
+    const { status, body } = await client.send('/readyz?verbose')
+    const { shared, reasons } = JSON.parse(body.toString()) as Record<'shared' | 'reasons', Record<string, string> | undefined>
+    assert.equal(status, 200)
+    return shared?.['database'] === 'failed' && reasons?.['database'] === 'ECONNREFUSED'
+  })
+  await proxy.reopen()
+  await until('it is back', async () => /"database":"ok"/.test((await client.send('/readyz?verbose')).body.toString()))
+})
+
 async function image(client: RegistryClient): Promise<{ readonly digest: string; readonly blobs: readonly string[] }> {
   const pushed = await pushImage(client, 'team/app', 'v1')
   return { digest: pushed.descriptor.digest, blobs: pushed.layers.map((layer) => layer.digest) }
