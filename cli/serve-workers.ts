@@ -1,9 +1,10 @@
 /**
  * `berth serve --workers N`: several processes behind one port.
  *
- * This process, the keeper, serves nothing itself: it holds the lock of the database and the listening socket (node:cluster hands each connection to a worker in
- * turn), starts a worker again that ended, and ends all of them in order. The first worker starts alone, for it may have to migrate the database. Connections that
- * wait belong to the keeper, so a worker that dies or is replaced loses only what it was answering.
+ * This process, the keeper, serves nothing itself: it holds the lock of the database and the listening socket, starts a worker again that ended, and ends all
+ * of them in order. The first worker starts alone, for it may have to migrate the database. Each worker takes connections from the one socket itself, so those that wait
+ * are anybody's, and a worker that dies or is replaced loses only what it was answering. (Handed out in turn by the keeper, which is what node:cluster does of its own accord, a
+ * connection on its way to a worker that dies stays open in the keeper, and nobody answers it.)
  */
 import cluster, { type Worker } from 'node:cluster'
 import type { Logger } from '#lib/logger.ts'
@@ -54,6 +55,7 @@ interface Scrape {
 
 /** Starts them; resolves when the first answers and the others begin. Throws when the first cannot start: it has said why. */
 export async function startWorkers(count: number, file: string | undefined, parts: { readonly log: Logger }): Promise<Workers> {
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   cluster.setupPrimary({ args: ['serve', '--workers', String(count), ...(file === undefined ? [] : [file])] })
   const keeper: Keeper = { log: parts.log, places: [], scrapes: new Map(), isEnding: false }
   const place: Place = { worker: undefined, crashes: 0 }
@@ -97,7 +99,8 @@ interface Started {
 
 /** A worker that answers; undefined when it ended before it could. */
 async function startOne(keeper: Keeper): Promise<Started | undefined> {
-  const worker = cluster.fork()
+  // One connection at a time, so that others get the next (libuv): whoever has less to do is there first.
+  const worker = cluster.fork({ UV_TCP_SINGLE_ACCEPT: '1' })
   const { promise, resolve } = Promise.withResolvers<Started | undefined>()
   worker.on('error', () => undefined)
   worker.once('exit', () => {

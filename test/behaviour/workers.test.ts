@@ -86,6 +86,27 @@ suite('berth serve --workers', () => {
     assert.match(second.stderr, /^berth: another Berth serves the database/)
   })
 
+  test('no connection is left without an end when a worker is killed', async () => {
+    await using berth = await start(['--workers', '3'])
+    await hasWorkers(berth, 3)
+    const ask = async () => {
+      const answer = fetch(`${berth.url}v2/`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(10_000) })
+      return await answer.then(
+        ({ status }) => String(status),
+        (error: Error) => error.name,
+      )
+    }
+    const outcomes = new Map<string, number>()
+    for (let round = 0; round < 3; round += 1) {
+      const asking = Array.from({ length: 60 }, ask)
+      process.kill(childrenOf(berth.child.pid)[0] ?? 0, 'SIGKILL')
+      for (const outcome of await Promise.all(asking)) outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+      await hasWorkers(berth, 3)
+    }
+    assert.equal(outcomes.get('TimeoutError'), undefined, JSON.stringify([...outcomes]))
+    assert.ok((outcomes.get('200') ?? 0) > 120, JSON.stringify([...outcomes]))
+  })
+
   test('a worker that is killed under load costs no request that its client repeats, and another takes its place', async () => {
     await using berth = await start(['--workers', '2'])
     await hasWorkers(berth, 2)
