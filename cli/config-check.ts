@@ -41,7 +41,7 @@ async function warningsOfUsers(config: Config): Promise<readonly string[]> {
 
 /** Throws for a place that the start would refuse. */
 async function requirePlaceOfBackups(config: Config): Promise<void> {
-  if (config.backup.place?.rootDirectory === undefined) return
+  if (config.backup.place === undefined) return
   const [{ requireBackupsElsewhere }, { systemPorts }] = await Promise.all([import('#main.ts'), import('#lib/ports.ts')])
   await requireBackupsElsewhere(config, systemPorts)
 }

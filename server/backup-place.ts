@@ -3,6 +3,7 @@ import type { Stats } from 'node:fs'
 import { dirname, resolve, sep } from 'node:path'
 import { systemCode } from '#blobs/storage-error.ts'
 import type { Config } from '#config/config.ts'
+import { describeStorage, isSamePart } from '#config/storage-place.ts'
 import { BackupRefused } from '#features/backup-repository.ts'
 import type { Ports } from '#lib/ports.ts'
 
@@ -46,25 +47,37 @@ async function fileAbove(path: string, { files }: Looking): Promise<string | und
   return undefined
 }
 
-/** Throws {@link BackupRefused} for a place among the blobs, and for one that they lie in: what takes the one would take the other, too. */
-export async function requirePlaceElsewhere(path: string, { storage }: Pick<Config, 'storage'>, looking: Looking): Promise<void> {
-  const roots = [storage.rootDirectory, ...storage.others.map(({ rootDirectory }) => rootDirectory)].filter((root) => root !== undefined)
-  for (const root of roots) {
-    if (await isWithin(path, root, looking))
+/** Throws {@link BackupRefused} for a place among what the registry keeps, and for one that this lies in: what takes the one would take the other, too. */
+export async function requirePlaceElsewhere(path: string, { storage, database }: Kept, looking: Looking): Promise<void> {
+  const roots = [storage.rootDirectory, ...storage.others.map(({ rootDirectory }) => rootDirectory), storage.readThrough?.directory]
+  const ofDatabase = database.driver === 'sqlite' && database.file !== ':memory:' ? dirname(database.file) : undefined
+  for (const root of new Set(roots))
+    if (root !== undefined && (await isWithin(path, root, looking)))
       throw new BackupRefused(
         `${path} lies in ${root}, the registry's own data: what takes that takes the backups with it, name a place elsewhere`,
       )
-    if (await isWithin(root, path, looking))
+  for (const root of new Set([...roots, ofDatabase]))
+    if (root !== undefined && (await isWithin(root, path, looking)))
       throw new BackupRefused(`${root}, the registry's own data, lies in ${path}: backups are not kept around it, name a place elsewhere`)
-  }
 }
 
-/** The same for `backup.store`, before anything is served. */
-export async function requireBackupsElsewhere({ backup, storage }: Pick<Config, 'backup' | 'storage'>, looking: Looking): Promise<void> {
-  const path = backup.place?.rootDirectory
-  if (path === undefined) return
+type Kept = Pick<Config, 'storage' | 'database'>
+
+/** Throws {@link BackupRefused} where `backup.store` can be no place for backups, before anything is served. */
+export async function requireBackupsElsewhere(
+  { backup: { place }, storage, database }: Kept & Pick<Config, 'backup'>,
+  looking: Looking,
+): Promise<void> {
+  if (place === undefined) return
   try {
-    await requirePlaceElsewhere(path, { storage }, looking)
+    for (const store of [storage, ...storage.others])
+      if (isSamePart(place, store))
+        throw new BackupRefused(
+          `${describeStorage(place) ?? ''} is where blobs are, or around or among them: name another bucket, or a prefix beside theirs`,
+        )
+    if (place.rootDirectory === undefined) return
+    await requireDirectoryPlace(place.rootDirectory, looking)
+    await requirePlaceElsewhere(place.rootDirectory, { storage, database }, looking)
   } catch (error) {
     throw error instanceof BackupRefused ? new BackupRefused(`backup.store: ${error.message}`) : error
   }

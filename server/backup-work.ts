@@ -36,7 +36,10 @@ export async function repositoryOf(
 }
 
 /** The backups that the configuration names; undefined where it names no place. */
-function backupPartsOf({ backup, storage }: Pick<Config, 'backup' | 'storage'>, source: BackupSource): BackupParts | undefined {
+function backupPartsOf(
+  { backup, storage, database }: Pick<Config, 'backup' | 'storage' | 'database'>,
+  source: BackupSource,
+): BackupParts | undefined {
   const { place, includesKey, keep } = backup
   if (place === undefined) return undefined
   const { ports } = source
@@ -48,7 +51,7 @@ function backupPartsOf({ backup, storage }: Pick<Config, 'backup' | 'storage'>, 
     keep,
     async open({ makes, signal }) {
       // By another name it may lie there, too.
-      if (makes && place.rootDirectory !== undefined) await requirePlaceElsewhere(place.rootDirectory, { storage }, ports)
+      if (makes && place.rootDirectory !== undefined) await requirePlaceElsewhere(place.rootDirectory, { storage, database }, ports)
       const files = openPlaceFiles(place, ports)
       try {
         return await repositoryOf(files, backup, { ports, makes, signal })

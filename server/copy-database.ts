@@ -40,7 +40,13 @@ export async function copyDatabase({ from, to }: DatabaseCopy, options: CopyOpti
   await requireRoom(database, name, { ports, log })
   const { openPostgres } = await import('#metadata/postgres.ts')
   await using metadata = await openPostgres({ ...database, ports, log, migrations: copyMigrations })
-  const parts = { source: { reader: source.reader, name: from }, target: { metadata, name }, clock: ports.clock, who: operator }
+  const parts = {
+    source: { reader: source.reader, name: from },
+    target: { metadata, name },
+    clock: ports.clock,
+    random: ports.random,
+    who: operator,
+  }
   return await copyRows(parts, options)
 }
 

@@ -4,6 +4,7 @@ import { createDirectoryFiles } from '#blobs/directory-files.ts'
 import type { NamedFiles } from '#blobs/named-files.ts'
 import { createObjectFiles } from '#blobs/object-files.ts'
 import { openObjectBackend } from '#blobs/open-backend.ts'
+import { systemCode } from '#blobs/storage-error.ts'
 import { openTarFiles } from '#blobs/tar-files.ts'
 import type { NamedStoreConfig, StorageConfig } from '#config/config.ts'
 import type { Ports } from '#lib/ports.ts'
@@ -22,7 +23,9 @@ export function openDirectory(path: string, ports: Ports): NamedFiles {
 
 /** Files of an archive. Rejects for what is none. */
 export async function openArchive(path: string, { files }: Ports): Promise<NamedFiles> {
-  const handle = await files.open(path, 'r')
+  const handle = await files.open(path, 'r').catch((error: unknown) => {
+    throw systemCode(error) === 'ENOENT' ? new Error(`there is no archive ${path}`) : error
+  })
   try {
     return await openTarFiles(handle, path)
   } catch (error) {

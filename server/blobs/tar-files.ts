@@ -171,6 +171,6 @@ function noArchive(place: string): Error {
 
 function cut(place: string, size: number, where: string): Error {
   return new Error(
-    `${place} is cut: it ends after ${size} bytes, ${where}. Fetch it again whole; if there is no other, tar -xf gives what is in it, for a place of backups`,
+    `${place} is cut: it ends after ${size} bytes, ${where}. Fetch it again whole: what says which file is what stands at its end, so nothing can be restored from a part of it`,
   )
 }

@@ -17,3 +17,21 @@ export function describeStorage({ rootDirectory, s3, azure, gcs }: StorageConfig
   if (gcs !== undefined) return `bucket ${gcs.bucket} on Google Cloud Storage${below(gcs.prefix)}`
   return rootDirectory
 }
+
+interface Bucket {
+  readonly service: string
+  readonly prefix: string
+}
+
+function bucketOf({ s3, azure, gcs }: NamedStoreConfig | StorageConfig): Bucket | undefined {
+  if (s3 !== undefined) return { service: `${s3.endpoint} ${s3.bucket}`, prefix: s3.prefix }
+  if (azure !== undefined) return { service: `${azure.endpoint} ${azure.container}`, prefix: azure.prefix }
+  return gcs && { service: `${gcs.endpoint} ${gcs.bucket}`, prefix: gcs.prefix }
+}
+
+/** Whether both are in one bucket, and the one at the place of the other, or in it, or around it. */
+export function isSamePart(one: NamedStoreConfig | StorageConfig, other: NamedStoreConfig | StorageConfig): boolean {
+  const [first, second] = [bucketOf(one), bucketOf(other)]
+  if (first === undefined || first.service !== second?.service) return false
+  return first.prefix.startsWith(second.prefix) || second.prefix.startsWith(first.prefix)
+}

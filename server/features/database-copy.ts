@@ -5,13 +5,15 @@
  * loses its connection. The way: every row with its id, table by table behind those that it refers to, a page and its place in one transaction
  * (metadata/copy-state.ts), so that a copy goes on where it was; then both sides are read and compared row by row; then ids go on where they were, the audit
  * log gets a record, and servers may start. Whatever happens before that, the source is not changed and the target refuses to serve.
+ * Its first start writes marks of its own into the stores (store-mark.ts), so the source is not served on them beside it.
  */
 import { createHash } from 'node:crypto'
 import { recordEvent } from '#events/record.ts'
 import { resealAfter } from '#events/reseal.ts'
 import type { Who } from '#events/event.ts'
-import type { Clock } from '#lib/ports.ts'
+import type { Clock, Random } from '#lib/ports.ts'
 import { clearForCopy, countAllRows, forgetCopy, noteCopyStep, noteCopySum, readCopyState, type TableCopy } from '#metadata/copy-state.ts'
+import { knownStoreSettings, takeStoreOver } from '#metadata/known-store.ts'
 import type { Metadata, Reader } from '#metadata/metadata.ts'
 import {
   insertRows,
@@ -32,6 +34,7 @@ export interface CopyParts {
   readonly source: { readonly reader: Reader; readonly name: string }
   readonly target: { readonly metadata: Metadata; readonly name: string }
   readonly clock: Pick<Clock, 'now' | 'monotonic'>
+  readonly random: Pick<Random, 'uuid'>
   readonly who: Who
 }
 
@@ -107,13 +110,20 @@ interface End {
   readonly who: Who
   readonly detail: Readonly<Record<string, unknown>>
   readonly name: string
+  /** Ids of the stores by their settings. */
+  readonly stores: Readonly<Record<string, string>>
 }
 
-const end = transaction(import.meta.url, 'database-copy/end', async (tx, { sequences, at, who, detail, name }: End): Promise<void> => {
-  await resetSequences.run(tx, sequences)
-  await forgetCopy(tx)
-  await recordEvent(tx, { action: 'database.copied', target: `database:${name}`, detail, at, ...who })
-})
+const end = transaction(
+  import.meta.url,
+  'database-copy/end',
+  async (tx, { sequences, at, who, detail, name, stores }: End): Promise<void> => {
+    await resetSequences.run(tx, sequences)
+    for (const [setting, id] of Object.entries(stores)) await takeStoreOver(tx, setting, id)
+    await forgetCopy(tx)
+    await recordEvent(tx, { action: 'database.copied', target: `database:${name}`, detail, at, ...who })
+  },
+)
 
 /** Copies, or goes on, and compares. Rejects with a sentence when the sides differ: then nothing may be served from the target. */
 export async function copyDatabase(parts: CopyParts, options: CopyOptions): Promise<CopyReport> {
@@ -135,7 +145,9 @@ export async function copyDatabase(parts: CopyParts, options: CopyOptions): Prom
   const { textsChanged, seals } = await mendTexts(target.metadata, source.reader)
   const rows = tables.reduce((sum, each) => sum + each.rows, 0)
   const detail = { from: source.name, rows, textsChanged, seals }
-  await target.metadata.write(end, { sequences, at: clock.now(), who: parts.who, detail, name: target.name })
+  const settings = await knownStoreSettings(source.reader)
+  const stores = Object.fromEntries(settings.map((setting) => [setting, parts.random.uuid()]))
+  await target.metadata.write(end, { sequences, at: clock.now(), who: parts.who, detail, name: target.name, stores })
   return { tables, rows, isResumed: known.length > 0, textsChanged, seals, durationMs: clock.monotonic() - startedAt }
 }
 

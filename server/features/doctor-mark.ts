@@ -37,6 +37,12 @@ export async function checkMarkAlone({ config, ports }: DoctorParts): Promise<re
   return what === 'away' || what === undefined ? [] : [ofAnother(what, 'is not there')]
 }
 
+function nextStart({ path }: StoreMark, found: string | undefined): string {
+  if (found === undefined) return 'the blobs have no mark yet: the next start makes it'
+  // As after a copy of the database (database-copy.ts).
+  return `${path} is still that of the database before this one: the next start here takes the blobs over, and no start with that one does then`
+}
+
 function markIs({ path }: StoreMark): string {
   return `${path} is the mark`
 }
@@ -67,7 +73,7 @@ export async function checkMark({ config, ports }: DoctorParts, reader: Reader):
     const what = await unlessAway(() => foreignIn(mark, { found, reader, store: storage.name }))
     if (what !== undefined && what !== 'away') return [ofAnother(what, 'is empty')]
   }
-  if (known?.isMade !== true) return [fine('store', 'the blobs have no mark yet: the next start makes it')]
+  if (known?.isMade !== true) return [fine('store', nextStart(mark, found))]
   if (found === known.id) return [fine('store', `${mark.path} is the mark of these blobs`)]
   const how = found === undefined ? 'is not there' : 'is that of another store'
   const advice = isObjectStore(storage) ? 'look whether bucket and prefix are the right ones' : mountAdvice

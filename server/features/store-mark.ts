@@ -214,7 +214,7 @@ function storeMissing({ mark, store }: SeenStore): Error {
   const question =
     mark.settleLater === undefined ? 'Is the disk mounted?' : `Are bucket and prefix of the store ${store.name} the right ones?`
   return new Error(
-    `the blobs that the database knows are not there: ${mark.path} is not, or is that of another store. ${question} Where the blobs were restored ` +
-      'without this file: berth store accept',
+    `the blobs that the database knows are not there: ${mark.path} is not, or is that of another store. ${question} Was the database copied to another one, ` +
+      'which has them by now? Where the blobs were restored without this file: berth store accept',
   )
 }

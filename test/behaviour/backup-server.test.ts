@@ -101,9 +101,9 @@ suite('backups of a running server', { concurrency: 2 }, () => {
   test('that fail are told and counted, and made when what was wrong is right again', async () => {
     await using place = await temporaryDirectory('backups')
     const root = join(place.path, 'at')
-    await writeFile(root, 'a file where a directory is needed')
     const { berth, command, figures, get } = await startWith({ store: { filesystem: { rootdirectory: root } } })
     await using _berth = berth
+    await writeFile(root, 'a file where a directory is needed')
     const started = JSON.parse((await command('backup', 'create', '--json')).stdout) as { job: number }
     await until('the failure is counted', async () => figure(await figures(), 'registry_backup_failures') >= 1)
     const { failure } = (await get('/backups/status')).body as { failure: { error: string } }

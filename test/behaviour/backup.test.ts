@@ -209,6 +209,33 @@ suite('a backup', { concurrency: 2 }, () => {
     assert.ok(!(await readdir(berth.dataDir)).includes('backups'))
   })
 
+  test('is refused by the check of a configuration that names such a place, in a directory, a bucket or a cache', async () => {
+    await using place = await temporaryDirectory('backups')
+    const at = (name: string) => join(place.path, name)
+    await writeFile(at('file'), 'something')
+    const bucket = { bucket: 'images', region: 'us-east-1', regionendpoint: 'http://127.0.0.1:9', accesskey: 'a', secretkey: 'b' }
+    const inBucket = (rootdirectory: string) => ({ s3: { ...bucket, rootdirectory } })
+    const inDirectory = (name: string) => ({ filesystem: { rootdirectory: at(name) } })
+    const database = { file: at('db/berth.db') }
+    for (const [storage, store, sentence] of [
+      [inDirectory('blobs'), inDirectory('file'), /backup\.store: .*file is a file/],
+      [inDirectory('blobs'), inDirectory('blobs/backups'), /backup\.store: expected another place than that of the blobs/],
+      [inBucket('/registry'), inBucket('/registry'), /backup\.store: bucket images .* is where blobs are/],
+      [inBucket('/registry'), inBucket('/registry/backups'), /is where blobs are, or around or among them/],
+      [inBucket('/registry'), inBucket('/'), /is where blobs are, or around or among them/],
+      [inBucket('/registry'), inDirectory('db'), /db, the registry's own data, lies in/],
+      [{ ...inBucket('/registry'), readthrough: { directory: at('cache'), size: '1GiB' } }, inDirectory('cache/x'), /lies in .*cache/],
+      [inBucket('/registry'), inBucket('/backups'), undefined],
+      [inBucket('/registry'), inBucket('/registry-backups'), undefined],
+      [inBucket('/registry'), { s3: { ...bucket, bucket: 'other', rootdirectory: '/registry' } }, undefined],
+    ] as const) {
+      await writeFile(at('config.yml'), JSON.stringify({ version: 0.1, storage, database, backup: { store } }))
+      const { status, output } = await tryBerth('config', 'check', at('config.yml'))
+      assert.equal(status, sentence === undefined ? 0 : 1, `${JSON.stringify(store)} ${output}`)
+      if (sentence !== undefined) assert.match(output, sentence)
+    }
+  })
+
   test('can be an archive, in a file or on standard output, and is restored from it', async () => {
     await using berth = await startBerth()
     const images = await fill(clientOf(berth))
@@ -222,6 +249,7 @@ suite('a backup', { concurrency: 2 }, () => {
       env: { PATH: process.env['PATH'] },
     })
     await writeFile(piped, await Array.fromAsync(child.stdout as AsyncIterable<Buffer>).then((chunks) => Buffer.concat(chunks)))
+    assert.match((await tryBerth('backup', 'verify', '--at', '/nowhere/else.tar')).output, /there is no archive \/nowhere\/else\.tar/)
     for (const archive of [file, piped]) {
       await runBerth('backup', 'verify', '--at', archive)
       await using target = await makeTarget()

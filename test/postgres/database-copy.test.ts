@@ -114,6 +114,11 @@ test(
     await pushImage(client, 'team/new', 'v1')
     assert.match((await runBerth('trash', 'list', '--data', berth.configFile)).stdout, /team\/gone/u)
     await berth.stop()
+    const former = join(berth.dataDir, 'former.yml')
+    await writeFile(former, JSON.stringify({ ...(JSON.parse(await readFile(berth.configFile, 'utf8')) as object), database: undefined }))
+    const refused = await tryBerth('serve', former)
+    assert.match(`${refused.status} ${refused.output}`, /^1 .*is that of another store.*copied to another one, which has them by now\?/su)
+    assert.equal((await tryBerth('store', 'accept', '--yes', former)).status, 0, 'the way back')
     await using session = await openSession(target.url)
     const [record] = await session.script(
       `select actor, target, detail::json->>'from' as source from events where action = 'database.copied'`,
