@@ -3,14 +3,18 @@ import type { RouteContract } from '#api/contract.ts'
 import type * as audit from '#api/routes/audit.ts'
 import type * as garbage from '#api/routes/garbage.ts'
 import type * as grants from '#api/routes/grants.ts'
+import type * as images from '#api/routes/images.ts'
 import type * as jobs from '#api/routes/jobs.ts'
+import type * as following from '#api/routes/live.ts'
 import type * as manifests from '#api/routes/manifests.ts'
 import type * as projects from '#api/routes/projects.ts'
 import type * as quotas from '#api/routes/quotas.ts'
 import type * as repositories from '#api/routes/repositories.ts'
 import type * as robots from '#api/routes/robots.ts'
 import type * as roles from '#api/routes/roles.ts'
+import type * as finding from '#api/routes/search.ts'
 import type * as session from '#api/routes/session.ts'
+import type * as statistics from '#api/routes/statistics.ts'
 import type * as system from '#api/routes/system.ts'
 import type * as tags from '#api/routes/tags.ts'
 import type * as tokens from '#api/routes/tokens.ts'
@@ -18,7 +22,7 @@ import type * as trash from '#api/routes/trash.ts'
 import type * as users from '#api/routes/users.ts'
 
 /** Method and path are the contract's, or this does not compile. */
-function route<Route extends RouteContract>(method: Route['method'], path: Route['path']): Route {
+export function route<Route extends RouteContract>(method: Route['method'], path: Route['path']): Route {
   return { method, path } as Route
 }
 
@@ -118,3 +122,13 @@ export const runSchedule = route<typeof jobs.runSchedule>('POST', '/schedules/{s
 export const readGarbage = route<typeof garbage.readGarbage>('GET', '/garbage')
 export const startGarbageRun = route<typeof garbage.startGarbageRun>('POST', '/garbage/runs')
 export const listAudit = route<typeof audit.listAudit>('GET', '/audit')
+
+export const search = route<typeof finding.search>('GET', '/search')
+export const listImageFiles = route<typeof images.listImageFiles>('GET', '/repositories/{repository}/manifests/{reference}/files')
+export const readImageFile = route<typeof images.readImageFile>('GET', '/repositories/{repository}/manifests/{reference}/file')
+export const compareImages = route<typeof images.compareImages>('GET', '/repositories/{repository}/compare')
+export const exportImage = route<typeof images.exportImage>('GET', '/repositories/{repository}/manifests/{reference}/archive')
+export const importImages = route<typeof images.importImages>('POST', '/repositories/{repository}/import')
+export const readStatistics = route<typeof statistics.readStatistics>('GET', '/statistics')
+export const readProjectStatistics = route<typeof statistics.readProjectStatistics>('GET', '/projects/{project}/statistics')
+export const live = route<typeof following.live>('GET', '/live')

@@ -2,10 +2,11 @@
 import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
 import type { Words } from '../locales/en.ts'
+import type { ManageWords } from '../locales/manage-en.ts'
 
 declare module 'i18next' {
   interface CustomTypeOptions {
-    resources: { translation: Words }
+    resources: { translation: Words; manage: ManageWords }
     returnNull: false
   }
 }
@@ -18,6 +19,24 @@ const storageKey = 'berth-language'
 const dictionaries: Readonly<Record<Language, () => Promise<Words>>> = {
   en: async () => (await import('../locales/en.ts')).en,
   'zh-CN': async () => (await import('../locales/zh-CN.ts')).zhCN,
+}
+
+/** The words of the pages that run things are loaded with the first of those pages. */
+const manageDictionaries: Readonly<Record<Language, () => Promise<ManageWords>>> = {
+  en: async () => (await import('../locales/manage-en.ts')).manageEn,
+  'zh-CN': async () => (await import('../locales/manage-zh-CN.ts')).manageZhCN,
+}
+let isManaging = false
+
+async function loadManageWords(language: Language): Promise<void> {
+  if (!i18next.hasResourceBundle(language, 'manage')) i18next.addResourceBundle(language, 'manage', await manageDictionaries[language]())
+}
+
+/** Loads a page that speaks with those words, and the words beside it. */
+export async function withManageWords<Module>(load: () => Promise<Module>): Promise<Module> {
+  isManaging = true
+  const [module] = await Promise.all([load(), loadManageWords(i18next.language as Language)])
+  return module
 }
 
 function chosen(): Language {
@@ -47,6 +66,7 @@ export async function startLanguage(): Promise<void> {
 export async function speak(language: Language): Promise<void> {
   if (!i18next.hasResourceBundle(language, 'translation'))
     i18next.addResourceBundle(language, 'translation', await dictionaries[language]())
+  if (isManaging) await loadManageWords(language)
   localStorage.setItem(storageKey, language)
   document.documentElement.lang = language
   await i18next.changeLanguage(language)

@@ -5,9 +5,9 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import { queryClient } from '../api/client.ts'
 import { sessionQuery, systemQuery } from '../api/session.ts'
+import { withManageWords } from './i18n.ts'
 import { prefix } from './place.ts'
 import { Broken, Missing } from './broken.tsx'
-import { Shell } from './shell.tsx'
 
 const rootRoute = createRootRoute({ notFoundComponent: Missing, errorComponent: Broken })
 
@@ -30,7 +30,11 @@ const loginRoute = createRoute({
   component: lazyRouteComponent(() => import('../pages/login/login-page.tsx'), 'LoginPage'),
 })
 
-const shellRoute = createRoute({ getParentRoute: () => rootRoute, id: 'shell', component: Shell })
+const shellRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  id: 'shell',
+  component: lazyRouteComponent(() => import('./shell.tsx'), 'Shell'),
+})
 
 /** What lists keep in the URL. */
 export interface ListSearch {
@@ -42,6 +46,25 @@ const listSearch = (search: Record<string, unknown>): ListSearch => ({
   q: text(typeof search['q'] === 'number' ? String(search['q']) : search['q']),
   sort: text(search['sort']),
   view: text(search['view']),
+})
+
+/** What the pages of a repository keep in the URL besides: where one is in an image, and what it is compared with. */
+interface ImageSearch extends ListSearch {
+  readonly path?: string | undefined
+  readonly file?: string | undefined
+  readonly layer?: string | undefined
+  readonly platform?: string | undefined
+  readonly toRepository?: string | undefined
+  readonly label?: number | undefined
+}
+const imageSearch = (search: Record<string, unknown>): ImageSearch => ({
+  ...listSearch(search),
+  label: typeof search['label'] === 'number' ? search['label'] : undefined,
+  path: text(search['path']),
+  file: text(search['file']),
+  layer: text(search['layer']),
+  platform: text(search['platform']),
+  toRepository: text(typeof search['toRepository'] === 'number' ? String(search['toRepository']) : search['toRepository']),
 })
 
 // A page and what is below it have a parent in common: beside each other, the rest of a path would fit an empty one too.
@@ -68,8 +91,14 @@ const repositoriesRoute = createRoute({
 const repositoryRoute = createRoute({
   getParentRoute: () => repositoriesPlace,
   path: '$',
-  validateSearch: listSearch,
+  validateSearch: imageSearch,
   component: lazyRouteComponent(() => import('../pages/repositories/repository-page.tsx'), 'RepositoryPage'),
+})
+const searchRoute = createRoute({
+  getParentRoute: () => shellRoute,
+  path: '/search',
+  validateSearch: listSearch,
+  component: lazyRouteComponent(() => import('../pages/search/search-page.tsx'), 'SearchPage'),
 })
 const trashRoute = createRoute({
   getParentRoute: () => shellRoute,
@@ -87,13 +116,21 @@ const accountRoute = createRoute({
 interface AdminSearch extends ListSearch {
   readonly actor?: string | undefined
   readonly job?: number | undefined
+  readonly item?: number | undefined
 }
 const adminSearch = (search: Record<string, unknown>): AdminSearch => ({
   ...listSearch(search),
   actor: text(search['actor']),
   job: typeof search['job'] === 'number' ? search['job'] : undefined,
+  item: typeof search['item'] === 'number' ? search['item'] : undefined,
 })
 const adminRoutes = [
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/overview',
+    validateSearch: adminSearch,
+    component: lazyRouteComponent(() => import('../pages/admin/overview-page.tsx'), 'OverviewPage'),
+  }),
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/admin/users',
@@ -117,6 +154,63 @@ const adminRoutes = [
     path: '/admin/system',
     component: lazyRouteComponent(() => import('../pages/admin/system-page.tsx'), 'SystemPage'),
   }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/groups',
+    validateSearch: adminSearch,
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/groups-page.tsx')), 'GroupsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/robots',
+    validateSearch: adminSearch,
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/robots-page.tsx')), 'RobotsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/roles',
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/roles-page.tsx')), 'RolesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/providers',
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/providers-page.tsx')), 'ProvidersPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/networks',
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/networks-page.tsx')), 'NetworksPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/labels',
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/labels-page.tsx')), 'LabelsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/quotas',
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/quotas-page.tsx')), 'QuotasPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/storage',
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/storage-page.tsx')), 'StoragePage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/backups',
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/backups-page.tsx')), 'BackupsPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/certificates',
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/certificates-page.tsx')), 'CertificatesPage'),
+  }),
+  createRoute({
+    getParentRoute: () => shellRoute,
+    path: '/admin/nodes',
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/nodes-page.tsx')), 'NodesPage'),
+  }),
 ] as const
 
 const routeTree = rootRoute.addChildren([
@@ -125,6 +219,7 @@ const routeTree = rootRoute.addChildren([
   shellRoute.addChildren([
     projectsPlace.addChildren([projectsRoute, projectRoute]),
     repositoriesPlace.addChildren([repositoriesRoute, repositoryRoute]),
+    searchRoute,
     trashRoute,
     accountRoute,
     ...adminRoutes,

@@ -1,18 +1,24 @@
 /** The frame of all pages but the one for signing in: navigation beside the content, above it on narrow screens. */
-import { ActionIcon, Alert, Drawer } from '@mantine/core'
-import { useDisclosure } from '@mantine/hooks'
-import { useQuery } from '@tanstack/react-query'
+import { ActionIcon, Drawer, Group } from '@mantine/core'
+import { useDisclosure, useHotkeys } from '@mantine/hooks'
 import { Outlet } from '@tanstack/react-router'
-import { Lock, Megaphone, Menu as MenuIcon } from 'lucide-react'
+import { Menu as MenuIcon, Search } from 'lucide-react'
+import { lazy, Suspense, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { systemQuery } from '../api/session.ts'
 import { Brand } from './brand.tsx'
 import { Navigation } from './navigation.tsx'
+import { Notices } from './notices.tsx'
 import { UserMenu } from './user-menu.tsx'
+
+const SearchPalette = lazy(async () => ({ default: (await import('../pages/search/search-palette.tsx')).SearchPalette }))
 
 export function Shell() {
   const { t } = useTranslation()
   const [isOpen, { open, close }] = useDisclosure(false)
+  const [isSearching, setSearching] = useState(false)
+  const search = () => setSearching(true)
+  // In fields too: nothing is written by it.
+  useHotkeys([['mod+K', search]], [])
   return (
     <>
       <a href="#content" className="skip">
@@ -21,12 +27,22 @@ export function Shell() {
       <div className="shell">
         <header className="top">
           <Brand />
-          <ActionIcon onClick={open} aria-label={t('nav.open')} size="lg">
-            <MenuIcon size={20} />
-          </ActionIcon>
+          <Group gap={4} wrap="nowrap">
+            <ActionIcon onClick={search} aria-label={t('search.open')} size="lg">
+              <Search size={19} />
+            </ActionIcon>
+            <ActionIcon onClick={open} aria-label={t('nav.open')} size="lg">
+              <MenuIcon size={20} />
+            </ActionIcon>
+          </Group>
         </header>
         <aside className="side" aria-label={t('nav.side')}>
           <Brand />
+          <button type="button" className="search-open" onClick={search} aria-keyshortcuts="Control+K Meta+K">
+            <Search size={15} aria-hidden />
+            <span>{t('search.open')}</span>
+            <kbd aria-hidden>{isApple ? '⌘K' : 'Ctrl K'}</kbd>
+          </button>
           <Navigation />
           <UserMenu />
         </aside>
@@ -35,6 +51,11 @@ export function Shell() {
           <Outlet />
         </main>
       </div>
+      {isSearching && (
+        <Suspense fallback={null}>
+          <SearchPalette close={() => setSearching(false)} />
+        </Suspense>
+      )}
       <Drawer opened={isOpen} onClose={close} title="Berth" size={280} closeButtonProps={{ 'aria-label': t('common.close') }}>
         <Navigation onGo={close} />
         <div style={{ marginTop: 16 }}>
@@ -45,25 +66,4 @@ export function Shell() {
   )
 }
 
-const bannerColors = { info: 'blue', warning: 'yellow', danger: 'red' } as const
-
-/** What the administrators want everybody to know. */
-export function Notices() {
-  const { t } = useTranslation()
-  const { data } = useQuery(systemQuery)
-  if (data === undefined || (data.banner === null && !data.isReadOnly)) return null
-  return (
-    <div style={{ display: 'grid', gap: 8, marginBottom: 20 }}>
-      {data.banner !== null && (
-        <Alert color={bannerColors[data.banner.level]} icon={<Megaphone size={17} />} radius="lg">
-          {data.banner.text}
-        </Alert>
-      )}
-      {data.isReadOnly && (
-        <Alert color="yellow" icon={<Lock size={17} />} radius="lg">
-          {t('notice.readOnly')}
-        </Alert>
-      )}
-    </div>
-  )
-}
+const isApple = /Mac|iPhone|iPad/.test(navigator.userAgent)

@@ -2,7 +2,7 @@
  * The table of every list: rows of one height, of which only those on the screen are drawn, so that a hundred thousand scroll like ten. The page scrolls,
  * not the table; more rows are asked for before the end comes into sight.
  */
-import { Checkbox, Loader } from '@mantine/core'
+import { Checkbox, Loader, VisuallyHidden } from '@mantine/core'
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { ArrowDown, ArrowUp } from 'lucide-react'
 import { useEffect, useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode } from 'react'
@@ -12,6 +12,8 @@ import { useTranslation } from 'react-i18next'
 export interface Column<Row> {
   readonly key: string
   readonly name: string
+  /** It is told to screen readers alone: a column of buttons. */
+  readonly isNameHidden?: boolean
   readonly width?: number | string
   readonly isEnd?: boolean
   readonly hidden?: 'wide' | 'middle'
@@ -45,7 +47,14 @@ export function DataTable<Row>({ label, columns, rows, keyOf, sort, onSort, sele
   const { t } = useTranslation()
   const body = useRef<HTMLTableSectionElement>(null)
   const [margin, setMargin] = useState(0)
-  useLayoutEffect(() => setMargin(body.current === null ? 0 : body.current.getBoundingClientRect().top + window.scrollY), [])
+  useLayoutEffect(() => {
+    const measure = () => setMargin(body.current === null ? 0 : Math.round(body.current.getBoundingClientRect().top + window.scrollY))
+    measure()
+    // What stands above may come later, and grow.
+    const observer = new ResizeObserver(() => requestAnimationFrame(measure))
+    observer.observe(document.body)
+    return () => observer.disconnect()
+  }, [])
   const virtual = useWindowVirtualizer({ count: rows.length, estimateSize: () => rowHeight, overscan: 12, scrollMargin: margin })
   const items = virtual.getVirtualItems()
   const last = items.at(-1)?.index ?? 0
@@ -115,7 +124,7 @@ interface HeadProps<Row> {
 }
 
 function Head<Row>({ column, sort, onSort }: HeadProps<Row>) {
-  const { name, width, sort: order } = column
+  const { name, width, sort: order, isNameHidden = false } = column
   const isUp = sort === order
   const isDown = sort === `-${order}`
   const isSortable = order !== undefined && onSort !== undefined
@@ -133,6 +142,8 @@ function Head<Row>({ column, sort, onSort }: HeadProps<Row>) {
           {isUp && <ArrowUp size={12} aria-hidden />}
           {isDown && <ArrowDown size={12} aria-hidden />}
         </button>
+      ) : isNameHidden ? (
+        <VisuallyHidden>{name}</VisuallyHidden>
       ) : (
         name
       )}

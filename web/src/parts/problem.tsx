@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next'
 import { Cancelled } from '../api/elevation-request.ts'
 import { en } from '../locales/codes.ts'
 import { notify } from './notify.ts'
+import { Said } from './said.ts'
 
 /** In the reader's language as far as it goes; the server's own words, which tell more, where they add something. */
 export function sentencesOf(error: unknown): {
@@ -14,6 +15,7 @@ export function sentencesOf(error: unknown): {
   readonly detail: string | undefined
   readonly requestId: string | undefined
 } {
+  if (error instanceof Said) return { title: error.message, detail: undefined, requestId: undefined }
   if (!(error instanceof ApiProblem)) return { title: i18next.t('problem.unreachable'), detail: undefined, requestId: undefined }
   const { code, message, requestId } = error
   const known = code in en ? i18next.t(`codes.${code as keyof typeof en}`) : undefined

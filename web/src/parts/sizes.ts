@@ -22,3 +22,10 @@ export function formatShare(part: number, whole: number): string {
   if (share > 0 && share < 0.01) return `<${new Intl.NumberFormat(i18next.language, { style: 'percent' }).format(0.01)}`
   return new Intl.NumberFormat(i18next.language, { style: 'percent' }).format(share)
 }
+
+/** `12 ms`, `1.2 s`. */
+export function formatDuration(milliseconds: number): string {
+  const [value, unit] = milliseconds < 1_000 ? [milliseconds, 'ms'] : [milliseconds / 1_000, 's']
+  const digits = value < 10 ? 1 : 0
+  return `${new Intl.NumberFormat(i18next.language, { maximumFractionDigits: digits }).format(value)}\u00a0${unit}`
+}

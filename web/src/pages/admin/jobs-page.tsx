@@ -17,10 +17,12 @@ import {
   stopJob,
   updateSchedule,
 } from '../../api/routes.ts'
+import { useLiveJobs } from '../../api/live-activity.ts'
 import { useWho } from '../../api/session.ts'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
 import { Empty, PageHead, Panel, Waiting } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
+import { LiveSign } from '../../parts/live-sign.tsx'
 import { Problem, tell } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
@@ -36,16 +38,17 @@ export function JobsPage() {
   const { t } = useTranslation()
   const navigate = useNavigate({ from: '/admin/jobs' })
   const { view = 'all', job } = useSearch({ from: '/shell/admin/jobs' })
+  const live = useLiveJobs({ isOn: true })
   const list = useList({
     ...pages(jobsRoute, { query: { limit: 100, ...(view !== 'all' && { state: view as 'running' }) } }),
-    refreshMs,
+    ...(live !== 'on' && { refreshMs }),
   })
   const set = (search: { view?: string | undefined; job?: number | undefined }) =>
     void navigate({ search: (before) => ({ ...before, ...search }), replace: true, resetScroll: false })
   return (
     <Stack gap="lg">
       <div>
-        <PageHead title={t('jobs.title')} description={t('jobs.text')} />
+        <PageHead title={t('jobs.title')} description={t('jobs.text')} actions={<LiveSign state={live} />} />
       </div>
       <div>
         <Group mb="sm" style={{ overflowX: 'auto' }} wrap="nowrap">
@@ -73,7 +76,7 @@ export function JobsPage() {
         title={t('jobs.one')}
         closeButtonProps={{ 'aria-label': t('common.close') }}
       >
-        {job !== undefined && <OneJob id={job} />}
+        {job !== undefined && <OneJob id={job} isLive={live === 'on'} />}
       </Drawer>
     </Stack>
   )
@@ -134,13 +137,13 @@ function ProgressOf({ job: { progress, state } }: { readonly job: Job }) {
   )
 }
 
-function OneJob({ id }: { readonly id: number }) {
+function OneJob({ id, isLive }: { readonly id: number; readonly isLive: boolean }) {
   const { t } = useTranslation()
   const who = useWho()
   const { data: job, error } = useQuery({
     ...query(readJob, { params: { job: id } }),
     refetchInterval: ({ state }) =>
-      state.data === undefined || state.data.state === 'running' || state.data.state === 'waiting' ? refreshMs : false,
+      !isLive && (state.data === undefined || state.data.state === 'running' || state.data.state === 'waiting') ? refreshMs : false,
   })
   const isOver = job !== undefined && job.state !== 'running' && job.state !== 'waiting'
   const { data: lines } = useQuery({

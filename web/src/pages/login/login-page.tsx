@@ -12,7 +12,7 @@ import { forgetEverything, sessionQuery, systemQuery, type Session } from '../..
 import { Mark } from '../../app/brand.tsx'
 import { languages, speak, type Language } from '../../app/i18n.ts'
 import { prefix } from '../../app/place.ts'
-import { Notices } from '../../app/shell.tsx'
+import { Notices } from '../../app/notices.tsx'
 import { Waiting } from '../../parts/layout.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { ProofForm } from '../../parts/proof-form.tsx'

@@ -5,10 +5,12 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { Package, SearchX } from 'lucide-react'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
-import { pages, query } from '../../api/client.ts'
+import { keyOf, pages, query, queryClient } from '../../api/client.ts'
+import { useGently, useLiveActivity } from '../../api/live-activity.ts'
 import { listRepositories, readQuota, readProjectUsage } from '../../api/routes.ts'
 import { Empty, Figure, Panel, Waiting } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
+import { LiveSign } from '../../parts/live-sign.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { PushWalk } from '../../parts/push-walk.tsx'
 import { SearchBox } from '../../parts/search-box.tsx'
@@ -18,9 +20,12 @@ import type { ProjectPartProps } from './project-parts.ts'
 
 const Markdown = lazy(async () => ({ default: (await import('../../parts/markdown.tsx')).Markdown }))
 
+const ProjectCharts = lazy(async () => ({ default: (await import('./project-charts.tsx')).ProjectCharts }))
+
 export function ProjectOverview({ project, rights }: ProjectPartProps) {
   return (
     <Stack gap="lg">
+      {rights.has('audit:list') && <Following project={project.name} />}
       {project.description !== '' && (
         <Panel>
           <Suspense fallback={<Text className="wrap">{project.description}</Text>}>
@@ -29,8 +34,33 @@ export function ProjectOverview({ project, rights }: ProjectPartProps) {
         </Panel>
       )}
       <Figures project={project.name} />
+      <Charts project={project.name} />
       <Repositories project={project.name} mayPush={rights.has('repository:push')} />
     </Stack>
+  )
+}
+
+/** Where nothing is, nothing happened. */
+function Charts({ project }: { readonly project: string }) {
+  const { data: usage } = useQuery(query(readProjectUsage, { params: { project } }))
+  if (usage === undefined || usage.repositories === 0) return null
+  return (
+    <Suspense fallback={<Waiting rows={8} />}>
+      <ProjectCharts project={project} />
+    </Suspense>
+  )
+}
+
+/** What is pushed shows without a key being touched. */
+function Following({ project }: { readonly project: string }) {
+  const again = useGently(() => {
+    for (const route of [listRepositories, readProjectUsage, readQuota]) void queryClient.invalidateQueries({ queryKey: keyOf(route) })
+  }, 2_000)
+  const live = useLiveActivity({ isOn: true, project, onRecord: again })
+  return (
+    <Group justify="flex-end" mb={-10}>
+      <LiveSign state={live} />
+    </Group>
   )
 }
 

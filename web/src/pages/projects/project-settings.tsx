@@ -5,16 +5,30 @@ import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { change } from '../../api/client.ts'
+import { readProjectNetworks } from '../../api/manage-routes.ts'
 import { deleteProject, listProjects, listTrash, readProject, updateProject } from '../../api/routes.ts'
 import { Panel } from '../../parts/layout.tsx'
 import { Problem, tell } from '../../parts/problem.tsx'
 import { useTry } from '../../parts/use-try.ts'
+import { useWho } from '../../api/session.ts'
+import { ProjectNetworks } from '../networks/project-networks.tsx'
+import { QuotaForm } from '../quotas/quota-form.tsx'
 import type { Project, ProjectPartProps } from './project-parts.ts'
+import { ProjectRename } from './project-rename.tsx'
 
 export function ProjectSettings({ project, rights }: ProjectPartProps) {
+  const { t } = useTranslation()
+  const who = useWho()
   return (
     <Stack gap="lg" maw={720}>
-      <General project={project} />
+      {rights.has('project:update') && <General project={project} />}
+      {who.may('quota:update') && (
+        <Panel title={t('places.limits')}>
+          <QuotaForm project={project.name} />
+        </Panel>
+      )}
+      {rights.has('project:update') && rights.has('network:read') && <ProjectNetworks project={project.name} />}
+      {rights.has('project:update') && !project.isDefault && <ProjectRename key={project.name} project={project} />}
       {rights.has('project:delete') && !project.isDefault && <Deletion project={project} />}
     </Stack>
   )
@@ -30,7 +44,7 @@ function General({ project }: { readonly project: Project }) {
     const saved = await change(
       updateProject,
       { params: { project: project.name }, body: { description, isPublic }, ifMatch: project.version },
-      [readProject, listProjects],
+      [readProject, listProjects, readProjectNetworks],
     )
     tell(t('common.saved'), (saved.warnings ?? []).join(' '))
   }

@@ -4,7 +4,7 @@ import type { listProjectRobots } from '#api/routes/robots.ts'
 import { ActionIcon, Badge, Button, Group, Menu, Modal, Select, Stack, Text, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { Bot, Ellipsis, KeyRound, Pause, Play, Plus, Trash2 } from 'lucide-react'
-import { useState } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { change, pages } from '../../api/client.ts'
 import {
@@ -24,6 +24,9 @@ import { useRoleTitle } from '../../parts/role-title.ts'
 import { SecretOnce } from '../../parts/secret-once.tsx'
 import { useTry } from '../../parts/use-try.ts'
 import type { ProjectPartProps } from './project-parts.ts'
+import { withManageWords } from '../../app/i18n.ts'
+
+const RobotDrawer = lazy(async () => ({ default: (await withManageWords(() => import('../robots/robot-drawer.tsx'))).RobotDrawer }))
 
 type Robot = ResponseOf<typeof listProjectRobots>['items'][number]
 
@@ -37,6 +40,7 @@ export function Robots({ project, rights }: ProjectPartProps) {
   const { t } = useTranslation()
   const [isCreating, creating] = useDisclosure(false)
   const [made, setMade] = useState<Made>()
+  const [opened, setOpened] = useState<Robot>()
   const list = useList(pages(listRoute, { params: { project: project.name }, query: { limit: 100, sort: 'name' } }))
   if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
   if (list.isLoading) return <Waiting />
@@ -56,8 +60,13 @@ export function Robots({ project, rights }: ProjectPartProps) {
           <Group justify="flex-end" mb="sm">
             {create}
           </Group>
-          <RobotTable project={project.name} rights={rights} list={list} onSecret={setMade} />
+          <RobotTable project={project.name} rights={rights} list={list} onSecret={setMade} onOpen={setOpened} />
         </>
+      )}
+      {opened !== undefined && (
+        <Suspense>
+          <RobotDrawer project={project.name} robot={opened} mayChange={rights.has('robot:update')} close={() => setOpened(undefined)} />
+        </Suspense>
       )}
       <Modal opened={isCreating} onClose={creating.close} title={t('robots.create')} closeButtonProps={{ 'aria-label': t('common.close') }}>
         <CreateRobot project={project.name} close={creating.close} onMade={setMade} />
@@ -80,18 +89,25 @@ interface TableProps {
   readonly rights: ReadonlySet<string>
   readonly list: Listed<Robot>
   readonly onSecret: (made: Made) => void
+  readonly onOpen: (robot: Robot) => void
 }
 
-function RobotTable({ project, rights, list, onSecret }: TableProps) {
+function RobotTable({ project, rights, list, onSecret, onOpen }: TableProps) {
   const { t } = useTranslation()
   const columns: readonly Column<Robot>[] = [
     {
       key: 'login',
       name: t('common.name'),
-      cell: ({ login, isDisabled }) => (
+      cell: (robot) => (
         <Group gap={8} wrap="nowrap">
-          <span className="mono cut">{login}</span>
-          {isDisabled && <Badge size="sm">{t('robots.disabled')}</Badge>}
+          {rights.has('robot:read') ? (
+            <button type="button" className="plain link mono cut" onClick={() => onOpen(robot)}>
+              {robot.login}
+            </button>
+          ) : (
+            <span className="mono cut">{robot.login}</span>
+          )}
+          {robot.isDisabled && <Badge size="sm">{t('robots.disabled')}</Badge>}
         </Group>
       ),
     },

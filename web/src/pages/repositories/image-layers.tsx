@@ -1,13 +1,20 @@
 /** The layers of an image: what made each, and how much of the whole it is; the steps that made none between them. */
 import { Alert, Stack, Text } from '@mantine/core'
-import { Layers } from 'lucide-react'
+import { Link } from '@tanstack/react-router'
+import { FolderOpen, Layers } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { Digest } from '../../parts/copy.tsx'
 import { Empty, Panel } from '../../parts/layout.tsx'
 import { formatBytes, formatNumber, formatShare } from '../../parts/sizes.ts'
 import type { Manifest } from './image-page.tsx'
 
-export function ImageLayers({ manifest }: { readonly manifest: Manifest }) {
+interface LayersProps {
+  readonly manifest: Manifest
+  /** The page of the image, where the files of a layer can be looked into. */
+  readonly filesAt: string | undefined
+}
+
+export function ImageLayers({ manifest, filesAt }: LayersProps) {
   const { t } = useTranslation()
   const { layers } = manifest
   const whole = layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
@@ -36,8 +43,20 @@ export function ImageLayers({ manifest }: { readonly manifest: Manifest }) {
                   {formatShare(layer.sizeBytes, whole)}
                 </Text>
               </div>
-              <div className="below-wide">
+              <div className="below-wide layer-end">
                 <Digest digest={layer.digest} />
+                {filesAt !== undefined && (
+                  <Link
+                    to="/repositories/$"
+                    params={{ _splat: filesAt }}
+                    search={{ view: 'files', layer: layer.digest }}
+                    className="link"
+                    aria-label={t('files.layerFiles', { number: at + 1 })}
+                    title={t('files.layerFiles', { number: at + 1 })}
+                  >
+                    <FolderOpen size={15} aria-hidden />
+                  </Link>
+                )}
               </div>
             </li>
           ))}

@@ -2,13 +2,16 @@
 import { ApiProblem } from '#api/client.ts'
 import type { ResponseOf } from '#api/contract.ts'
 import type { readManifest } from '#api/routes/manifests.ts'
-import { Badge, Group, Stack } from '@mantine/core'
+import { Badge, Button, Group, Stack } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
+import { GitCompare } from 'lucide-react'
+import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 import { query } from '../../api/client.ts'
 import { readManifest as readManifestRoute, readRepository, readTag } from '../../api/routes.ts'
 import { useRepositoryRights } from '../../api/session.ts'
+import { withManageWords } from '../../app/i18n.ts'
 import { placeOf } from '../../app/named-place.ts'
 import { Digest } from '../../parts/copy.tsx'
 import { PageHead, Waiting } from '../../parts/layout.tsx'
@@ -18,6 +21,7 @@ import { formatBytes } from '../../parts/sizes.ts'
 import { ImageAnnotations } from './image-annotations.tsx'
 import { ImageConfig } from './image-config.tsx'
 import { ImageLayers } from './image-layers.tsx'
+import { ImageFiles } from './image-files.tsx'
 import { Platforms } from './image-platforms.tsx'
 import { ImageJson } from './image-json.tsx'
 import { kindOfManifest } from './kind-of-manifest.ts'
@@ -25,6 +29,10 @@ import { PullMenu } from './pull-menu.tsx'
 import { Referrers } from './referrers.tsx'
 import { RepositoryTrail } from './repository-page.tsx'
 import { TagHistory } from './tag-history.tsx'
+
+const ManifestLabels = lazy(async () => ({
+  default: (await withManageWords(() => import('../labels/manifest-labels.tsx'))).ManifestLabels,
+}))
 
 export type Manifest = ResponseOf<typeof readManifest>
 
@@ -86,7 +94,7 @@ function Opened({ repository, project, manifest, tag }: OpenedProps) {
   const { t } = useTranslation()
   const { view } = useSearch({ from: '/shell/repositories/$' })
   const rights = useRepositoryRights(repository)
-  const views = viewsOf(manifest, tag)
+  const views = viewsOf(manifest, tag, rights)
   const current = views.find((each) => each === view) ?? views[0] ?? 'json'
   const kind = kindOfManifest(manifest)
   const short = manifest.digest.slice(0, 19)
@@ -98,13 +106,22 @@ function Opened({ repository, project, manifest, tag }: OpenedProps) {
         title={tag === undefined ? `${repository}@${short}` : `${repository}:${tag}`}
         description={<Facts manifest={manifest} kind={t(`kind.${kind}`)} />}
         actions={
-          <PullMenu
-            repository={repository}
-            reference={tag === undefined ? { digest: manifest.digest } : { tag }}
-            isChart={kind === 'chart'}
-          />
+          <>
+            {kind !== 'artifact' && rights.has('repository:pull') && (
+              <CompareButton repository={repository} reference={tag ?? manifest.digest} />
+            )}
+            <PullMenu
+              repository={repository}
+              reference={tag === undefined ? { digest: manifest.digest } : { tag }}
+              isChart={kind === 'chart'}
+              digest={manifest.digest}
+            />
+          </>
         }
       />
+      <Suspense>
+        <ManifestLabels project={project} repository={repository} digest={manifest.digest} rights={rights} />
+      </Suspense>
       <nav className="tabs" aria-label={t('image.parts')}>
         {views.map((each) => (
           <Link
@@ -121,23 +138,61 @@ function Opened({ repository, project, manifest, tag }: OpenedProps) {
           </Link>
         ))}
       </nav>
-      {current === 'platforms' && <Platforms repository={repository} manifest={manifest} />}
-      {current === 'layers' && <ImageLayers manifest={manifest} />}
-      {current === 'config' && <ImageConfig manifest={manifest} />}
-      {current === 'referrers' && <Referrers repository={repository} digest={manifest.digest} />}
-      {current === 'history' && tag !== undefined && <TagHistory repository={repository} tag={tag} rights={rights} />}
-      {current === 'annotations' && <ImageAnnotations manifest={manifest} />}
-      {current === 'json' && <ImageJson repository={repository} manifest={manifest} />}
+      <Part
+        view={current}
+        repository={repository}
+        manifest={manifest}
+        tag={tag}
+        rights={rights}
+        filesAt={views.includes('files') ? splat : undefined}
+      />
     </>
   )
 }
 
-type View = 'platforms' | 'layers' | 'config' | 'referrers' | 'history' | 'annotations' | 'json'
+interface PartProps {
+  readonly view: View
+  readonly repository: string
+  readonly manifest: Manifest
+  readonly tag: string | undefined
+  readonly rights: ReadonlySet<string>
+  readonly filesAt: string | undefined
+}
+
+function Part({ view, repository, manifest, tag, rights, filesAt }: PartProps) {
+  if (view === 'platforms') return <Platforms repository={repository} manifest={manifest} />
+  if (view === 'layers') return <ImageLayers manifest={manifest} filesAt={filesAt} />
+  if (view === 'files') return <ImageFiles repository={repository} manifest={manifest} />
+  if (view === 'config') return <ImageConfig manifest={manifest} />
+  if (view === 'referrers') return <Referrers repository={repository} digest={manifest.digest} />
+  if (view === 'history' && tag !== undefined) return <TagHistory repository={repository} tag={tag} rights={rights} />
+  if (view === 'annotations') return <ImageAnnotations manifest={manifest} />
+  return <ImageJson repository={repository} manifest={manifest} />
+}
+
+function CompareButton({ repository, reference }: { readonly repository: string; readonly reference: string }) {
+  const { t } = useTranslation()
+  return (
+    <Button
+      variant="default"
+      leftSection={<GitCompare size={15} />}
+      renderRoot={(props) => (
+        <Link to="/repositories/$" params={{ _splat: placeOf(repository, 'compare', reference) }} search={{}} {...props} />
+      )}
+    >
+      {t('compare.title')}
+    </Button>
+  )
+}
+
+type View = 'platforms' | 'layers' | 'files' | 'config' | 'referrers' | 'history' | 'annotations' | 'json'
 
 /** What there is of this one, the most telling first. */
-function viewsOf(manifest: Manifest, tag: string | undefined): readonly View[] {
+function viewsOf(manifest: Manifest, tag: string | undefined, rights: ReadonlySet<string>): readonly View[] {
+  const hasFiles = kindOfManifest(manifest) !== 'artifact' && (manifest.kind === 'index' || manifest.layers.length > 0)
   return [
     ...(manifest.kind === 'index' ? (['platforms'] as const) : (['layers'] as const)),
+    ...(hasFiles && rights.has('repository:pull') ? (['files'] as const) : []),
     ...(manifest.config !== undefined || manifest.configProblem !== undefined ? (['config'] as const) : []),
     ...(manifest.referrers.length > 0 ? (['referrers'] as const) : []),
     ...(tag === undefined ? [] : (['history'] as const)),

@@ -4,6 +4,7 @@ import { Download } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { registryHost } from '../../app/place.ts'
 import { Command } from '../../parts/copy.tsx'
+import { SaveArchive } from './save-archive.tsx'
 
 export type PullReference = { readonly tag: string } | { readonly digest: string }
 
@@ -12,6 +13,8 @@ interface PullProps {
   readonly reference: PullReference
   /** A chart is fetched by Helm, an image by the others. */
   readonly isChart?: boolean
+  /** Of the manifest; then it can be saved as an archive too. */
+  readonly digest?: string
 }
 
 export function pullCommands({ repository, reference, isChart = false }: PullProps): readonly (readonly [string, string])[] {
@@ -47,6 +50,13 @@ export function PullMenu(props: PullProps) {
               <Command text={command} label={tool} />
             </div>
           ))}
+          {props.digest !== undefined && (
+            <SaveArchive
+              repository={props.repository}
+              reference={'tag' in props.reference ? props.reference.tag : props.digest}
+              isChart={props.isChart === true}
+            />
+          )}
         </Stack>
       </Popover.Dropdown>
     </Popover>

@@ -8,6 +8,7 @@ import { query } from '../../api/client.ts'
 import { readRepository } from '../../api/routes.ts'
 import { useRepositoryRights } from '../../api/session.ts'
 import { Missing } from '../../app/broken.tsx'
+import { withManageWords } from '../../app/i18n.ts'
 import { placeOf, readPlace } from '../../app/named-place.ts'
 import { PageHead, Waiting } from '../../parts/layout.tsx'
 import { Problem } from '../../parts/problem.tsx'
@@ -15,10 +16,17 @@ import { TabLinks, type TabLink } from '../../parts/tab-links.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
 import { PullMenu } from './pull-menu.tsx'
 import { Tags } from './tags.tsx'
+import { UploadButton } from './upload-button.tsx'
 
 const Markdown = lazy(async () => ({ default: (await import('../../parts/markdown.tsx')).Markdown }))
 const ImagePage = lazy(async () => ({ default: (await import('./image-page.tsx')).ImagePage }))
-const RepositorySettings = lazy(async () => ({ default: (await import('./repository-settings.tsx')).RepositorySettings }))
+const ComparePage = lazy(async () => ({ default: (await import('./compare-page.tsx')).ComparePage }))
+const RepositorySettings = lazy(async () => ({
+  default: (await withManageWords(() => import('./repository-settings.tsx'))).RepositorySettings,
+}))
+const RepositoryUploads = lazy(async () => ({
+  default: (await withManageWords(() => import('../uploads/repository-uploads.tsx'))).RepositoryUploads,
+}))
 
 export function RepositoryPage() {
   const { _splat } = useParams({ from: '/shell/repositories/$' })
@@ -30,11 +38,18 @@ export function RepositoryPage() {
       </Suspense>
     )
   }
-  if (part !== '' && part !== 'settings') return <Missing />
+  if (part === 'compare') {
+    return (
+      <Suspense fallback={<Waiting />}>
+        <ComparePage key={name} repository={name} rest={rest} />
+      </Suspense>
+    )
+  }
+  if (part !== '' && part !== 'settings' && part !== 'uploads') return <Missing />
   return <RepositoryFront key={name} name={name} part={part} />
 }
 
-function RepositoryFront({ name, part }: { readonly name: string; readonly part: '' | 'settings' }) {
+function RepositoryFront({ name, part }: { readonly name: string; readonly part: '' | 'settings' | 'uploads' }) {
   const { t } = useTranslation()
   const { data: repository, error, refetch } = useQuery(query(readRepository, { params: { repository: name } }))
   const rights = useRepositoryRights(name)
@@ -42,7 +57,10 @@ function RepositoryFront({ name, part }: { readonly name: string; readonly part:
   if (repository === undefined) return <Waiting />
   const tabs: readonly TabLink[] = [
     { part: undefined, name: t('project.tags') },
-    ...(rights.has('repository:update') || rights.has('repository:delete') ? [{ part: 'settings', name: t('project.settings') }] : []),
+    ...(rights.has('upload:list') ? [{ part: 'uploads', name: t('places.uploads') }] : []),
+    ...(rights.has('repository:update') || rights.has('repository:delete') || rights.has('repository:move')
+      ? [{ part: 'settings', name: t('project.settings') }]
+      : []),
   ]
   const size = `${repository.sizeIsExact ? '' : '>'}${formatBytes(repository.sizeBytes)}`
   return (
@@ -55,7 +73,12 @@ function RepositoryFront({ name, part }: { readonly name: string; readonly part:
             {size} · {t('repository.manifests', { count: repository.manifestCount, shown: formatNumber(repository.manifestCount) })}
           </span>
         }
-        actions={<PullMenu repository={repository.name} reference={{ tag: 'latest' }} />}
+        actions={
+          <>
+            {part === '' && rights.has('repository:push') && <UploadButton place={repository.name} />}
+            <PullMenu repository={repository.name} reference={{ tag: 'latest' }} />
+          </>
+        }
       />
       {tabs.length > 1 && (
         <TabLinks
@@ -73,7 +96,12 @@ function RepositoryFront({ name, part }: { readonly name: string; readonly part:
           </Suspense>
         </div>
       )}
-      {part === '' && <Tags repository={repository.name} rights={rights} />}
+      {part === '' && <Tags repository={repository.name} project={repository.project} rights={rights} />}
+      {part === 'uploads' && (
+        <Suspense fallback={<Waiting />}>
+          <RepositoryUploads repository={repository.name} />
+        </Suspense>
+      )}
       {part === 'settings' && (
         <Suspense fallback={<Waiting />}>
           <RepositorySettings repository={repository} rights={rights} />

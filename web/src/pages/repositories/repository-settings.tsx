@@ -19,6 +19,7 @@ import { Panel } from '../../parts/layout.tsx'
 import { Problem, tell, tellProblem } from '../../parts/problem.tsx'
 import { useTry } from '../../parts/use-try.ts'
 import { notify } from '../../parts/notify.ts'
+import { RepositoryMove } from './repository-move.tsx'
 
 interface SettingsProps {
   readonly repository: ResponseOf<typeof readRepository>
@@ -29,6 +30,7 @@ export function RepositorySettings({ repository, rights }: SettingsProps) {
   return (
     <Stack gap="lg" maw={720}>
       {rights.has('repository:update') && <Description repository={repository} />}
+      {rights.has('repository:move') && <RepositoryMove key={repository.name} repository={repository.name} />}
       {rights.has('repository:delete') && <Deletion repository={repository} mayRestore={rights.has('repository:create')} />}
     </Stack>
   )

@@ -3,11 +3,12 @@ import type { ResponseOf } from '#api/contract.ts'
 import { ActionIcon, Badge, Button, Group, Text, Tooltip } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { Lock, SearchX, Tag as TagIcon, Trash2, X } from 'lucide-react'
-import { useState } from 'react'
+import { GitCompare, Lock, SearchX, Tag as TagIcon, Trash2, X } from 'lucide-react'
+import { lazy, Suspense, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { pages } from '../../api/client.ts'
 import { listTags } from '../../api/routes.ts'
+import { withManageWords } from '../../app/i18n.ts'
 import { placeOf } from '../../app/named-place.ts'
 import { registryHost } from '../../app/place.ts'
 import { CopyText, Digest } from '../../parts/copy.tsx'
@@ -23,25 +24,29 @@ import { deleteTags, restoreTags } from './delete-tags.ts'
 import { kindOfManifest } from './kind-of-manifest.ts'
 import { notify } from '../../parts/notify.ts'
 
+const LabelFilter = lazy(async () => ({ default: (await withManageWords(() => import('../labels/label-filter.tsx'))).LabelFilter }))
+
 type TagRow = ResponseOf<typeof listTags>['items'][number]
 
 interface TagsProps {
   readonly repository: string
+  readonly project: string
   readonly rights: ReadonlySet<string>
 }
 
-export function Tags({ repository, rights }: TagsProps) {
+export function Tags({ repository, project, rights }: TagsProps) {
   const { t } = useTranslation()
   const navigate = useNavigate({ from: '/repositories/$' })
-  const { q = '', sort = '-updatedAt' } = useSearch({ from: '/shell/repositories/$' })
+  const { q = '', sort = '-updatedAt', label } = useSearch({ from: '/shell/repositories/$' })
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
-  const list = useList(pages(listTags, { params: { repository }, query: { limit: 200, sort: sort as 'name', ...(q !== '' && { q }) } }))
+  const filters = { limit: 200, sort: sort as 'name', ...(q !== '' && { q }), ...(label !== undefined && { label }) }
+  const list = useList(pages(listTags, { params: { repository }, query: filters }))
   const columns = useColumns(repository)
-  const set = (search: { q?: string | undefined; sort?: string }) =>
+  const set = (search: { q?: string | undefined; sort?: string; label?: number | undefined }) =>
     void navigate({ search: (before) => ({ ...before, ...search }), replace: true })
   if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
   if (list.isLoading) return <Waiting />
-  if (list.items.length === 0 && q === '' && !list.more.has) {
+  if (list.items.length === 0 && q === '' && label === undefined && !list.more.has) {
     return (
       <Empty icon={<TagIcon size={30} />} title={t('tags.none')}>
         {rights.has('repository:push') ? <PushWalk place={repository} isRepository /> : t('tags.noneText')}
@@ -53,6 +58,9 @@ export function Tags({ repository, rights }: TagsProps) {
     <div>
       <Group mb="sm">
         <SearchBox label={t('tags.search')} value={q} onChange={(value) => set({ q: value === '' ? undefined : value })} />
+        <Suspense>
+          <LabelFilter project={project} value={label} onChange={(value) => set({ label: value })} />
+        </Suspense>
       </Group>
       {list.items.length === 0 ? (
         <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />
@@ -71,6 +79,7 @@ export function Tags({ repository, rights }: TagsProps) {
       {chosen.size > 0 && (
         <SelectionBar
           chosen={chosen}
+          repository={repository}
           clear={() => setChosen(new Set())}
           remove={() => void remove(repository, [...chosen], rights, () => setChosen(new Set()))}
         />
@@ -80,18 +89,31 @@ export function Tags({ repository, rights }: TagsProps) {
 }
 
 interface BarProps {
+  readonly repository: string
   readonly chosen: ReadonlySet<string>
   readonly clear: () => void
   readonly remove: () => void
 }
 
-function SelectionBar({ chosen, clear, remove: onRemove }: BarProps) {
+function SelectionBar({ repository, chosen, clear, remove: onRemove }: BarProps) {
   const { t } = useTranslation()
   return (
     <div className="selection-bar" role="region" aria-label={t('tags.selection')}>
       <Text size="sm" fw={500} className="number" aria-live="polite">
         {t('tags.chosen', { count: chosen.size, shown: formatNumber(chosen.size) })}
       </Text>
+      {chosen.size === 2 && (
+        <Button
+          size="compact-sm"
+          variant="default"
+          leftSection={<GitCompare size={14} />}
+          renderRoot={(props) => (
+            <Link to="/repositories/$" params={{ _splat: placeOf(repository, 'compare', [...chosen].join('/')) }} search={{}} {...props} />
+          )}
+        >
+          {t('compare.title')}
+        </Button>
+      )}
       <Button size="compact-sm" color="red" variant="light" leftSection={<Trash2 size={14} />} onClick={onRemove}>
         {t('common.delete')}
       </Button>
