@@ -120,5 +120,5 @@ test('the two languages say the same things with the same places for values', as
         : [`${path}${key} ${(String(value).match(/\{\{\w+\}\}/gu) ?? []).toSorted().join()}`],
     )
   assert.deepEqual(places(zhCN).toSorted(), places(en).toSorted())
-  assert.ok(readFileSync(new URL('../../web/src/locales/zh-CN.ts', import.meta.url), 'utf8').length > 5_000)
+  assert.ok(JSON.stringify(zhCN).length > 5_000)
 })

@@ -14,9 +14,13 @@ import type * as retention from '#api/routes/retention.ts'
 import type * as robots from '#api/routes/robots.ts'
 import type * as roles from '#api/routes/roles.ts'
 import type * as scrub from '#api/routes/scrub.ts'
+import type * as session from '#api/routes/session.ts'
 import type * as storage from '#api/routes/storage.ts'
 import type * as system from '#api/routes/system.ts'
+import type * as tags from '#api/routes/tags.ts'
+import type * as tokens from '#api/routes/tokens.ts'
 import type * as uploads from '#api/routes/uploads.ts'
+import type * as users from '#api/routes/users.ts'
 import { route } from './routes.ts'
 
 export const listGroups = route<typeof groups.listGroups>('GET', '/groups')
@@ -28,6 +32,12 @@ export const listGroupMembers = route<typeof groups.listGroupMembers>('GET', '/g
 export const addGroupMember = route<typeof groups.addGroupMember>('PUT', '/groups/{group}/members/{user}')
 export const removeGroupMember = route<typeof groups.removeGroupMember>('DELETE', '/groups/{group}/members/{user}')
 export const listGrants = route<typeof grants.listGrants>('GET', '/grants')
+
+export const readUser = route<typeof users.readUser>('GET', '/users/{user}')
+export const listFactorsOfUser = route<typeof session.listFactorsOfUser>('GET', '/users/{user}/factors')
+export const removeFactorsOfUser = route<typeof session.removeFactorsOfUser>('DELETE', '/users/{user}/factors')
+export const listUserTokens = route<typeof tokens.listUserTokens>('GET', '/users/{user}/tokens')
+export const revokeUserToken = route<typeof tokens.revokeUserToken>('DELETE', '/users/{user}/tokens/{token}')
 
 export const listProviders = route<typeof providers.listProviders>('GET', '/providers')
 export const createProvider = route<typeof providers.createProvider>('POST', '/providers')
@@ -108,6 +118,8 @@ export const readProjectNetworks = route<typeof system.readProjectNetworks>('GET
 export const replaceProjectNetworks = route<typeof system.replaceProjectNetworks>('PUT', '/projects/{project}/networks')
 export const renameProject = route<typeof projects.renameProject>('POST', '/projects/{project}/rename')
 export const moveRepository = route<typeof projects.moveRepository>('POST', '/repositories/{repository}/move')
+export const createTag = route<typeof tags.createTag>('POST', '/repositories/{repository}/tags')
+export const updateTag = route<typeof tags.updateTag>('PATCH', '/repositories/{repository}/tags/{tag}')
 export const listUploads = route<typeof uploads.listUploads>('GET', '/uploads')
 export const listRepositoryUploads = route<typeof uploads.listRepositoryUploads>('GET', '/repositories/{repository}/uploads')
 export const cancelUpload = route<typeof uploads.cancelUpload>('DELETE', '/repositories/{repository}/uploads/{upload}')
@@ -128,6 +140,7 @@ export const deleteRetentionPolicy = route<typeof retention.deleteRetentionPolic
   '/projects/{project}/retention-policies/{policy}',
 )
 export const listRetentionRuns = route<typeof retention.listRetentionRuns>('GET', '/projects/{project}/retention-policies/{policy}/runs')
+export const previewRetention = route<typeof retention.previewRetention>('POST', '/projects/{project}/retention-policies/preview')
 export const startRetentionRun = route<typeof retention.startRetentionRun>('POST', '/projects/{project}/retention-policies/{policy}/runs')
 export const readRetentionRun = route<typeof retention.readRetentionRun>('GET', '/projects/{project}/retention-runs/{run}')
 export const stopRetentionRun = route<typeof retention.stopRetentionRun>('POST', '/projects/{project}/retention-runs/{run}/stop')

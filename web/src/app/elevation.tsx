@@ -1,5 +1,5 @@
 /** The dialog that asks again who sits here, before what cannot be undone. */
-import { Button, Modal, Stack, Text } from '@mantine/core'
+import { Modal, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -8,9 +8,9 @@ import { onElevationWanted, type ElevationRequest } from '../api/elevation-reque
 import { elevateAtProvider, elevateSession, listFactors, readAccount } from '../api/routes.ts'
 import { query } from '../api/client.ts'
 import { sessionQuery, type Session } from '../api/session.ts'
+import { WorkButton } from '../parts/form.tsx'
 import { ProofForm, type Proof } from '../parts/proof-form.tsx'
 import { PasswordForm } from '../parts/password-form.tsx'
-import { tellProblem } from '../parts/problem.tsx'
 import { Waiting } from '../parts/layout.tsx'
 
 export function ElevationDialog() {
@@ -59,17 +59,13 @@ function Prove({ onDone }: { readonly onDone: (session: Session) => void }) {
 function AtProvider() {
   const { t } = useTranslation()
   const go = async () => {
-    try {
-      const { url } = await client.call(elevateAtProvider, { body: { returnTo: location.pathname + location.search } })
-      location.assign(url)
-    } catch (error) {
-      tellProblem(error)
-    }
+    const { url } = await client.call(elevateAtProvider, { body: { returnTo: location.pathname + location.search } })
+    location.assign(url)
   }
   return (
     <Stack>
       <Text size="sm">{t('elevation.provider')}</Text>
-      <Button onClick={() => void go()}>{t('elevation.go')}</Button>
+      <WorkButton work={go}>{t('elevation.go')}</WorkButton>
     </Stack>
   )
 }

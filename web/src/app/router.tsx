@@ -48,6 +48,14 @@ const listSearch = (search: Record<string, unknown>): ListSearch => ({
   view: text(search['view']),
 })
 
+const numberOf = (value: unknown): number | undefined => (typeof value === 'number' ? value : undefined)
+
+/** Lists of which one can be opened beside them. */
+interface OpenedSearch extends ListSearch {
+  readonly item?: number | undefined
+}
+const openedSearch = (search: Record<string, unknown>): OpenedSearch => ({ ...listSearch(search), item: numberOf(search['item']) })
+
 /** What the pages of a repository keep in the URL besides: where one is in an image, and what it is compared with. */
 interface ImageSearch extends ListSearch {
   readonly path?: string | undefined
@@ -59,7 +67,7 @@ interface ImageSearch extends ListSearch {
 }
 const imageSearch = (search: Record<string, unknown>): ImageSearch => ({
   ...listSearch(search),
-  label: typeof search['label'] === 'number' ? search['label'] : undefined,
+  label: numberOf(search['label']),
   path: text(search['path']),
   file: text(search['file']),
   layer: text(search['layer']),
@@ -78,7 +86,7 @@ const projectsRoute = createRoute({
 const projectRoute = createRoute({
   getParentRoute: () => projectsPlace,
   path: '$',
-  validateSearch: listSearch,
+  validateSearch: openedSearch,
   component: lazyRouteComponent(() => import('../pages/projects/project-page.tsx'), 'ProjectPage'),
 })
 const repositoriesPlace = createRoute({ getParentRoute: () => shellRoute, path: '/repositories' })
@@ -113,16 +121,14 @@ const accountRoute = createRoute({
 })
 
 /** What the pages of administrators keep in the URL besides. */
-interface AdminSearch extends ListSearch {
+interface AdminSearch extends OpenedSearch {
   readonly actor?: string | undefined
   readonly job?: number | undefined
-  readonly item?: number | undefined
 }
 const adminSearch = (search: Record<string, unknown>): AdminSearch => ({
-  ...listSearch(search),
+  ...openedSearch(search),
   actor: text(search['actor']),
-  job: typeof search['job'] === 'number' ? search['job'] : undefined,
-  item: typeof search['item'] === 'number' ? search['item'] : undefined,
+  job: numberOf(search['job']),
 })
 const adminRoutes = [
   createRoute({
@@ -135,13 +141,13 @@ const adminRoutes = [
     getParentRoute: () => shellRoute,
     path: '/admin/users',
     validateSearch: adminSearch,
-    component: lazyRouteComponent(() => import('../pages/admin/users-page.tsx'), 'UsersPage'),
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/users-page.tsx')), 'UsersPage'),
   }),
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/admin/jobs',
     validateSearch: adminSearch,
-    component: lazyRouteComponent(() => import('../pages/admin/jobs-page.tsx'), 'JobsPage'),
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/jobs-page.tsx')), 'JobsPage'),
   }),
   createRoute({
     getParentRoute: () => shellRoute,
@@ -152,7 +158,7 @@ const adminRoutes = [
   createRoute({
     getParentRoute: () => shellRoute,
     path: '/admin/system',
-    component: lazyRouteComponent(() => import('../pages/admin/system-page.tsx'), 'SystemPage'),
+    component: lazyRouteComponent(() => withManageWords(() => import('../pages/admin/system-page.tsx')), 'SystemPage'),
   }),
   createRoute({
     getParentRoute: () => shellRoute,

@@ -3,21 +3,26 @@ import type { ResponseOf } from '#api/contract.ts'
 import type { listAudit } from '#api/routes/audit.ts'
 import { Badge, Group, Tooltip } from '@mantine/core'
 import { History } from 'lucide-react'
+import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { DataTable, type Column } from './data-table.tsx'
-import { Empty, Waiting } from './layout.tsx'
+import { Empty } from './layout.tsx'
 import type { Listed } from './list.ts'
-import { Problem } from './problem.tsx'
+import { Listing } from './listing.tsx'
 import { RelativeTime } from './relative-time.tsx'
 import { formatNumber } from './sizes.ts'
 
 export type AuditRow = ResponseOf<typeof listAudit>['items'][number]
 
-export function AuditTable({ list }: { readonly list: Listed<AuditRow> }) {
+interface TableProps {
+  readonly list: Listed<AuditRow>
+  readonly filters?: ReactNode
+  readonly isNarrowed?: boolean
+}
+
+export function AuditTable(props: TableProps) {
   const { t } = useTranslation()
-  if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
-  if (list.isLoading) return <Waiting />
-  if (list.items.length === 0) return <Empty icon={<History size={28} />} title={t('audit.none')} />
+  const { list } = props
   const columns: readonly Column<AuditRow>[] = [
     { key: 'action', name: t('audit.action'), width: 210, cell: (row) => <Action row={row} /> },
     {
@@ -45,7 +50,11 @@ export function AuditTable({ list }: { readonly list: Listed<AuditRow> }) {
     },
     { key: 'at', name: t('audit.at'), width: 130, isEnd: true, cell: ({ at }) => <RelativeTime at={at} /> },
   ]
-  return <DataTable label={t('audit.title')} columns={columns} rows={list.items} keyOf={({ id }) => String(id)} more={list.more} />
+  return (
+    <Listing {...props} empty={<Empty icon={<History size={28} />} title={t('audit.none')} />}>
+      <DataTable label={t('audit.title')} columns={columns} rows={list.items} keyOf={({ id }) => String(id)} more={list.more} />
+    </Listing>
+  )
 }
 
 function Action({ row }: { readonly row: AuditRow }) {

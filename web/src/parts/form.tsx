@@ -1,5 +1,5 @@
 /** Forms in dialogs and panels: what they have in common is said once. */
-import { Button, Group, Modal, Stack } from '@mantine/core'
+import { Button, Drawer, Group, Modal, Stack, type ButtonProps } from '@mantine/core'
 import { useState, type ChangeEvent, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Problem, tellProblem } from './problem.tsx'
@@ -11,6 +11,8 @@ interface FormProps {
   readonly submit?: string
   readonly close?: (() => void) | undefined
   readonly isDisabled?: boolean
+  /** Its one button is as wide as its fields. */
+  readonly isFull?: boolean
   readonly color?: string
   /** Beside the buttons. */
   readonly aside?: ReactNode
@@ -18,7 +20,7 @@ interface FormProps {
 }
 
 /** Saves once at a time, shows what was refused, and closes where there is something to close. */
-export function Form({ save, submit, close, isDisabled = false, color, aside, children }: FormProps) {
+export function Form({ save, submit, close, isDisabled = false, isFull = false, color, aside, children }: FormProps) {
   const { t } = useTranslation()
   const { error, isBusy, attempt } = useTry()
   return (
@@ -39,7 +41,7 @@ export function Form({ save, submit, close, isDisabled = false, color, aside, ch
               {t('common.cancel')}
             </Button>
           )}
-          <Button type="submit" loading={isBusy} disabled={isDisabled} {...(color !== undefined && { color })}>
+          <Button type="submit" loading={isBusy} disabled={isDisabled} fullWidth={isFull} {...(color !== undefined && { color })}>
             {submit ?? t('common.save')}
           </Button>
         </Group>
@@ -49,7 +51,7 @@ export function Form({ save, submit, close, isDisabled = false, color, aside, ch
 }
 
 interface DialogProps {
-  readonly title: string
+  readonly title: ReactNode
   readonly opened: boolean
   readonly close: () => void
   readonly size?: string | number
@@ -72,6 +74,31 @@ export function Dialog({ title, opened, close, size, isHeld = false, children }:
     >
       {opened && children}
     </Modal>
+  )
+}
+
+interface SideProps {
+  readonly title: string
+  readonly opened: boolean
+  readonly close: () => void
+  readonly width?: number
+  readonly children: ReactNode
+}
+
+/** One of a list, opened beside it. */
+export function Side({ title, opened, close, width = 620, children }: SideProps) {
+  const { t } = useTranslation()
+  return (
+    <Drawer
+      opened={opened}
+      onClose={close}
+      position="right"
+      size={`min(${width}px, 100vw)`}
+      title={title}
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
+      {opened && children}
+    </Drawer>
   )
 }
 
@@ -127,4 +154,20 @@ export function linesOf(text: string): string[] {
 /** A whole number that was typed; undefined for nothing. */
 export function numberOf(text: string): number | undefined {
   return text.trim() === '' ? undefined : Number(text)
+}
+
+interface WorkProps extends Omit<ButtonProps, 'loading'> {
+  readonly work: () => Promise<unknown>
+  readonly 'aria-label'?: string
+}
+
+/** A button that does something: once at a time, and what was refused is told. */
+export function WorkButton({ work, ...rest }: WorkProps) {
+  const [isBusy, setBusy] = useState(false)
+  const run = async () => {
+    setBusy(true)
+    await act(work)
+    setBusy(false)
+  }
+  return <Button {...rest} loading={isBusy} onClick={() => void run()} />
 }

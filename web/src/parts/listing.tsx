@@ -1,18 +1,50 @@
+import { Button, Group } from '@mantine/core'
+import { SearchX } from 'lucide-react'
 import type { ReactNode } from 'react'
-import { Waiting } from './layout.tsx'
+import { useTranslation } from 'react-i18next'
+import { Empty, Waiting } from './layout.tsx'
 import type { Listed } from './list.ts'
 import { Problem } from './problem.tsx'
 
 interface ListingProps<Item> {
   readonly list: Listed<Item>
+  /** What narrows it; not shown where there is nothing to narrow. */
+  readonly filters?: ReactNode
+  readonly isNarrowed?: boolean
+  /** What to do where there is nothing yet. */
   readonly empty: ReactNode
   readonly children: ReactNode
 }
 
 /** A list as it stands: what went wrong, rows to come, what to do where there are none, or its rows. */
-export function Listing<Item>({ list, empty, children }: ListingProps<Item>) {
-  if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
-  if (list.isLoading) return <Waiting />
-  if (list.items.length === 0 && !list.more.has) return empty
-  return children
+export function Listing<Item>({ list, filters, isNarrowed = false, empty, children }: ListingProps<Item>) {
+  const { t } = useTranslation()
+  const isEmpty = list.error === null && !list.isLoading && list.items.length === 0 && !list.more.has
+  if (isEmpty && !isNarrowed) return empty
+  return (
+    <div>
+      {filters !== undefined && (
+        <Group mb="md" gap="sm">
+          {filters}
+        </Group>
+      )}
+      {list.error !== null && <Problem error={list.error} retry={list.refetch} />}
+      {list.error === null && list.isLoading && <Waiting />}
+      {isEmpty && <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />}
+      {list.error === null && !list.isLoading && !isEmpty && children}
+    </div>
+  )
+}
+
+/** The next page of a list that is no table. */
+export function More({ more }: Pick<Listed<unknown>, 'more'>) {
+  const { t } = useTranslation()
+  if (!more.has) return null
+  return (
+    <Group justify="center" p="sm">
+      <Button size="compact-sm" variant="default" onClick={more.load} loading={more.isLoading}>
+        {t('common.more')}
+      </Button>
+    </Group>
+  )
 }

@@ -7,7 +7,9 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { client } from '../api/client.ts'
 import { challengeFactor } from '../api/routes.ts'
+import { Form } from './form.tsx'
 import { Problem } from './problem.tsx'
+import { Said } from './said.ts'
 import { useTry } from './use-try.ts'
 
 export type Proof = BodyOf<typeof giveSecondFactor>
@@ -41,32 +43,20 @@ export function ProofForm({ kinds, prove }: ProofFormProps) {
 function CodeProof({ kind, prove }: { readonly kind: 'totp' | 'recovery'; readonly prove: ProofFormProps['prove'] }) {
   const { t } = useTranslation()
   const [code, setCode] = useState('')
-  const { error, isBusy, attempt } = useTry()
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        attempt(() => prove({ kind, code: code.trim() }))
-      }}
-    >
-      <Stack>
-        <TextInput
-          label={t(`proof.label.${kind}`)}
-          value={code}
-          onChange={(event) => setCode(event.currentTarget.value)}
-          autoComplete="one-time-code"
-          inputMode={kind === 'totp' ? 'numeric' : 'text'}
-          autoFocus
-          required
-          withAsterisk={false}
-          classNames={{ input: 'mono' }}
-        />
-        {error !== undefined && <Problem error={error} />}
-        <Button type="submit" loading={isBusy}>
-          {t('common.continue')}
-        </Button>
-      </Stack>
-    </form>
+    <Form save={() => prove({ kind, code: code.trim() })} submit={t('common.continue')} isFull>
+      <TextInput
+        label={t(`proof.label.${kind}`)}
+        value={code}
+        onChange={(event) => setCode(event.currentTarget.value)}
+        autoComplete="one-time-code"
+        inputMode={kind === 'totp' ? 'numeric' : 'text'}
+        autoFocus
+        required
+        withAsterisk={false}
+        classNames={{ input: 'mono' }}
+      />
+    </Form>
   )
 }
 
@@ -76,8 +66,9 @@ function KeyProof({ prove }: { readonly prove: ProofFormProps['prove'] }) {
   const ask = async () => {
     const options = (await client.call(challengeFactor)) as unknown as PublicKeyCredentialRequestOptionsJSON
     const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options)
-    const credential = await navigator.credentials.get({ publicKey })
-    if (!(credential instanceof PublicKeyCredential)) throw new Error(t('proof.noKey'))
+    // Whoever gives it up, or has no such key, is told by the browser as an error.
+    const credential = await navigator.credentials.get({ publicKey }).catch(() => null)
+    if (!(credential instanceof PublicKeyCredential)) throw new Said(t('proof.noKey'))
     await prove({ kind: 'webauthn', response: credential.toJSON() as { readonly id: string } })
   }
   return (

@@ -1,5 +1,6 @@
 /** An instant as people say it; the exact one on hover and for machines. */
 import { Tooltip } from '@mantine/core'
+import { useCallback, useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
 import { timeZone } from '../app/time-zone.ts'
 
@@ -12,10 +13,21 @@ const steps = [
   ['minute', 60],
 ] as const
 
+/** Made once for each language: a table has one in each row. */
+const spoken = new Map<string, Intl.RelativeTimeFormat>()
+
+function wordsOf(language: string): Intl.RelativeTimeFormat {
+  const known = spoken.get(language)
+  if (known !== undefined) return known
+  const words = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
+  spoken.set(language, words)
+  return words
+}
+
 /** `3 days ago`. */
 export function relativeText(at: string, language: string, now = Date.now()): string {
   const seconds = (Date.parse(at) - now) / 1_000
-  const words = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
+  const words = wordsOf(language)
   const step = steps.find(([, length]) => Math.abs(seconds) >= length)
   return step === undefined ? words.format(0, 'second') : words.format(Math.trunc(seconds / step[1]), step[0])
 }
@@ -24,12 +36,37 @@ export function exactText(at: string, language: string): string {
   return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'long', timeZone: timeZone() }).format(new Date(at))
 }
 
+/** The time of day alone, for lines that were written close together. */
+export function clockText(at: string, language: string): string {
+  return new Intl.DateTimeFormat(language, { timeStyle: 'medium', hourCycle: 'h23', timeZone: timeZone() }).format(new Date(at))
+}
+
+const tickMs = 20_000
+const listeners = new Set<() => void>()
+let timer: ReturnType<typeof setInterval> | undefined
+
+/** One clock for all that is shown: who listens is drawn again only when its words change. */
+function onTick(listener: () => void): () => void {
+  listeners.add(listener)
+  timer ??= setInterval(() => {
+    for (const each of listeners) each()
+  }, tickMs)
+  return () => {
+    listeners.delete(listener)
+    if (listeners.size > 0) return
+    clearInterval(timer)
+    timer = undefined
+  }
+}
+
 export function RelativeTime({ at }: { readonly at: string }) {
   const { i18n } = useTranslation()
+  const read = useCallback(() => relativeText(at, i18n.language), [at, i18n.language])
+  const text = useSyncExternalStore(onTick, read)
   return (
     <Tooltip label={exactText(at, i18n.language)}>
       <time dateTime={at} className="number">
-        {relativeText(at, i18n.language)}
+        {text}
       </time>
     </Tooltip>
   )

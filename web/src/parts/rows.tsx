@@ -26,6 +26,15 @@ export function Row({ title, text, children }: RowProps) {
   )
 }
 
+/** Instead of rows where there are none. */
+export function None({ children }: { readonly children: ReactNode }) {
+  return (
+    <Text size="sm" c="dimmed" p={16}>
+      {children}
+    </Text>
+  )
+}
+
 /** Names and what they are. What is undefined is left out. */
 export function Facts({ facts }: { readonly facts: readonly (readonly [name: string, value: ReactNode])[] }) {
   return (

@@ -4,6 +4,28 @@ import { Download, TriangleAlert } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { registryHost } from '../app/place.ts'
 import { Command } from './copy.tsx'
+import { Dialog } from './form.tsx'
+
+/** What was made, shown now or never. */
+export interface MadeSecret {
+  readonly login: string
+  readonly secret: string
+}
+
+interface SecretDialogProps {
+  readonly made: MadeSecret | undefined
+  readonly close: () => void
+}
+
+/** Opens with a secret, and closes by its own button alone. */
+export function SecretDialog({ made, close }: SecretDialogProps) {
+  const { t } = useTranslation()
+  return (
+    <Dialog title={t('secret.title')} opened={made !== undefined} close={close} isHeld>
+      {made !== undefined && <SecretOnce {...made} close={close} />}
+    </Dialog>
+  )
+}
 
 interface SecretProps {
   /** With which it signs in. */
@@ -28,7 +50,7 @@ function download(name: string, text: string): void {
   URL.revokeObjectURL(url)
 }
 
-export function SecretOnce({ login, secret, close }: SecretProps) {
+function SecretOnce({ login, secret, close }: SecretProps) {
   const { t } = useTranslation()
   return (
     <Stack>

@@ -2,20 +2,18 @@ import { SegmentedControl, Select, Stack, Text, useMantineColorScheme } from '@m
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { languages, speak, type Language } from '../../app/i18n.ts'
-import { ownTimeZone, setTimeZone, timeZone } from '../../app/time-zone.ts'
+import { setTimeZone, timeZone } from '../../app/time-zone.ts'
+import { ZoneField } from '../../parts/fields.tsx'
 import { Panel } from '../../parts/layout.tsx'
 import { exactText } from '../../parts/relative-time.tsx'
-
-const zones = Intl.supportedValuesOf('timeZone')
 
 /** How one likes it; kept in this browser. */
 export function Preferences() {
   const { t, i18n } = useTranslation()
   const { colorScheme, setColorScheme } = useMantineColorScheme()
-  const [zone, setZone] = useState(timeZone())
-  const take = (value: string | null) => {
-    const next = value === null || value === '' ? undefined : value
-    setTimeZone(next)
+  const [zone, setZone] = useState(timeZone() ?? '')
+  const take = (next: string) => {
+    setTimeZone(next === '' ? undefined : next)
     setZone(next)
   }
   return (
@@ -40,18 +38,7 @@ export function Preferences() {
             onChange={setColorScheme}
           />
         </div>
-        <Select
-          label={t('account.timeZone')}
-          description={exactText(new Date().toISOString(), i18n.language)}
-          searchable
-          limit={80}
-          data={[
-            { value: '', label: t('account.ownZone', { zone: ownTimeZone() }) },
-            ...zones.map((value) => ({ value, label: value.replaceAll('_', ' ') })),
-          ]}
-          value={zone ?? ''}
-          onChange={take}
-        />
+        <ZoneField description={exactText(new Date().toISOString(), i18n.language)} hasOwn value={zone} onChange={take} />
       </Stack>
     </Panel>
   )

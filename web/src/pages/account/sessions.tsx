@@ -1,12 +1,13 @@
-import { Badge, Button, Group, Text } from '@mantine/core'
+import { Badge, Group } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { change, query } from '../../api/client.ts'
 import { endSession, endSessions, listSessions } from '../../api/routes.ts'
-import { Panel, Waiting } from '../../parts/layout.tsx'
-import { Problem } from '../../parts/problem.tsx'
+import { WorkButton } from '../../parts/form.tsx'
+import { Panel } from '../../parts/layout.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
-import { useTry } from '../../parts/use-try.ts'
+import { Row } from '../../parts/rows.tsx'
 
 /** `Firefox · Linux`: enough to know one's own again. */
 function browserOf(userAgent: string): string {
@@ -20,43 +21,47 @@ function browserOf(userAgent: string): string {
 /** Where one is signed in. */
 export function Sessions() {
   const { t } = useTranslation()
-  const { data, error } = useQuery(query(listSessions))
-  const { error: failure, isBusy, attempt } = useTry()
-  const end = (session: number) => attempt(() => change(endSession, { params: { session } }, [listSessions]))
-  const endOthers = () => attempt(() => change(endSessions, { query: { keepCurrent: true } }, [listSessions]))
-  const hasOthers = data?.items.some(({ isCurrent }) => !isCurrent) === true
+  const list = useQuery(query(listSessions))
+  const hasOthers = list.data?.items.some(({ isCurrent }) => !isCurrent) === true
   const others = hasOthers ? (
-    <Button size="compact-sm" variant="default" onClick={endOthers} disabled={isBusy}>
+    <WorkButton size="compact-sm" variant="default" work={() => change(endSessions, { query: { keepCurrent: true } }, [listSessions])}>
       {t('account.endOthers')}
-    </Button>
+    </WorkButton>
   ) : undefined
   return (
     <Panel title={t('account.sessions')} actions={others} isFlush>
-      {error !== null && <Problem error={error} />}
-      {failure !== undefined && <Problem error={failure} />}
-      {data === undefined && error === null && <Waiting rows={2} />}
-      <ul className="rows">
-        {data?.items.map(({ id, isCurrent, address, userAgent, lastSeenAt }) => (
-          <li key={id}>
-            <div style={{ minWidth: 0 }}>
-              <Group gap={8}>
-                <Text fw={500} title={userAgent}>
-                  {browserOf(userAgent)}
-                </Text>
-                {isCurrent && <Badge color="tide">{t('account.thisSession')}</Badge>}
-              </Group>
-              <Text size="sm" c="dimmed" component="div">
-                <span className="mono">{address}</span> · <RelativeTime at={lastSeenAt} />
-              </Text>
-            </div>
-            {!isCurrent && (
-              <Button size="compact-sm" variant="default" onClick={() => end(id)} disabled={isBusy}>
-                {t('account.end')}
-              </Button>
-            )}
-          </li>
-        ))}
-      </ul>
+      <Loaded of={list} rows={2}>
+        {({ items }) => (
+          <ul className="rows">
+            {items.map(({ id, isCurrent, address, userAgent, lastSeenAt }) => (
+              <Row
+                key={id}
+                title={
+                  <Group gap={8}>
+                    <span title={userAgent}>{browserOf(userAgent)}</span>
+                    {isCurrent && <Badge color="tide">{t('account.thisSession')}</Badge>}
+                  </Group>
+                }
+                text={
+                  <>
+                    <span className="mono">{address}</span> · <RelativeTime at={lastSeenAt} />
+                  </>
+                }
+              >
+                {!isCurrent && (
+                  <WorkButton
+                    size="compact-sm"
+                    variant="default"
+                    work={() => change(endSession, { params: { session: id } }, [listSessions])}
+                  >
+                    {t('account.end')}
+                  </WorkButton>
+                )}
+              </Row>
+            ))}
+          </ul>
+        )}
+      </Loaded>
     </Panel>
   )
 }

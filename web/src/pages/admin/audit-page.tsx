@@ -1,6 +1,6 @@
 /** What happened in the whole registry, narrowed in the URL, to take along as a file. */
-import { Button, Group, SegmentedControl } from '@mantine/core'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Button } from '@mantine/core'
+import { useSearch } from '@tanstack/react-router'
 import { Download } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { pages } from '../../api/client.ts'
@@ -8,7 +8,9 @@ import { useLiveActivity } from '../../api/live-activity.ts'
 import { listAudit } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
 import { prefix } from '../../app/place.ts'
+import { useSetSearch } from '../../app/search-state.ts'
 import { AuditTable } from '../../parts/audit-table.tsx'
+import { Choice } from '../../parts/choice.tsx'
 import { PageHead } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
 import { LiveSign } from '../../parts/live-sign.tsx'
@@ -19,13 +21,11 @@ const outcomes = ['all', 'success', 'failure'] as const
 export function AuditPage() {
   const { t } = useTranslation()
   const who = useWho()
-  const navigate = useNavigate({ from: '/admin/audit' })
   const { q = '', actor = '', view = 'all' } = useSearch({ from: '/shell/admin/audit' })
   const filters = { ...(q !== '' && { action: q }), ...(actor !== '' && { actor }), ...(view !== 'all' && { outcome: view as 'success' }) }
   const list = useList(pages(listAudit, { query: { limit: 100, ...filters } }))
   const live = useLiveActivity({ isOn: true })
-  const set = (search: { q?: string | undefined; actor?: string | undefined; view?: string | undefined }) =>
-    void navigate({ search: (before) => ({ ...before, ...search }), replace: true })
+  const set = useSetSearch()
   const address = `${prefix}api/v1/audit/export?${new URLSearchParams({ format: 'csv', ...filters }).toString()}`
   return (
     <>
@@ -43,18 +43,23 @@ export function AuditPage() {
           </>
         }
       />
-      <Group mb="md">
-        <SearchBox label={t('auditPage.action')} value={q} onChange={(value) => set({ q: value === '' ? undefined : value })} />
-        <SearchBox label={t('auditPage.actor')} value={actor} onChange={(value) => set({ actor: value === '' ? undefined : value })} />
-        <SegmentedControl
-          size="xs"
-          aria-label={t('auditPage.outcome')}
-          data={outcomes.map((value) => ({ value, label: t(`auditPage.outcomes.${value}`) }))}
-          value={view}
-          onChange={(value) => set({ view: value === 'all' ? undefined : value })}
-        />
-      </Group>
-      <AuditTable list={list} />
+      <AuditTable
+        list={list}
+        isNarrowed={Object.keys(filters).length > 0}
+        filters={
+          <>
+            <SearchBox label={t('auditPage.action')} value={q} onChange={(value) => set({ q: value })} />
+            <SearchBox label={t('auditPage.actor')} value={actor} onChange={(value) => set({ actor: value })} />
+            <Choice
+              label={t('auditPage.outcome')}
+              values={outcomes}
+              value={view}
+              say={(outcome) => t(`auditPage.outcomes.${outcome}`)}
+              onChange={(outcome) => set({ view: outcome })}
+            />
+          </>
+        }
+      />
     </>
   )
 }

@@ -1,8 +1,10 @@
 /** Backups: how they stand, what there is, and the buttons that make, prove and clear them away. */
+import type { ResponseOf } from '#api/contract.ts'
+import type { readBackupStatus as ReadStatus } from '#api/routes/backups.ts'
 import type { ItemOf } from '../../api/client.ts'
-import { Alert, Badge, Button, Group, SimpleGrid, Stack, Text } from '@mantine/core'
+import { Alert, Badge, Group, SimpleGrid, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
+import { Link } from '@tanstack/react-router'
 import { ArchiveRestore, BadgeCheck, Eraser, Info, Play, TriangleAlert } from 'lucide-react'
 import { change, query } from '../../api/client.ts'
 import { listBackups, readBackupStatus, startBackup, startPruning, startVerification } from '../../api/manage-routes.ts'
@@ -10,97 +12,98 @@ import { listJobs } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
 import { Command } from '../../parts/copy.tsx'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { Empty, Figure, PageHead, Waiting } from '../../parts/layout.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { WorkButton } from '../../parts/form.tsx'
+import { Empty, Figure, PageHead } from '../../parts/layout.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
-import { useTry } from '../../parts/use-try.ts'
+import { useFollowJob } from '../../parts/use-follow-job.ts'
 import { useWords } from '../../parts/use-words.ts'
 
 type Backup = ItemOf<typeof listBackups>
 
 export function BackupsPage() {
   const { t } = useWords()
-  const { data: status, error } = useQuery({
+  const status = useQuery({
     ...query(readBackupStatus),
     refetchInterval: ({ state }) => (state.data?.current == null ? 30_000 : 3_000),
   })
-  const hasPlace = status !== undefined && status.place !== null
+  const place = status.data?.place
   return (
     <>
       <PageHead
         title={t('manage:backups.title')}
-        description={status?.place == null ? t('manage:backups.text') : t('manage:backups.place', { place: status.place })}
-        actions={hasPlace ? <Buttons /> : undefined}
+        description={place == null ? t('manage:backups.text') : t('manage:backups.place', { place })}
+        actions={place == null ? undefined : <Buttons />}
       />
-      {error !== null && <Problem error={error} />}
-      {status === undefined && error === null && <Waiting />}
-      {status !== undefined && !hasPlace && (
-        <Empty icon={<ArchiveRestore size={28} />} title={t('manage:backups.noPlace')}>
-          <Text size="sm">{t('manage:backups.noPlaceText')}</Text>
-          <div style={{ textAlign: 'left', marginTop: 10 }}>
-            <Command
-              text={'backup: {store: {filesystem: {rootdirectory: /backup/berth}}, schedule: 0 2 * * *}'}
-              label={t('manage:backups.noPlace')}
-            />
-          </div>
-        </Empty>
-      )}
-      {hasPlace && (
-        <Stack gap="lg">
-          <Status />
-          <Backups />
-          <Alert icon={<Info size={17} />} color="blue">
-            <Text size="sm" c="var(--mantine-color-text)">
-              {t('manage:backups.restore')} <span className="mono">berth restore</span>
-            </Text>
-          </Alert>
-        </Stack>
-      )}
+      <Loaded of={status}>
+        {(data) =>
+          data.place === null ? (
+            <NoPlace />
+          ) : (
+            <Stack gap="lg">
+              <Status status={data} />
+              <Backups />
+              <Alert icon={<Info size={17} />} color="blue">
+                <Text size="sm" c="var(--mantine-color-text)">
+                  {t('manage:backups.restore')} <span className="mono">berth restore</span>
+                </Text>
+              </Alert>
+            </Stack>
+          )
+        }
+      </Loaded>
     </>
+  )
+}
+
+function NoPlace() {
+  const { t } = useWords()
+  return (
+    <Empty icon={<ArchiveRestore size={28} />} title={t('manage:backups.noPlace')}>
+      <Text size="sm">{t('manage:backups.noPlaceText')}</Text>
+      <div style={{ textAlign: 'left', marginTop: 10 }}>
+        <Command
+          text={'backup: {store: {filesystem: {rootdirectory: /backup/berth}}, schedule: 0 2 * * *}'}
+          label={t('manage:backups.noPlace')}
+        />
+      </div>
+    </Empty>
   )
 }
 
 function Buttons() {
   const { t } = useWords()
   const who = useWho()
-  const navigate = useNavigate()
-  const { error, isBusy, attempt } = useTry()
+  const follow = useFollowJob()
   const touched = [listJobs, readBackupStatus, listBackups]
-  const follow = async (job: number, title: string) => {
-    tell(title)
-    if (who.may('job:list')) await navigate({ to: '/admin/jobs', search: { job } })
-  }
   const start = async () => await follow((await change(startBackup, {}, touched)).job, t('manage:backups.begun'))
   const verify = async () => await follow((await change(startVerification, { body: {} }, touched)).job, t('manage:backups.verifying'))
   const prune = async () => await follow((await change(startPruning, {}, touched)).job, t('manage:backups.pruning'))
   return (
     <Group gap="xs">
       {who.may('backup:prune') && (
-        <Button variant="default" leftSection={<Eraser size={15} />} disabled={isBusy} onClick={() => attempt(prune)}>
+        <WorkButton variant="default" leftSection={<Eraser size={15} />} work={prune}>
           {t('manage:backups.prune')}
-        </Button>
+        </WorkButton>
       )}
       {who.may('backup:start') && (
         <>
-          <Button variant="default" leftSection={<BadgeCheck size={15} />} disabled={isBusy} onClick={() => attempt(verify)}>
+          <WorkButton variant="default" leftSection={<BadgeCheck size={15} />} work={verify}>
             {t('manage:backups.verify')}
-          </Button>
-          <Button leftSection={<Play size={15} />} loading={isBusy} onClick={() => attempt(start)}>
+          </WorkButton>
+          <WorkButton leftSection={<Play size={15} />} work={start}>
             {t('manage:backups.start')}
-          </Button>
+          </WorkButton>
         </>
       )}
-      {error !== undefined && <Problem error={error} />}
     </Group>
   )
 }
 
-function Status() {
+function Status({ status }: { readonly status: ResponseOf<typeof ReadStatus> }) {
   const { t } = useWords()
-  const { data } = useQuery(query(readBackupStatus))
-  if (data === undefined) return null
-  const { last, failure, verified, current, nextAt } = data
+  const { last, failure, verified, current, nextAt } = status
   return (
     <Stack gap="md">
       {failure !== null && (
@@ -143,14 +146,10 @@ function Status() {
 function Backups() {
   const { t } = useWords()
   const who = useWho()
-  const navigate = useNavigate()
-  const { data, error } = useQuery(query(listBackups, { query: { limit: 1000 } }))
-  const { error: failure, isBusy, attempt } = useTry()
-  const verify = async (id: string) => {
-    const { job } = await change(startVerification, { body: { id } }, [listJobs, readBackupStatus])
-    tell(t('manage:backups.verifying'))
-    if (who.may('job:list')) await navigate({ to: '/admin/jobs', search: { job } })
-  }
+  const follow = useFollowJob()
+  const list = useQuery(query(listBackups, { query: { limit: 1000 } }))
+  const verify = async (id: string) =>
+    await follow((await change(startVerification, { body: { id } }, [listJobs, readBackupStatus])).job, t('manage:backups.verifying'))
   const shown = useColumns()
   const verifying: Column<Backup> = {
     key: 'actions',
@@ -159,32 +158,24 @@ function Backups() {
     isEnd: true,
     hidden: 'middle',
     cell: ({ id }) => (
-      <Button
-        size="compact-xs"
-        variant="default"
-        disabled={isBusy}
-        onClick={() => attempt(() => verify(id))}
-        aria-label={t('manage:backups.verifyThis', { name: id })}
-      >
+      <WorkButton size="compact-xs" variant="default" work={() => verify(id)} aria-label={t('manage:backups.verifyThis', { name: id })}>
         {t('manage:backups.verifyOne')}
-      </Button>
+      </WorkButton>
     ),
-  }
-  if (error !== null) return <Problem error={error} />
-  if (data === undefined) return <Waiting />
-  if (data.items.length === 0) {
-    return (
-      <Empty icon={<ArchiveRestore size={28} />} title={t('manage:backups.none')}>
-        {t('manage:backups.noneText')}
-      </Empty>
-    )
   }
   const columns = [...shown, ...(who.may('backup:start') ? [verifying] : [])]
   return (
-    <Stack gap="sm">
-      {failure !== undefined && <Problem error={failure} />}
-      <DataTable label={t('manage:backups.title')} columns={columns} rows={data.items} keyOf={({ id }) => id} />
-    </Stack>
+    <Loaded of={list}>
+      {({ items }) =>
+        items.length === 0 ? (
+          <Empty icon={<ArchiveRestore size={28} />} title={t('manage:backups.none')}>
+            {t('manage:backups.noneText')}
+          </Empty>
+        ) : (
+          <DataTable label={t('manage:backups.title')} columns={columns} rows={items} keyOf={({ id }) => id} />
+        )
+      }
+    </Loaded>
   )
 }
 

@@ -2,19 +2,20 @@
 import type { ItemOf } from '../../api/client.ts'
 import { Alert, Badge, Button, Group, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
+import { Link } from '@tanstack/react-router'
 import { RefreshCw, ShieldX, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { change, query } from '../../api/client.ts'
 import { deleteKey, listCertificates, listKeys, renewCertificates, rotateKeys } from '../../api/manage-routes.ts'
 import { listJobs } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
-import { Dialog, Form } from '../../parts/form.tsx'
-import { Empty, PageHead, Panel, Waiting } from '../../parts/layout.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { Dialog, Form, WorkButton } from '../../parts/form.tsx'
+import { Empty, PageHead, Panel } from '../../parts/layout.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
+import { tell } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
-import { Row } from '../../parts/rows.tsx'
-import { useTry } from '../../parts/use-try.ts'
+import { None, Row } from '../../parts/rows.tsx'
+import { useFollowJob } from '../../parts/use-follow-job.ts'
 import { useWords } from '../../parts/use-words.ts'
 
 type Certificate = ItemOf<typeof listCertificates>
@@ -36,36 +37,32 @@ export function CertificatesPage() {
 
 function Certificates({ mayRenew }: { readonly mayRenew: boolean }) {
   const { t } = useWords()
-  const navigate = useNavigate()
-  const { data, error } = useQuery(query(listCertificates))
-  const { error: failure, isBusy, attempt } = useTry()
-  const hasAcme = data?.items.some(({ source }) => source === 'acme') === true
-  const renew = async () => {
-    const { job } = await change(renewCertificates, { body: {} }, [listJobs, listCertificates])
-    tell(t('manage:certificates.begun'))
-    await navigate({ to: '/admin/jobs', search: { job } })
-  }
+  const follow = useFollowJob()
+  const list = useQuery(query(listCertificates))
+  const hasAcme = list.data?.items.some(({ source }) => source === 'acme') === true
+  const renew = async () =>
+    await follow((await change(renewCertificates, { body: {} }, [listJobs, listCertificates])).job, t('manage:certificates.begun'))
   const button =
     mayRenew && hasAcme ? (
-      <Button size="compact-sm" variant="default" leftSection={<RefreshCw size={14} />} loading={isBusy} onClick={() => attempt(renew)}>
+      <WorkButton size="compact-sm" variant="default" leftSection={<RefreshCw size={14} />} work={renew}>
         {t('manage:certificates.renew')}
-      </Button>
+      </WorkButton>
     ) : undefined
   return (
     <Panel title={t('manage:certificates.title')} actions={button} isFlush>
-      {error !== null && <Problem error={error} />}
-      {failure !== undefined && <Problem error={failure} />}
-      {data === undefined && error === null && <Waiting rows={2} />}
-      {data?.items.length === 0 && (
-        <Text size="sm" c="dimmed" p={16}>
-          {t('manage:certificates.none')}
-        </Text>
-      )}
-      <ul className="rows">
-        {data?.items.map((certificate) => (
-          <OneCertificate key={`${certificate.source} ${certificate.name}`} certificate={certificate} />
-        ))}
-      </ul>
+      <Loaded of={list} rows={2}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <None>{t('manage:certificates.none')}</None>
+          ) : (
+            <ul className="rows">
+              {items.map((certificate) => (
+                <OneCertificate key={`${certificate.source} ${certificate.name}`} certificate={certificate} />
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
     </Panel>
   )
 }
@@ -114,31 +111,34 @@ function OneCertificate({ certificate }: { readonly certificate: Certificate }) 
 function Keys({ mayRotate, mayDelete }: { readonly mayRotate: boolean; readonly mayDelete: boolean }) {
   const { t } = useWords()
   const [doomed, setDoomed] = useState<Key>()
-  const { data, error } = useQuery(query(listKeys))
-  const { error: failure, isBusy, attempt } = useTry()
+  const list = useQuery(query(listKeys))
   const rotate = async () => {
     await change(rotateKeys, {}, [listKeys])
     tell(t('manage:keys.rotated'))
   }
   const button = mayRotate ? (
-    <Button size="compact-sm" variant="default" leftSection={<RefreshCw size={14} />} loading={isBusy} onClick={() => attempt(rotate)}>
+    <WorkButton size="compact-sm" variant="default" leftSection={<RefreshCw size={14} />} work={rotate}>
       {t('manage:keys.rotate')}
-    </Button>
+    </WorkButton>
   ) : undefined
   return (
     <Panel title={t('manage:keys.title')} actions={button} isFlush>
       <Text size="sm" c="dimmed" px={16} pt={12}>
         {t('manage:keys.text')}
       </Text>
-      {error !== null && <Problem error={error} />}
-      {failure !== undefined && <Problem error={failure} />}
-      {data === undefined && error === null && <Waiting rows={2} />}
-      {data?.items.length === 0 && <Empty icon={<ShieldX size={24} />} title={t('manage:keys.none')} />}
-      <ul className="rows">
-        {data?.items.map((key) => (
-          <OneKey key={key.keyId} signing={key} remove={mayDelete ? () => setDoomed(key) : undefined} />
-        ))}
-      </ul>
+      <Loaded of={list} rows={2}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty icon={<ShieldX size={24} />} title={t('manage:keys.none')} />
+          ) : (
+            <ul className="rows">
+              {items.map((key) => (
+                <OneKey key={key.keyId} signing={key} remove={mayDelete ? () => setDoomed(key) : undefined} />
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
       <Dialog title={t('manage:keys.delete')} opened={doomed !== undefined} close={() => setDoomed(undefined)}>
         {doomed !== undefined && <Deletion keyId={doomed.keyId} close={() => setDoomed(undefined)} />}
       </Dialog>

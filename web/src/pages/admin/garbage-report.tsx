@@ -1,25 +1,28 @@
 /** What a collection of garbage would free, now and later, and why it waits. */
+import type { ResponseOf } from '#api/contract.ts'
+import type { readGarbage as ReadGarbage } from '#api/routes/garbage.ts'
 import { Button, Switch, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
+import { Link } from '@tanstack/react-router'
 import { Recycle } from 'lucide-react'
 import { useState } from 'react'
 import { change, query } from '../../api/client.ts'
 import { listJobs, readGarbage, startGarbageRun } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
 import { Dialog, Form, useDraft } from '../../parts/form.tsx'
-import { Panel, Waiting } from '../../parts/layout.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { Panel } from '../../parts/layout.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
 import { Facts } from '../../parts/rows.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
+import { useFollowJob } from '../../parts/use-follow-job.ts'
 import { useWords } from '../../parts/use-words.ts'
 
 export function GarbageReport() {
   const { t } = useWords()
   const who = useWho()
   const [isStarting, setStarting] = useState(false)
-  const { data, error } = useQuery(query(readGarbage))
+  const garbage = useQuery(query(readGarbage))
   const button = who.may('garbage:collect') ? (
     <Button size="compact-sm" variant="default" leftSection={<Recycle size={14} />} onClick={() => setStarting(true)}>
       {t('garbage.collect')}
@@ -27,9 +30,9 @@ export function GarbageReport() {
   ) : undefined
   return (
     <Panel title={t('garbage.title')} actions={button}>
-      {error !== null && <Problem error={error} />}
-      {data === undefined && error === null && <Waiting rows={3} />}
-      {data !== undefined && <Report garbage={data} />}
+      <Loaded of={garbage} rows={3}>
+        {(data) => <Report garbage={data} />}
+      </Loaded>
       <Dialog title={t('garbage.collect')} opened={isStarting} close={() => setStarting(false)}>
         <Start close={() => setStarting(false)} />
       </Dialog>
@@ -37,7 +40,7 @@ export function GarbageReport() {
   )
 }
 
-type Garbage = Awaited<ReturnType<NonNullable<ReturnType<typeof query<typeof readGarbage>>['queryFn']>>>
+type Garbage = ResponseOf<typeof ReadGarbage>
 
 function Report({ garbage }: { readonly garbage: Garbage }) {
   const { t } = useWords()
@@ -90,14 +93,12 @@ function Report({ garbage }: { readonly garbage: Garbage }) {
 
 function Start({ close }: { readonly close: () => void }) {
   const { t } = useWords()
-  const who = useWho()
-  const navigate = useNavigate()
+  const follow = useFollowJob()
   const { draft, flag } = useDraft({ dryRun: false, deleteUntagged: false, sweep: false })
   const start = async () => {
     const { job } = await change(startGarbageRun, { body: draft }, [listJobs, readGarbage])
-    tell(t('garbage.begun'))
     close()
-    if (who.may('job:list')) await navigate({ to: '/admin/jobs', search: { job } })
+    await follow(job, t('garbage.begun'))
   }
   return (
     <Form save={start} close={close} submit={draft.dryRun ? t('manage:garbage.count') : t('garbage.collect')}>

@@ -19,11 +19,13 @@ import {
 import { listUsers } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
 import { act, Form, useDraft } from '../../parts/form.tsx'
-import { Panel, Waiting } from '../../parts/layout.tsx'
+import { Panel } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
+import { Listing, More } from '../../parts/listing.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
 import { Problem, tell } from '../../parts/problem.tsx'
 import { useRoleTitle } from '../../parts/role-title.ts'
-import { Row } from '../../parts/rows.tsx'
+import { None, Row } from '../../parts/rows.tsx'
 import { Said } from '../../parts/said.ts'
 import { useTry } from '../../parts/use-try.ts'
 import { useWords } from '../../parts/use-words.ts'
@@ -31,12 +33,21 @@ import { useWords } from '../../parts/use-words.ts'
 type UserGroup = ResponseOf<typeof ReadGroup>
 
 export function GroupDetails({ id }: { readonly id: number }) {
-  const { t } = useWords()
   const who = useWho()
-  const { data: group, error } = useQuery(query(readGroup, { params: { group: id } }))
-  if (error !== null) return <Problem error={error} />
-  if (group === undefined) return <Waiting />
-  const mayChange = who.may('group:update')
+  const group = useQuery(query(readGroup, { params: { group: id } }))
+  return (
+    <Loaded of={group}>{(data) => <Opened group={data} mayChange={who.may('group:update')} maySeeRoles={who.may('grant:list')} />}</Loaded>
+  )
+}
+
+interface OpenedProps {
+  readonly group: UserGroup
+  readonly mayChange: boolean
+  readonly maySeeRoles: boolean
+}
+
+function Opened({ group, mayChange, maySeeRoles }: OpenedProps) {
+  const { t } = useWords()
   return (
     <Stack>
       {group.provider !== null && (
@@ -54,7 +65,7 @@ export function GroupDetails({ id }: { readonly id: number }) {
         </Text>
       )}
       <Members group={group} mayChange={mayChange && group.provider === null} />
-      {who.may('grant:list') && <Roles id={id} />}
+      {maySeeRoles && <Roles id={group.id} />}
     </Stack>
   )
 }
@@ -83,30 +94,21 @@ function Members({ group, mayChange }: { readonly group: UserGroup; readonly may
   }
   return (
     <Panel title={t('project.members')} isFlush>
-      {list.error !== null && <Problem error={list.error} />}
-      {list.isLoading && list.error === null && <Waiting rows={2} />}
-      {!list.isLoading && list.items.length === 0 && (
-        <Text size="sm" c="dimmed" p={16}>
-          {t('manage:groups.noMembers')}
-        </Text>
-      )}
-      <ul className="rows">
-        {list.items.map(({ userId, name, displayName, isDisabled }) => (
-          <Row key={userId} title={name} {...(displayName !== '' && { text: displayName })}>
-            {isDisabled && <Badge size="sm">{t('robots.disabled')}</Badge>}
-            {mayChange && (
-              <ActionIcon onClick={() => void act(() => remove(userId, name))} aria-label={t('manage:common.remove', { name })}>
-                <X size={15} />
-              </ActionIcon>
-            )}
-          </Row>
-        ))}
-      </ul>
-      {list.more.has && (
-        <Button variant="subtle" fullWidth onClick={list.more.load} loading={list.more.isLoading}>
-          {t('common.more')}
-        </Button>
-      )}
+      <Listing list={list} empty={<None>{t('manage:groups.noMembers')}</None>}>
+        <ul className="rows">
+          {list.items.map(({ userId, name, displayName, isDisabled }) => (
+            <Row key={userId} title={name} {...(displayName !== '' && { text: displayName })}>
+              {isDisabled && <Badge size="sm">{t('robots.disabled')}</Badge>}
+              {mayChange && (
+                <ActionIcon onClick={() => void act(() => remove(userId, name))} aria-label={t('manage:common.remove', { name })}>
+                  <X size={15} />
+                </ActionIcon>
+              )}
+            </Row>
+          ))}
+        </ul>
+        <More more={list.more} />
+      </Listing>
       {mayChange && <AddMember group={group.id} />}
     </Panel>
   )
@@ -163,11 +165,7 @@ function Roles({ id }: { readonly id: number }) {
   if (data === undefined) return null
   return (
     <Panel title={t('manage:groups.roles')} isFlush>
-      {data.items.length === 0 && (
-        <Text size="sm" c="dimmed" p={16}>
-          {t('manage:groups.noRoles')}
-        </Text>
-      )}
+      {data.items.length === 0 && <None>{t('manage:groups.noRoles')}</None>}
       <ul className="rows">
         {data.items.map((grant) => (
           <Row key={grant.id} title={titleOf(grant.role)} text={grant.repositories ?? grant.project ?? t('members.origin.everything')}>

@@ -1,14 +1,15 @@
 /** Groups of people: those that are kept here, and those that an identity provider tells of. */
 import type { ItemOf } from '../../api/client.ts'
-import { ActionIcon, Badge, Button, Drawer, Group, Stack, Text, TextInput } from '@mantine/core'
+import { ActionIcon, Badge, Button, Text, TextInput } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Plus, SearchX, Trash2, UsersRound } from 'lucide-react'
+import { useSearch } from '@tanstack/react-router'
+import { Plus, Trash2, UsersRound } from 'lucide-react'
 import { change, pages } from '../../api/client.ts'
 import { createGroup, deleteGroup, listGroups } from '../../api/manage-routes.ts'
 import { useWho } from '../../api/session.ts'
+import { useSetSearch } from '../../app/search-state.ts'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { act, Dialog, Form, useDraft } from '../../parts/form.tsx'
+import { act, Dialog, Form, Side, useDraft } from '../../parts/form.tsx'
 import { Empty, PageHead } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
 import { Listing } from '../../parts/listing.tsx'
@@ -23,33 +24,29 @@ export type UserGroup = ItemOf<typeof listGroups>
 export function GroupsPage() {
   const { t } = useWords()
   const who = useWho()
-  const navigate = useNavigate({ from: '/admin/groups' })
   const { q = '', sort = 'name', item } = useSearch({ from: '/shell/admin/groups' })
   const [isCreating, creating] = useDisclosure(false)
   const list = useList(pages(listGroups, { query: { limit: 100, sort: sort as 'name', ...(q !== '' && { name: q }) } }))
-  const set = (search: { q?: string | undefined; sort?: string; item?: number | undefined }) =>
-    void navigate({ search: (before) => ({ ...before, ...search }), replace: true, resetScroll: false })
+  const set = useSetSearch()
   const columns = useColumns((id) => set({ item: id }))
   const create = who.may('group:create') ? (
     <Button leftSection={<Plus size={15} />} onClick={creating.open}>
       {t('manage:groups.create')}
     </Button>
   ) : undefined
-  const empty =
-    q === '' ? (
-      <Empty icon={<UsersRound size={28} />} title={t('manage:groups.none')} action={create}>
-        {t('manage:groups.noneText')}
-      </Empty>
-    ) : (
-      <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />
-    )
   return (
     <>
       <PageHead title={t('manage:groups.title')} description={t('manage:groups.text')} actions={create} />
-      <Group mb="md">
-        <SearchBox label={t('projects.search')} value={q} onChange={(value) => set({ q: value === '' ? undefined : value })} />
-      </Group>
-      <Listing list={list} empty={empty}>
+      <Listing
+        list={list}
+        filters={<SearchBox label={t('projects.search')} value={q} onChange={(value) => set({ q: value })} />}
+        isNarrowed={q !== ''}
+        empty={
+          <Empty icon={<UsersRound size={28} />} title={t('manage:groups.none')} action={create}>
+            {t('manage:groups.noneText')}
+          </Empty>
+        }
+      >
         <DataTable
           label={t('manage:groups.title')}
           columns={columns}
@@ -63,16 +60,9 @@ export function GroupsPage() {
       <Dialog title={t('manage:groups.create')} opened={isCreating} close={creating.close}>
         <CreateGroup close={creating.close} onMade={(id) => set({ item: id })} />
       </Dialog>
-      <Drawer
-        opened={item !== undefined}
-        onClose={() => set({ item: undefined })}
-        position="right"
-        size="min(560px, 100vw)"
-        title={t('manage:groups.one')}
-        closeButtonProps={{ 'aria-label': t('common.close') }}
-      >
+      <Side title={t('manage:groups.one')} opened={item !== undefined} close={() => set({ item: undefined })} width={560}>
         {item !== undefined && <GroupDetails key={item} id={item} />}
-      </Drawer>
+      </Side>
     </>
   )
 }
@@ -151,10 +141,8 @@ function CreateGroup({ close, onMade }: { readonly close: () => void; readonly o
   }
   return (
     <Form save={save} submit={t('common.create')} close={close}>
-      <Stack>
-        <TextInput label={t('common.name')} {...text('name')} data-autofocus required withAsterisk={false} autoComplete="off" />
-        <TextInput label={t('common.description')} {...text('description')} />
-      </Stack>
+      <TextInput label={t('common.name')} {...text('name')} data-autofocus required withAsterisk={false} autoComplete="off" />
+      <TextInput label={t('common.description')} {...text('description')} />
     </Form>
   )
 }

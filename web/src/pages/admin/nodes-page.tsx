@@ -6,8 +6,8 @@ import { TriangleAlert } from 'lucide-react'
 import { query } from '../../api/client.ts'
 import { listNodes } from '../../api/manage-routes.ts'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { PageHead, Waiting } from '../../parts/layout.tsx'
-import { Problem } from '../../parts/problem.tsx'
+import { PageHead } from '../../parts/layout.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
 import { useWords } from '../../parts/use-words.ts'
 
@@ -16,7 +16,7 @@ const colors = { serving: 'tide', draining: 'yellow', silent: 'red' } as const
 
 export function NodesPage() {
   const { t } = useWords()
-  const { data, error } = useQuery({ ...query(listNodes), refetchInterval: 10_000 })
+  const nodes = useQuery({ ...query(listNodes), refetchInterval: 10_000 })
   const columns: readonly Column<ServingNode>[] = [
     {
       key: 'name',
@@ -59,25 +59,25 @@ export function NodesPage() {
   return (
     <>
       <PageHead title={t('manage:nodes.title')} description={t('manage:nodes.text')} />
-      {error !== null && <Problem error={error} />}
-      {data === undefined && error === null && <Waiting />}
-      {data !== undefined && (
-        <Stack>
-          {data.warnings.map((warning) => (
-            <Alert key={warning} color="yellow" icon={<TriangleAlert size={17} />}>
-              <Text size="sm" c="var(--mantine-color-text)" lang="en">
-                {warning}
-              </Text>
-            </Alert>
-          ))}
-          <DataTable
-            label={t('manage:nodes.title')}
-            columns={columns}
-            rows={data.items}
-            keyOf={({ name, processId }) => `${name} ${processId}`}
-          />
-        </Stack>
-      )}
+      <Loaded of={nodes}>
+        {(data) => (
+          <Stack>
+            {data.warnings.map((warning) => (
+              <Alert key={warning} color="yellow" icon={<TriangleAlert size={17} />}>
+                <Text size="sm" c="var(--mantine-color-text)" lang="en">
+                  {warning}
+                </Text>
+              </Alert>
+            ))}
+            <DataTable
+              label={t('manage:nodes.title')}
+              columns={columns}
+              rows={data.items}
+              keyOf={({ name, processId }) => `${name} ${processId}`}
+            />
+          </Stack>
+        )}
+      </Loaded>
     </>
   )
 }

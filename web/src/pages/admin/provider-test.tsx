@@ -1,13 +1,13 @@
 /** Tries a provider out: what was done step by step, how each went, and who was found. */
 import type { ResponseOf } from '#api/contract.ts'
 import type { testProvider } from '#api/routes/providers.ts'
-import { Badge, Button, Group, PasswordInput, Stack, Text, TextInput } from '@mantine/core'
-import { Check, Play, X } from 'lucide-react'
+import { Badge, Group, Stack, Text, TextInput } from '@mantine/core'
+import { Check, X } from 'lucide-react'
 import { useState } from 'react'
+import { PasswordField } from '../../parts/fields.tsx'
+import { Form, useDraft } from '../../parts/form.tsx'
 import { Panel } from '../../parts/layout.tsx'
-import { Problem } from '../../parts/problem.tsx'
 import { Facts, Row } from '../../parts/rows.tsx'
-import { useTry } from '../../parts/use-try.ts'
 import { useWords } from '../../parts/use-words.ts'
 import type { FormKind } from './provider-fields.ts'
 
@@ -26,55 +26,27 @@ interface TestProps {
 
 export function ProviderTest({ kind, test }: TestProps) {
   const { t } = useWords()
-  const [name, setName] = useState('')
-  const [password, setPassword] = useState('')
+  const { draft, text } = useDraft({ name: '', password: '' })
   const [outcome, setOutcome] = useState<Outcome>()
-  const { error, isBusy, attempt } = useTry()
   const hasPeople = kind === 'ldap' || kind === 'htpasswd'
   const run = async () => {
     setOutcome(undefined)
-    setOutcome(
-      await test({ ...(hasPeople && name.trim() !== '' && { name: name.trim() }), ...(hasPeople && password !== '' && { password }) }),
-    )
+    const name = draft.name.trim()
+    setOutcome(await test(hasPeople ? { ...(name !== '' && { name }), ...(draft.password !== '' && { password: draft.password }) } : {}))
   }
   return (
     <Panel title={t('manage:providers.test')}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          event.stopPropagation()
-          attempt(run)
-        }}
-      >
-        <Stack gap="sm">
-          <Text size="sm" c="dimmed">
-            {hasPeople ? t('manage:providers.testPeople') : t('manage:providers.testText')}
-          </Text>
-          {hasPeople && (
-            <Group grow>
-              <TextInput
-                label={t('session.name')}
-                value={name}
-                onChange={(event) => setName(event.currentTarget.value)}
-                autoComplete="off"
-              />
-              <PasswordInput
-                label={t('session.password')}
-                value={password}
-                onChange={(event) => setPassword(event.currentTarget.value)}
-                autoComplete="off"
-                visibilityToggleButtonProps={{ 'aria-label': t('session.showPassword') }}
-              />
-            </Group>
-          )}
-          {error !== undefined && <Problem error={error} />}
-          <Group>
-            <Button type="submit" variant="default" loading={isBusy} leftSection={<Play size={14} />}>
-              {t('manage:providers.tryOut')}
-            </Button>
+      <Form save={run} submit={t('manage:providers.tryOut')}>
+        <Text size="sm" c="dimmed">
+          {hasPeople ? t('manage:providers.testPeople') : t('manage:providers.testText')}
+        </Text>
+        {hasPeople && (
+          <Group grow>
+            <TextInput label={t('session.name')} {...text('name')} autoComplete="off" />
+            <PasswordField label={t('session.password')} {...text('password')} autoComplete="off" />
           </Group>
-        </Stack>
-      </form>
+        )}
+      </Form>
       <div aria-live="polite">{outcome !== undefined && <Steps outcome={outcome} />}</div>
     </Panel>
   )

@@ -1,16 +1,18 @@
 /** Who vouches for people and machines: identity providers, in the order in which they are asked. */
 import type { ItemOf } from '../../api/client.ts'
-import { ActionIcon, Badge, Button, Drawer, Group, Menu, Switch, Text, TextInput } from '@mantine/core'
+import { ActionIcon, Badge, Button, Group, Menu, Switch, Text, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { ArrowDown, ArrowUp, Ellipsis, FlaskConical, Pencil, Plus, Trash2 } from 'lucide-react'
+import { ArrowDown, ArrowUp, FlaskConical, Pencil, Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { change, query } from '../../api/client.ts'
 import { deleteProvider, listProviders, testProvider, updateProvider } from '../../api/manage-routes.ts'
 import { readSystem } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
-import { act, Dialog, Form } from '../../parts/form.tsx'
-import { PageHead, Panel, Waiting } from '../../parts/layout.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { act, Dialog, Form, Side } from '../../parts/form.tsx'
+import { PageHead, Panel } from '../../parts/layout.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
+import { tell } from '../../parts/problem.tsx'
+import { RowMenu } from '../../parts/row-menu.tsx'
 import { Row } from '../../parts/rows.tsx'
 import { useWords } from '../../parts/use-words.ts'
 import { ProviderForm } from './provider-form.tsx'
@@ -27,7 +29,7 @@ export function ProvidersPage() {
   const { t } = useWords()
   const who = useWho()
   const [opened, setOpened] = useState<Opened>()
-  const { data, error } = useQuery(query(listProviders))
+  const list = useQuery(query(listProviders))
   const close = () => setOpened(undefined)
   const create = who.may('provider:create') ? (
     <Button leftSection={<Plus size={15} />} onClick={() => setOpened({ what: 'form', provider: undefined })}>
@@ -37,30 +39,22 @@ export function ProvidersPage() {
   return (
     <>
       <PageHead title={t('manage:providers.title')} description={t('manage:providers.text')} actions={create} />
-      {error !== null && <Problem error={error} />}
-      {data === undefined && error === null && <Waiting />}
-      {data !== undefined && (
-        <Panel isFlush>
-          <ul className="rows" aria-label={t('manage:providers.title')}>
-            {data.items.map((provider, at) => (
-              <OneProvider
-                key={provider.id}
-                provider={provider}
-                open={setOpened}
-                isFirst={at === 0}
-                isLast={at === data.items.length - 1}
-              />
-            ))}
-          </ul>
-        </Panel>
-      )}
-      <Drawer
-        opened={opened !== undefined && opened.what !== 'delete'}
-        onClose={close}
-        position="right"
-        size="min(680px, 100vw)"
+      <Loaded of={list}>
+        {({ items }) => (
+          <Panel isFlush>
+            <ul className="rows" aria-label={t('manage:providers.title')}>
+              {items.map((provider, at) => (
+                <OneProvider key={provider.id} provider={provider} open={setOpened} isFirst={at === 0} isLast={at === items.length - 1} />
+              ))}
+            </ul>
+          </Panel>
+        )}
+      </Loaded>
+      <Side
         title={opened?.provider?.title ?? t('manage:providers.create')}
-        closeButtonProps={{ 'aria-label': t('common.close') }}
+        opened={opened !== undefined && opened.what !== 'delete'}
+        close={close}
+        width={680}
       >
         {opened?.what === 'form' && <ProviderForm provider={opened.provider} close={close} />}
         {opened?.what === 'test' && opened.provider.kind !== 'local' && (
@@ -69,7 +63,7 @@ export function ProvidersPage() {
             test={(person) => change(testProvider, { params: { provider: opened.provider.name }, body: person })}
           />
         )}
-      </Drawer>
+      </Side>
       <Dialog title={t('manage:providers.delete')} opened={opened?.what === 'delete'} close={close}>
         {opened?.what === 'delete' && <Deletion provider={opened.provider} close={close} />}
       </Dialog>
@@ -151,30 +145,23 @@ function ProviderMenu({ provider, open, isOurs }: Pick<OneProps, 'provider' | 'o
   const { t } = useWords()
   const who = useWho()
   return (
-    <Menu position="bottom-end" shadow="md" radius="lg">
-      <Menu.Target>
-        <ActionIcon aria-label={t('robots.actions', { name: provider.title })}>
-          <Ellipsis size={16} />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {isOurs && who.may('provider:update') && (
-          <Menu.Item leftSection={<Pencil size={15} />} onClick={() => open({ what: 'form', provider })}>
-            {t('manage:common.change')}
-          </Menu.Item>
-        )}
-        {who.may('provider:test') && (
-          <Menu.Item leftSection={<FlaskConical size={15} />} onClick={() => open({ what: 'test', provider })}>
-            {t('manage:providers.tryOut')}
-          </Menu.Item>
-        )}
-        {isOurs && who.may('provider:delete') && (
-          <Menu.Item color="red" leftSection={<Trash2 size={15} />} onClick={() => open({ what: 'delete', provider })}>
-            {t('common.delete')}
-          </Menu.Item>
-        )}
-      </Menu.Dropdown>
-    </Menu>
+    <RowMenu name={provider.title}>
+      {isOurs && who.may('provider:update') && (
+        <Menu.Item leftSection={<Pencil size={15} />} onClick={() => open({ what: 'form', provider })}>
+          {t('manage:common.change')}
+        </Menu.Item>
+      )}
+      {who.may('provider:test') && (
+        <Menu.Item leftSection={<FlaskConical size={15} />} onClick={() => open({ what: 'test', provider })}>
+          {t('manage:providers.tryOut')}
+        </Menu.Item>
+      )}
+      {isOurs && who.may('provider:delete') && (
+        <Menu.Item color="red" leftSection={<Trash2 size={15} />} onClick={() => open({ what: 'delete', provider })}>
+          {t('common.delete')}
+        </Menu.Item>
+      )}
+    </RowMenu>
   )
 }
 

@@ -1,54 +1,47 @@
 /** Whether the bytes are what they should be: the last pass, what it found, and a button for another one. */
+import type { ResponseOf } from '#api/contract.ts'
+import type { readScrub as ReadScrub } from '#api/routes/scrub.ts'
 import type { ItemOf } from '../../api/client.ts'
-import { Badge, Button, Group, SegmentedControl, Stack, Switch, Text, TextInput } from '@mantine/core'
+import { Badge, Button, Group, Stack, Switch, Text, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
+import { Link } from '@tanstack/react-router'
 import { Play, ShieldCheck, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { change, pages, query } from '../../api/client.ts'
 import { deleteOrphans, listScrubFindings, readScrub, startScrub } from '../../api/manage-routes.ts'
 import { listJobs } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
+import { Choice } from '../../parts/choice.tsx'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { Dialog, Form, numberOf, useDraft } from '../../parts/form.tsx'
-import { Panel, Waiting } from '../../parts/layout.tsx'
+import { Dialog, Form, numberOf, useDraft, WorkButton } from '../../parts/form.tsx'
+import { Panel } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { Listing } from '../../parts/listing.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
 import { Facts } from '../../parts/rows.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
-import { useTry } from '../../parts/use-try.ts'
+import { useFollowJob } from '../../parts/use-follow-job.ts'
 import { useWords } from '../../parts/use-words.ts'
 
 type Finding = ItemOf<typeof listScrubFindings>
 const touched = [listJobs, readScrub, listScrubFindings]
 
-/** Goes to the job that began, for those who may see it. */
-function useFollow(): (job: number, title: string) => Promise<void> {
-  const who = useWho()
-  const navigate = useNavigate()
-  return async (job, title) => {
-    tell(title)
-    if (who.may('job:list')) await navigate({ to: '/admin/jobs', search: { job } })
-  }
-}
-
 export function ScrubPanel() {
   const { t } = useWords()
   const who = useWho()
   const [isStarting, setStarting] = useState(false)
-  const { data, error } = useQuery(query(readScrub))
-  const follow = useFollow()
-  const { error: failure, isBusy, attempt } = useTry()
+  const scrub = useQuery(query(readScrub))
+  const follow = useFollowJob()
   const mayStart = who.may('scrub:start')
-  const hasOrphans = data?.findings.some(({ kind }) => kind === 'orphan') === true
+  const hasOrphans = scrub.data?.findings.some(({ kind }) => kind === 'orphan') === true
   const remove = async () => await follow((await change(deleteOrphans, {}, touched)).job, t('manage:scrub.deleting'))
   const buttons = mayStart && (
     <Group gap="xs">
       {hasOrphans && (
-        <Button size="compact-sm" variant="default" leftSection={<Trash2 size={14} />} loading={isBusy} onClick={() => attempt(remove)}>
+        <WorkButton size="compact-sm" variant="default" leftSection={<Trash2 size={14} />} work={remove}>
           {t('manage:scrub.deleteOrphans')}
-        </Button>
+        </WorkButton>
       )}
       <Button size="compact-sm" variant="default" leftSection={<Play size={14} />} onClick={() => setStarting(true)}>
         {t('manage:scrub.start')}
@@ -61,10 +54,9 @@ export function ScrubPanel() {
         <Text size="sm" c="dimmed">
           {t('manage:scrub.text')}
         </Text>
-        {error !== null && <Problem error={error} />}
-        {failure !== undefined && <Problem error={failure} />}
-        {data === undefined && error === null && <Waiting rows={2} />}
-        {data !== undefined && <Status />}
+        <Loaded of={scrub} rows={2}>
+          {(data) => <Status scrub={data} />}
+        </Loaded>
         <Findings />
       </Stack>
       <Dialog title={t('manage:scrub.start')} opened={isStarting} close={() => setStarting(false)}>
@@ -74,11 +66,8 @@ export function ScrubPanel() {
   )
 }
 
-function Status() {
+function Status({ scrub: { last, current, nextAt, findings } }: { readonly scrub: ResponseOf<typeof ReadScrub> }) {
   const { t } = useWords()
-  const { data } = useQuery(query(readScrub))
-  if (data === undefined) return null
-  const { last, current, nextAt, findings } = data
   return (
     <Stack gap="sm">
       <Group gap={8}>
@@ -155,30 +144,30 @@ function Findings() {
   ]
   return (
     <Stack gap="sm">
-      <SegmentedControl
-        size="xs"
-        style={{ alignSelf: 'flex-start' }}
-        aria-label={t('manage:scrub.findings')}
-        data={views.map((value) => ({ value, label: t(`manage:scrub.views.${value}`) }))}
+      <Choice
+        label={t('manage:scrub.findings')}
+        values={views}
         value={view}
-        onChange={(value) => setView(value as 'open')}
+        say={(each) => t(`manage:scrub.views.${each}`)}
+        onChange={(chosen) => setView(chosen ?? 'open')}
       />
-      {list.error !== null && <Problem error={list.error} />}
-      {list.items.length === 0 && !list.isLoading && (
-        <Text size="sm" c="dimmed">
-          {t('manage:scrub.none')}
-        </Text>
-      )}
-      {list.items.length > 0 && (
+      <Listing
+        list={list}
+        empty={
+          <Text size="sm" c="dimmed">
+            {t('manage:scrub.none')}
+          </Text>
+        }
+      >
         <DataTable label={t('manage:scrub.findings')} columns={columns} rows={list.items} keyOf={({ id }) => String(id)} more={list.more} />
-      )}
+      </Listing>
     </Stack>
   )
 }
 
 function Start({ close }: { readonly close: () => void }) {
   const { t } = useWords()
-  const follow = useFollow()
+  const follow = useFollowJob()
   const { draft, text, flag } = useDraft({ full: false, sample: '' })
   const start = async () => {
     const sample = numberOf(draft.sample)

@@ -3,19 +3,18 @@ import type { ResponseOf } from '#api/contract.ts'
 import type { readStorage as ReadStorage } from '#api/routes/storage.ts'
 import { Badge, Button, Group, Select, Switch, Text, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
 import { MoveRight, Snowflake } from 'lucide-react'
 import { useState } from 'react'
 import { change, query } from '../../api/client.ts'
 import { readStorage, startMigration, startMoveToCold } from '../../api/manage-routes.ts'
 import { listJobs } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
-import { Dialog, Form, numberOf, useDraft } from '../../parts/form.tsx'
-import { Panel, Waiting } from '../../parts/layout.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { Dialog, Form, numberOf, useDraft, WorkButton } from '../../parts/form.tsx'
+import { Panel } from '../../parts/layout.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
 import { Row } from '../../parts/rows.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
-import { useTry } from '../../parts/use-try.ts'
+import { useFollowJob } from '../../parts/use-follow-job.ts'
 import { useWords } from '../../parts/use-words.ts'
 
 type Store = ResponseOf<typeof ReadStorage>['stores'][number]
@@ -24,22 +23,20 @@ const touched = [listJobs, readStorage]
 export function Stores() {
   const { t } = useWords()
   const who = useWho()
-  const navigate = useNavigate()
+  const follow = useFollowJob()
   const [isMoving, setMoving] = useState(false)
-  const { data, error } = useQuery({ ...query(readStorage), staleTime: 60_000 })
-  const { error: failure, isBusy, attempt } = useTry()
-  const stores = data?.stores ?? []
+  const storage = useQuery({ ...query(readStorage), staleTime: 60_000 })
+  const stores = storage.data?.stores ?? []
   const cool = async () => {
     const { job, blobs, bytes } = await change(startMoveToCold, { body: {} }, touched)
-    tell(t('manage:storage.moving', { shown: formatNumber(blobs), size: formatBytes(bytes) }))
-    if (job !== null && who.may('job:list')) await navigate({ to: '/admin/jobs', search: { job } })
+    await follow(job, t('manage:storage.moving', { shown: formatNumber(blobs), size: formatBytes(bytes) }))
   }
   const buttons = who.may('storage:move') && stores.length > 1 && (
     <Group gap="xs">
       {stores.some(({ role }) => role === 'cold') && (
-        <Button size="compact-sm" variant="default" leftSection={<Snowflake size={14} />} loading={isBusy} onClick={() => attempt(cool)}>
+        <WorkButton size="compact-sm" variant="default" leftSection={<Snowflake size={14} />} work={cool}>
           {t('manage:storage.toCold')}
-        </Button>
+        </WorkButton>
       )}
       <Button size="compact-sm" variant="default" leftSection={<MoveRight size={14} />} onClick={() => setMoving(true)}>
         {t('manage:storage.move')}
@@ -48,14 +45,15 @@ export function Stores() {
   )
   return (
     <Panel title={t('manage:storage.stores')} actions={buttons} isFlush>
-      {error !== null && <Problem error={error} />}
-      {failure !== undefined && <Problem error={failure} />}
-      {data === undefined && error === null && <Waiting rows={2} />}
-      <ul className="rows">
-        {stores.map((store) => (
-          <OneStore key={store.name} store={store} />
-        ))}
-      </ul>
+      <Loaded of={storage} rows={2}>
+        {() => (
+          <ul className="rows">
+            {stores.map((store) => (
+              <OneStore key={store.name} store={store} />
+            ))}
+          </ul>
+        )}
+      </Loaded>
       <Dialog title={t('manage:storage.move')} opened={isMoving} close={() => setMoving(false)}>
         <Migration stores={stores} close={() => setMoving(false)} />
       </Dialog>
@@ -100,8 +98,7 @@ function OneStore({ store }: { readonly store: Store }) {
 /** First counts what would move; then moves it. */
 function Migration({ stores, close }: { readonly stores: readonly Store[]; readonly close: () => void }) {
   const { t } = useWords()
-  const who = useWho()
-  const navigate = useNavigate()
+  const follow = useFollowJob()
   const names = stores.map(({ name }) => name)
   const { draft, put, text, flag } = useDraft({ from: names[0] ?? '', to: names[1] ?? '', speed: '', dropDamaged: false })
   const [counted, setCounted] = useState<string>()
@@ -119,9 +116,8 @@ function Migration({ stores, close }: { readonly stores: readonly Store[]; reado
       setCounted(sentence)
       return
     }
-    tell(sentence)
     close()
-    if (job !== null && who.may('job:list')) await navigate({ to: '/admin/jobs', search: { job } })
+    await follow(job, sentence)
   }
   const choose = (changes: Partial<typeof draft>) => {
     put(changes)

@@ -1,54 +1,54 @@
 /** The accounts of people, for administrators. */
 import type { ResponseOf } from '#api/contract.ts'
 import type { listUsers } from '#api/routes/users.ts'
-import { ActionIcon, Badge, Button, Group, Menu, Modal, PasswordInput, Stack, Switch, TextInput } from '@mantine/core'
+import { Badge, Button, Group, Menu } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Ellipsis, KeyRound, Pause, Play, Plus, SearchX, ShieldCheck, Trash2 } from 'lucide-react'
+import { useSearch } from '@tanstack/react-router'
+import { Eye, KeyRound, Pause, Play, Plus, ShieldCheck, Trash2, UserRound } from 'lucide-react'
 import { useState } from 'react'
-import { useTranslation } from 'react-i18next'
 import { change, pages } from '../../api/client.ts'
-import { createUser, deleteUser, listUsers as listRoute, resetUserPassword, updateUser } from '../../api/routes.ts'
+import { readUser } from '../../api/manage-routes.ts'
+import { deleteUser, listUsers as listRoute, updateUser } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
+import { useSetSearch } from '../../app/search-state.ts'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { Empty, PageHead, Waiting } from '../../parts/layout.tsx'
+import { act, Dialog, Side } from '../../parts/form.tsx'
+import { Empty, PageHead } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
-import { Problem, tell, tellProblem } from '../../parts/problem.tsx'
+import { Listing } from '../../parts/listing.tsx'
+import { tell } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
+import { RowMenu } from '../../parts/row-menu.tsx'
 import { SearchBox } from '../../parts/search-box.tsx'
-import { useTry } from '../../parts/use-try.ts'
+import { useWords } from '../../parts/use-words.ts'
+import { UserDetails } from './user-details.tsx'
+import { CreateUser, SetPassword } from './user-forms.tsx'
 
 type User = ResponseOf<typeof listUsers>['items'][number]
 
 export function UsersPage() {
-  const { t } = useTranslation()
+  const { t } = useWords()
   const who = useWho()
-  const navigate = useNavigate({ from: '/admin/users' })
-  const { q = '', sort = 'name' } = useSearch({ from: '/shell/admin/users' })
+  const { q = '', sort = 'name', item } = useSearch({ from: '/shell/admin/users' })
+  const set = useSetSearch()
   const [isCreating, creating] = useDisclosure(false)
   const [locked, setLocked] = useState<User>()
   const list = useList(pages(listRoute, { query: { limit: 100, sort: sort as 'name', ...(q !== '' && { name: q }) } }))
-  const columns = useColumns(who.may('user:update') || who.may('user:delete'), setLocked)
+  const columns = useColumns({ open: ({ id }) => set({ item: id }), onPassword: setLocked })
   const create = who.may('user:create') ? (
     <Button leftSection={<Plus size={15} />} onClick={creating.open}>
       {t('users.create')}
     </Button>
   ) : undefined
-  const set = (search: { q?: string | undefined; sort?: string }) =>
-    void navigate({ search: (before) => ({ ...before, ...search }), replace: true })
-  const close = { 'aria-label': t('common.close') }
   return (
     <>
       <PageHead title={t('users.title')} description={t('users.text')} actions={create} />
-      <Group mb="md">
-        <SearchBox label={t('projects.search')} value={q} onChange={(value) => set({ q: value === '' ? undefined : value })} />
-      </Group>
-      {list.error !== null && <Problem error={list.error} retry={list.refetch} />}
-      {list.error === null && list.isLoading && <Waiting />}
-      {list.error === null && !list.isLoading && list.items.length === 0 && (
-        <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />
-      )}
-      {list.items.length > 0 && (
+      <Listing
+        list={list}
+        filters={<SearchBox label={t('projects.search')} value={q} onChange={(value) => set({ q: value })} />}
+        isNarrowed={q !== ''}
+        empty={<Empty icon={<UserRound size={28} />} title={t('users.title')} action={create} />}
+      >
         <DataTable
           label={t('users.title')}
           columns={columns}
@@ -58,35 +58,50 @@ export function UsersPage() {
           onSort={(value) => set({ sort: value })}
           more={list.more}
         />
-      )}
-      <Modal opened={isCreating} onClose={creating.close} title={t('users.create')} closeButtonProps={close}>
+      </Listing>
+      <Dialog title={t('users.create')} opened={isCreating} close={creating.close}>
         <CreateUser close={creating.close} />
-      </Modal>
-      <Modal opened={locked !== undefined} onClose={() => setLocked(undefined)} title={t('users.setPassword')} closeButtonProps={close}>
+      </Dialog>
+      <Dialog title={t('users.setPassword')} opened={locked !== undefined} close={() => setLocked(undefined)}>
         {locked !== undefined && <SetPassword user={locked} close={() => setLocked(undefined)} />}
-      </Modal>
+      </Dialog>
+      <Side title={t('manage:accounts.one')} opened={item !== undefined && who.may('user:read')} close={() => set({ item: undefined })}>
+        {item !== undefined && <UserDetails key={item} id={item} />}
+      </Side>
     </>
   )
 }
 
-function useColumns(mayChange: boolean, onPassword: (user: User) => void): readonly Column<User>[] {
-  const { t } = useTranslation()
+interface RowProps {
+  readonly open: (user: User) => void
+  readonly onPassword: (user: User) => void
+}
+
+function useColumns(row: RowProps): readonly Column<User>[] {
+  const { t } = useWords()
+  const who = useWho()
   return [
     {
       key: 'name',
       name: t('common.name'),
       sort: 'name',
-      cell: ({ name, isAdministrator, isDisabled }) => (
+      cell: (user) => (
         <Group gap={8} wrap="nowrap">
-          <span className="cut" style={{ fontWeight: 500 }}>
-            {name}
-          </span>
-          {isAdministrator && (
+          {who.may('user:read') ? (
+            <button type="button" className="plain link cut" title={user.name} onClick={() => row.open(user)}>
+              {user.name}
+            </button>
+          ) : (
+            <span className="cut" style={{ fontWeight: 500 }}>
+              {user.name}
+            </span>
+          )}
+          {user.isAdministrator && (
             <Badge size="sm" leftSection={<ShieldCheck size={11} aria-hidden />} style={{ flex: 'none' }}>
               {t('account.administrator')}
             </Badge>
           )}
-          {isDisabled && (
+          {user.isDisabled && (
             <Badge size="sm" style={{ flex: 'none' }}>
               {t('robots.disabled')}
             </Badge>
@@ -118,169 +133,64 @@ function useColumns(mayChange: boolean, onPassword: (user: User) => void): reado
       hidden: 'middle',
       cell: ({ lastLoginAt }) => (lastLoginAt === null ? t('tags.never') : <RelativeTime at={lastLoginAt} />),
     },
-    ...(mayChange
+    ...(who.may('user:update') || who.may('user:delete')
       ? [
           {
             key: 'actions',
             name: t('common.actions'),
             width: 84,
             isEnd: true,
-            cell: (user: User) => <UserActions user={user} onPassword={onPassword} />,
+            cell: (user: User) => <UserActions user={user} {...row} />,
           },
         ]
       : []),
   ]
 }
 
-function UserActions({ user, onPassword }: { readonly user: User; readonly onPassword: (user: User) => void }) {
-  const { t } = useTranslation()
+function UserActions({ user, open, onPassword }: RowProps & { readonly user: User }) {
+  const { t } = useWords()
   const who = useWho()
-  const params = { user: user.id }
-  const run = async (work: () => Promise<unknown>, done: string) => {
-    try {
-      await work()
-      tell(done)
-    } catch (error) {
-      tellProblem(error)
-    }
+  const input = { params: { user: user.id }, ifMatch: user.version }
+  const touched = [listRoute, readUser]
+  const set = async (body: { readonly isDisabled?: boolean; readonly isAdministrator?: boolean }) => {
+    await change(updateUser, { ...input, body }, touched)
+    tell(t('common.saved'))
   }
-  const set = (body: { readonly isDisabled?: boolean; readonly isAdministrator?: boolean }) =>
-    void run(() => change(updateUser, { params, body, ifMatch: user.version }, [listRoute]), t('common.saved'))
+  const remove = async () => {
+    await change(deleteUser, input, touched)
+    tell(t('users.removed', { name: user.name }))
+  }
   return (
-    <Menu position="bottom-end" shadow="md" radius="lg">
-      <Menu.Target>
-        <ActionIcon aria-label={t('robots.actions', { name: user.name })}>
-          <Ellipsis size={16} />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {who.may('user:update') && (
-          <>
-            <Menu.Item leftSection={<KeyRound size={15} />} onClick={() => onPassword(user)}>
-              {t('users.setPassword')}
-            </Menu.Item>
-            <Menu.Item leftSection={<ShieldCheck size={15} />} onClick={() => set({ isAdministrator: !user.isAdministrator })}>
-              {user.isAdministrator ? t('users.noAdministrator') : t('users.makeAdministrator')}
-            </Menu.Item>
-            <Menu.Item
-              leftSection={user.isDisabled ? <Play size={15} /> : <Pause size={15} />}
-              onClick={() => set({ isDisabled: !user.isDisabled })}
-            >
-              {user.isDisabled ? t('robots.enable') : t('robots.disable')}
-            </Menu.Item>
-          </>
-        )}
-        {who.may('user:delete') && (
-          <Menu.Item
-            color="red"
-            leftSection={<Trash2 size={15} />}
-            onClick={() => void run(() => change(deleteUser, { params }, [listRoute]), t('users.removed', { name: user.name }))}
-          >
-            {t('common.delete')}
+    <RowMenu name={user.name}>
+      {who.may('user:read') && (
+        <Menu.Item leftSection={<Eye size={15} />} onClick={() => open(user)}>
+          {t('manage:accounts.open')}
+        </Menu.Item>
+      )}
+      {who.may('user:update') && (
+        <>
+          <Menu.Item leftSection={<KeyRound size={15} />} onClick={() => onPassword(user)}>
+            {t('users.setPassword')}
           </Menu.Item>
-        )}
-      </Menu.Dropdown>
-    </Menu>
-  )
-}
-
-function CreateUser({ close }: { readonly close: () => void }) {
-  const { t } = useTranslation()
-  const [name, setName] = useState('')
-  const [email, setEmail] = useState('')
-  const [password, setPassword] = useState('')
-  const [isAdministrator, setAdministrator] = useState(false)
-  const { error, isBusy, attempt } = useTry()
-  const create = async () => {
-    const body = { name: name.trim(), email, isAdministrator, ...(password !== '' && { password }) }
-    await change(createUser, { body }, [listRoute])
-    tell(t('users.created', { name: body.name }))
-    close()
-  }
-  return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        attempt(create)
-      }}
-    >
-      <Stack>
-        <TextInput
-          label={t('common.name')}
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          autoComplete="off"
-          data-autofocus
-          required
-          withAsterisk={false}
-        />
-        <TextInput
-          label={t('account.email')}
-          type="email"
-          value={email}
-          onChange={(event) => setEmail(event.currentTarget.value)}
-          autoComplete="off"
-        />
-        <PasswordInput
-          label={t('session.password')}
-          description={t('users.passwordHint')}
-          value={password}
-          onChange={(event) => setPassword(event.currentTarget.value)}
-          autoComplete="new-password"
-          visibilityToggleButtonProps={{ 'aria-label': t('session.showPassword') }}
-        />
-        <Switch
-          label={t('account.administrator')}
-          checked={isAdministrator}
-          onChange={(event) => setAdministrator(event.currentTarget.checked)}
-        />
-        {error !== undefined && <Problem error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            {t('common.cancel')}
-          </Button>
-          <Button type="submit" loading={isBusy}>
-            {t('common.create')}
-          </Button>
-        </Group>
-      </Stack>
-    </form>
-  )
-}
-
-function SetPassword({ user, close }: { readonly user: User; readonly close: () => void }) {
-  const { t } = useTranslation()
-  const [password, setPassword] = useState('')
-  const { error, isBusy, attempt } = useTry()
-  const save = async () => {
-    await change(resetUserPassword, { params: { user: user.id }, body: { password } }, [listRoute])
-    tell(t('users.passwordSet', { name: user.name }))
-    close()
-  }
-  return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        attempt(save)
-      }}
-    >
-      <Stack>
-        <PasswordInput
-          label={t('account.newPassword')}
-          description={user.name}
-          value={password}
-          onChange={(event) => setPassword(event.currentTarget.value)}
-          autoComplete="new-password"
-          visibilityToggleButtonProps={{ 'aria-label': t('session.showPassword') }}
-          data-autofocus
-          required
-          withAsterisk={false}
-        />
-        {error !== undefined && <Problem error={error} />}
-        <Button type="submit" loading={isBusy}>
-          {t('common.save')}
-        </Button>
-      </Stack>
-    </form>
+          <Menu.Item
+            leftSection={<ShieldCheck size={15} />}
+            onClick={() => void act(() => set({ isAdministrator: !user.isAdministrator }))}
+          >
+            {user.isAdministrator ? t('users.noAdministrator') : t('users.makeAdministrator')}
+          </Menu.Item>
+          <Menu.Item
+            leftSection={user.isDisabled ? <Play size={15} /> : <Pause size={15} />}
+            onClick={() => void act(() => set({ isDisabled: !user.isDisabled }))}
+          >
+            {user.isDisabled ? t('robots.enable') : t('robots.disable')}
+          </Menu.Item>
+        </>
+      )}
+      {who.may('user:delete') && (
+        <Menu.Item color="red" leftSection={<Trash2 size={15} />} onClick={() => void act(remove)}>
+          {t('common.delete')}
+        </Menu.Item>
+      )}
+    </RowMenu>
   )
 }

@@ -1,5 +1,5 @@
 /** The page for signing in: password, provider, second factor, the name of a first visit. */
-import { Anchor, Button, Center, Divider, Group, PasswordInput, Select, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Anchor, Button, Center, Divider, Group, Select, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useDocumentTitle } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
@@ -13,10 +13,11 @@ import { Mark } from '../../app/brand.tsx'
 import { languages, speak, type Language } from '../../app/i18n.ts'
 import { prefix } from '../../app/place.ts'
 import { Notices } from '../../app/notices.tsx'
+import { PasswordField } from '../../parts/fields.tsx'
+import { Form, useDraft } from '../../parts/form.tsx'
 import { Waiting } from '../../parts/layout.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { ProofForm } from '../../parts/proof-form.tsx'
-import { useTry } from '../../parts/use-try.ts'
 
 export function LoginPage() {
   const { t } = useTranslation()
@@ -113,44 +114,23 @@ function Ways({ session, take }: StepProps & { readonly session: Session }) {
 
 function PasswordSignIn({ take, directories }: StepProps & { readonly directories: readonly string[] }) {
   const { t } = useTranslation()
-  const [name, setName] = useState('')
-  const [password, setPassword] = useState('')
-  const { error, isBusy, attempt } = useTry()
+  const { draft, text } = useDraft({ name: '', password: '' })
+  const enter = async () => take(await client.call(signIn, { body: { name: draft.name.trim(), password: draft.password } }))
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        attempt(async () => take(await client.call(signIn, { body: { name: name.trim(), password } })))
-      }}
-    >
-      <Stack gap="md">
-        <TextInput
-          label={t('session.name')}
-          {...(directories.length > 0 && { description: t('login.directories', { names: directories.join(', ') }) })}
-          autoComplete="username"
-          autoCapitalize="none"
-          spellCheck={false}
-          value={name}
-          onChange={(event) => setName(event.currentTarget.value)}
-          autoFocus
-          required
-          withAsterisk={false}
-        />
-        <PasswordInput
-          label={t('session.password')}
-          autoComplete="current-password"
-          value={password}
-          onChange={(event) => setPassword(event.currentTarget.value)}
-          required
-          withAsterisk={false}
-          visibilityToggleButtonProps={{ 'aria-label': t('session.showPassword'), tabIndex: 0, 'aria-hidden': false }}
-        />
-        {error !== undefined && <Problem error={error} />}
-        <Button type="submit" loading={isBusy}>
-          {t('session.signIn')}
-        </Button>
-      </Stack>
-    </form>
+    <Form save={enter} submit={t('session.signIn')} isFull>
+      <TextInput
+        label={t('session.name')}
+        {...(directories.length > 0 && { description: t('login.directories', { names: directories.join(', ') }) })}
+        autoComplete="username"
+        autoCapitalize="none"
+        spellCheck={false}
+        {...text('name')}
+        autoFocus
+        required
+        withAsterisk={false}
+      />
+      <PasswordField label={t('session.password')} autoComplete="current-password" {...text('password')} required />
+    </Form>
   )
 }
 
@@ -168,16 +148,10 @@ function SecondFactor({ session, take }: StepProps & { readonly session: Session
 function FirstName({ proposed, take }: StepProps & { readonly proposed: string }) {
   const { t } = useTranslation()
   const [name, setName] = useState(proposed)
-  const { error, isBusy, attempt } = useTry()
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        attempt(async () => take(await client.call(chooseName, { body: { name: name.trim() } })))
-      }}
-    >
-      <Stack gap="md">
-        <Title order={2}>{t('login.nameTitle')}</Title>
+    <Stack gap="md">
+      <Title order={2}>{t('login.nameTitle')}</Title>
+      <Form save={async () => take(await client.call(chooseName, { body: { name: name.trim() } }))} submit={t('common.continue')} isFull>
         <TextInput
           label={t('session.name')}
           description={t('login.nameText')}
@@ -187,13 +161,9 @@ function FirstName({ proposed, take }: StepProps & { readonly proposed: string }
           required
           withAsterisk={false}
         />
-        {error !== undefined && <Problem error={error} />}
-        <Button type="submit" loading={isBusy}>
-          {t('common.continue')}
-        </Button>
-        <StartAgain />
-      </Stack>
-    </form>
+      </Form>
+      <StartAgain />
+    </Stack>
   )
 }
 

@@ -1,11 +1,10 @@
 /** Who has which role in a project, given here or above. */
 import type { ResponseOf } from '#api/contract.ts'
 import type { listCandidates, listProjectGrants } from '#api/routes/grants.ts'
-import { ActionIcon, Autocomplete, Badge, Button, Group, Modal, SegmentedControl, Select, Stack, Text, TextInput } from '@mantine/core'
+import { ActionIcon, Autocomplete, Badge, Button, Group, SegmentedControl, Select, Text, TextInput } from '@mantine/core'
 import { useDebouncedValue, useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { Bot, Globe, Plus, Trash2, UserRound, UsersRound } from 'lucide-react'
-import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { change, pages, query } from '../../api/client.ts'
 import {
@@ -13,29 +12,30 @@ import {
   deleteProjectGrant,
   listCandidates as candidatesRoute,
   listProjectGrants as grantsRoute,
-  listRoles,
   readOwnPermissions,
   updateProjectGrant,
 } from '../../api/routes.ts'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { Empty, Waiting } from '../../parts/layout.tsx'
+import { LifetimeField } from '../../parts/fields.tsx'
+import { act, Dialog, Form, useDraft } from '../../parts/form.tsx'
+import { Empty } from '../../parts/layout.tsx'
+import { endAfter, type Lifetime } from '../../parts/lifetimes.ts'
 import { useList } from '../../parts/list.ts'
-import { Problem, tell, tellProblem } from '../../parts/problem.tsx'
+import { Listing } from '../../parts/listing.tsx'
+import { tell } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
-import { useTry } from '../../parts/use-try.ts'
-import { useRoleTitle } from '../../parts/role-title.ts'
+import { useRoleChoices, useRoleTitle } from '../../parts/role-title.ts'
 import type { ProjectPartProps } from './project-parts.ts'
 
 type Grant = ResponseOf<typeof listProjectGrants>['items'][number]
 type Candidate = ResponseOf<typeof listCandidates>['items'][number]
+const touched = [grantsRoute, readOwnPermissions]
 
 export function Members({ project, rights }: ProjectPartProps) {
   const { t } = useTranslation()
   const [isAdding, adding] = useDisclosure(false)
   const list = useList(pages(grantsRoute, { params: { project: project.name }, query: { limit: 100, inherited: true } }))
   const columns = useColumns(project.name, rights)
-  if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
-  if (list.isLoading) return <Waiting />
   const add = rights.has('grant:create') ? (
     <Button leftSection={<Plus size={15} />} onClick={adding.open}>
       {t('members.add')}
@@ -48,16 +48,19 @@ export function Members({ project, rights }: ProjectPartProps) {
           {add}
         </Group>
       )}
-      {list.items.length === 0 ? (
-        <Empty icon={<UsersRound size={28} />} title={t('members.none')}>
-          {t('members.noneText')}
-        </Empty>
-      ) : (
+      <Listing
+        list={list}
+        empty={
+          <Empty icon={<UsersRound size={28} />} title={t('members.none')} action={add}>
+            {t('members.noneText')}
+          </Empty>
+        }
+      >
         <DataTable label={t('project.members')} columns={columns} rows={list.items} keyOf={({ id }) => String(id)} more={list.more} />
-      )}
-      <Modal opened={isAdding} onClose={adding.close} title={t('members.add')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+      </Listing>
+      <Dialog title={t('members.add')} opened={isAdding} close={adding.close}>
         <AddMember project={project.name} close={adding.close} />
-      </Modal>
+      </Dialog>
     </>
   )
 }
@@ -129,17 +132,9 @@ function Role({ project, grant, mayChange }: { readonly project: string; readonl
   const roles = useRoleChoices()
   const titleOf = useRoleTitle()
   if (!mayChange || grant.origin !== 'project') return <>{titleOf(grant.role)}</>
-  const set = async (role: string | null) => {
-    if (role === null || role === grant.role) return
-    try {
-      await change(updateProjectGrant, { params: { project, grant: grant.id }, body: { role }, ifMatch: grant.version }, [
-        grantsRoute,
-        readOwnPermissions,
-      ])
-      tell(t('members.changed'))
-    } catch (error) {
-      tellProblem(error)
-    }
+  const set = async (role: string) => {
+    await change(updateProjectGrant, { params: { project, grant: grant.id }, body: { role }, ifMatch: grant.version }, touched)
+    tell(t('members.changed'))
   }
   return (
     <Select
@@ -148,37 +143,22 @@ function Role({ project, grant, mayChange }: { readonly project: string; readonl
       aria-label={t('members.roleOf', { name: grant.subject.name ?? t(`members.subject.${grant.subject.kind}`) })}
       data={roles}
       value={grant.role}
-      onChange={(role) => void set(role)}
+      allowDeselect={false}
+      onChange={(role) => role !== null && role !== grant.role && void act(() => set(role))}
     />
   )
-}
-
-/** Those that make sense in a project, with what they are called. */
-function useRoleChoices(): { readonly value: string; readonly label: string }[] {
-  const { data } = useQuery({ ...query(listRoles), staleTime: 300_000 })
-  const titleOf = useRoleTitle()
-  return (data?.items ?? [])
-    .filter(({ name }) => name !== 'system-reader')
-    .map(({ name, title }) => ({ value: name, label: titleOf(name, title) }))
 }
 
 function Remove({ project, grant }: { readonly project: string; readonly grant: Grant }) {
   const { t } = useTranslation()
   if (grant.origin !== 'project') return null
-  const touched = [grantsRoute, readOwnPermissions]
+  const name = grant.subject.name ?? t(`members.subject.${grant.subject.kind}`)
   const remove = async () => {
-    try {
-      await change(deleteProjectGrant, { params: { project, grant: grant.id } }, touched)
-      tell(t('members.removed', { name: grant.subject.name ?? t(`members.subject.${grant.subject.kind}`) }))
-    } catch (error) {
-      tellProblem(error)
-    }
+    await change(deleteProjectGrant, { params: { project, grant: grant.id } }, touched)
+    tell(t('members.removed', { name }))
   }
   return (
-    <ActionIcon
-      onClick={() => void remove()}
-      aria-label={t('members.remove', { name: grant.subject.name ?? t(`members.subject.${grant.subject.kind}`) })}
-    >
+    <ActionIcon onClick={() => void act(remove)} aria-label={t('members.remove', { name })}>
       <Trash2 size={15} />
     </ActionIcon>
   )
@@ -188,55 +168,52 @@ type SubjectKind = 'person' | 'signed-in' | 'everyone'
 
 function AddMember({ project, close }: { readonly project: string; readonly close: () => void }) {
   const { t } = useTranslation()
-  const [kind, setKind] = useState<SubjectKind>('person')
-  const [name, setName] = useState('')
-  const [role, setRole] = useState('developer')
-  const [repositories, setRepositories] = useState('')
+  const { draft, text, put } = useDraft({
+    kind: 'person' as SubjectKind,
+    name: '',
+    role: 'developer',
+    repositories: '',
+    lifetime: 'never' as Lifetime,
+  })
   const roles = useRoleChoices()
-  const { error, isBusy, attempt } = useTry()
-  const candidates = useCandidates(project, name)
+  const candidates = useCandidates(project, draft.name)
   const add = async () => {
-    const found = candidates.find((each) => labelOf(each) === name || each.name === name)
+    const found = candidates.find((each) => labelOf(each) === draft.name || each.name === draft.name)
     const subject =
-      kind !== 'person'
-        ? { kind }
+      draft.kind !== 'person'
+        ? { kind: draft.kind }
         : found === undefined
-          ? ({ kind: 'user', name: name.trim() } as const)
+          ? ({ kind: 'user', name: draft.name.trim() } as const)
           : { kind: found.kind, id: found.id }
-    const limit = repositories.trim()
-    await change(createProjectGrant, { params: { project }, body: { subject, role, ...(limit !== '' && { repositories: limit }) } }, [
-      grantsRoute,
-    ])
+    const repositories = draft.repositories.trim()
+    const body = { subject, role: draft.role, expiresAt: endAfter(draft.lifetime), ...(repositories !== '' && { repositories }) }
+    await change(createProjectGrant, { params: { project }, body }, touched)
     close()
   }
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        attempt(add)
-      }}
-    >
-      <Stack>
-        <SubjectField kind={kind} setKind={setKind} name={name} setName={setName} candidates={candidates} />
-        <Select label={t('members.role')} data={roles} value={role} onChange={(value) => value !== null && setRole(value)} />
-        <TextInput
-          label={t('members.repositories')}
-          description={t('members.repositoriesHint')}
-          placeholder={`${project}/**`}
-          value={repositories}
-          onChange={(event) => setRepositories(event.currentTarget.value)}
-        />
-        {error !== undefined && <Problem error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            {t('common.cancel')}
-          </Button>
-          <Button type="submit" loading={isBusy}>
-            {t('common.add')}
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+    <Form save={add} close={close} submit={t('common.add')}>
+      <SubjectField
+        kind={draft.kind}
+        setKind={(kind) => put({ kind })}
+        name={draft.name}
+        setName={(name) => put({ name })}
+        candidates={candidates}
+      />
+      <Select
+        label={t('members.role')}
+        data={roles}
+        allowDeselect={false}
+        value={draft.role}
+        onChange={(role) => role !== null && put({ role })}
+      />
+      <TextInput
+        label={t('members.repositories')}
+        description={t('members.repositoriesHint')}
+        placeholder={`${project}/**`}
+        {...text('repositories')}
+      />
+      <LifetimeField value={draft.lifetime} onChange={(lifetime) => put({ lifetime })} />
+    </Form>
   )
 }
 

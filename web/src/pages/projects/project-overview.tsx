@@ -1,17 +1,18 @@
 /** The front page of a project: how much is in it, and its repositories. */
 import { Group, Progress, SimpleGrid, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Package, SearchX } from 'lucide-react'
+import { useSearch } from '@tanstack/react-router'
+import { Package } from 'lucide-react'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 import { keyOf, pages, query, queryClient } from '../../api/client.ts'
 import { useGently, useLiveActivity } from '../../api/live-activity.ts'
 import { listRepositories, readQuota, readProjectUsage } from '../../api/routes.ts'
+import { useSetSearch } from '../../app/search-state.ts'
 import { Empty, Figure, Panel, Waiting } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
+import { Listing } from '../../parts/listing.tsx'
 import { LiveSign } from '../../parts/live-sign.tsx'
-import { Problem } from '../../parts/problem.tsx'
 import { PushWalk } from '../../parts/push-walk.tsx'
 import { SearchBox } from '../../parts/search-box.tsx'
 import { formatBytes, formatNumber, formatShare } from '../../parts/sizes.ts'
@@ -143,30 +144,21 @@ function Gauge({ used, max, warnPercent = 85, format, otherwise }: GaugeProps) {
 
 function Repositories({ project, mayPush }: { readonly project: string; readonly mayPush: boolean }) {
   const { t } = useTranslation()
-  const navigate = useNavigate({ from: '/projects/$' })
   const { q = '', sort = 'name' } = useSearch({ from: '/shell/projects/$' })
+  const set = useSetSearch()
   const list = useList(pages(listRepositories, { query: { project, limit: 100, sort: sort as 'name', ...(q !== '' && { q }) } }))
-  const set = (search: { q?: string | undefined; sort?: string }) =>
-    void navigate({ search: (before) => ({ ...before, ...search }), replace: true })
-  if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
-  if (list.isLoading) return <Waiting />
-  if (list.items.length === 0 && q === '' && !list.more.has) {
-    return (
-      <Empty icon={<Package size={30} />} title={t('repositories.none')}>
-        {mayPush ? <PushWalk place={project} /> : t('repositories.noneText')}
-      </Empty>
-    )
-  }
   return (
-    <div>
-      <Group mb="sm">
-        <SearchBox label={t('repositories.search')} value={q} onChange={(value) => set({ q: value === '' ? undefined : value })} />
-      </Group>
-      {list.items.length === 0 ? (
-        <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />
-      ) : (
-        <RepositoryTable list={list} sort={sort} onSort={(value) => set({ sort: value })} project={project} />
-      )}
-    </div>
+    <Listing
+      list={list}
+      filters={<SearchBox label={t('repositories.search')} value={q} onChange={(value) => set({ q: value })} />}
+      isNarrowed={q !== ''}
+      empty={
+        <Empty icon={<Package size={30} />} title={t('repositories.none')}>
+          {mayPush ? <PushWalk place={project} /> : t('repositories.noneText')}
+        </Empty>
+      }
+    >
+      <RepositoryTable list={list} sort={sort} onSort={(value) => set({ sort: value })} project={project} />
+    </Listing>
   )
 }

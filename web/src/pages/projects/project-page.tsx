@@ -19,7 +19,7 @@ import { Visibility } from './projects-page.tsx'
 
 const parts = {
   members: lazy(async () => ({ default: (await import('./members.tsx')).Members })),
-  robots: lazy(async () => ({ default: (await import('./robots.tsx')).Robots })),
+  robots: lazy(async () => ({ default: (await withManageWords(() => import('./robots.tsx'))).Robots })),
   activity: lazy(async () => ({ default: (await import('./activity.tsx')).Activity })),
   rules: lazy(async () => ({ default: (await withManageWords(() => import('../rules/project-rules.tsx'))).ProjectRules })),
   labels: lazy(async () => ({ default: (await withManageWords(() => import('../labels/project-labels.tsx'))).ProjectLabels })),

@@ -1,5 +1,5 @@
 /** What its administrators decide about a project. */
-import { Button, Group, Modal, Stack, Switch, Text, TextInput, Textarea } from '@mantine/core'
+import { Button, Stack, Switch, Text, TextInput, Textarea } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -7,9 +7,9 @@ import { useTranslation } from 'react-i18next'
 import { change } from '../../api/client.ts'
 import { readProjectNetworks } from '../../api/manage-routes.ts'
 import { deleteProject, listProjects, listTrash, readProject, updateProject } from '../../api/routes.ts'
+import { Dialog, Form, useDraft } from '../../parts/form.tsx'
 import { Panel } from '../../parts/layout.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
-import { useTry } from '../../parts/use-try.ts'
+import { tell } from '../../parts/problem.tsx'
 import { useWho } from '../../api/session.ts'
 import { ProjectNetworks } from '../networks/project-networks.tsx'
 import { QuotaForm } from '../quotas/quota-form.tsx'
@@ -36,51 +36,30 @@ export function ProjectSettings({ project, rights }: ProjectPartProps) {
 
 function General({ project }: { readonly project: Project }) {
   const { t } = useTranslation()
-  const [description, setDescription] = useState(project.description)
-  const [isPublic, setPublic] = useState(project.isPublic)
-  const { error, isBusy, attempt } = useTry()
-  const isSame = description === project.description && isPublic === project.isPublic
+  const { draft, text, flag } = useDraft({ description: project.description, isPublic: project.isPublic })
+  const isSame = draft.description === project.description && draft.isPublic === project.isPublic
   const save = async () => {
-    const saved = await change(
-      updateProject,
-      { params: { project: project.name }, body: { description, isPublic }, ifMatch: project.version },
-      [readProject, listProjects, readProjectNetworks],
-    )
+    const saved = await change(updateProject, { params: { project: project.name }, body: draft, ifMatch: project.version }, [
+      readProject,
+      listProjects,
+      readProjectNetworks,
+    ])
     tell(t('common.saved'), (saved.warnings ?? []).join(' '))
   }
   return (
     <Panel title={t('project.general')}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          attempt(save)
-        }}
-      >
-        <Stack>
-          <Textarea
-            label={t('common.description')}
-            description={t('common.markdown')}
-            value={description}
-            onChange={(event) => setDescription(event.currentTarget.value)}
-            autosize
-            minRows={3}
-            maxRows={14}
-            maxLength={2000}
-          />
-          <Switch
-            label={t('projects.makePublic')}
-            description={t('projects.publicHint')}
-            checked={isPublic}
-            onChange={(event) => setPublic(event.currentTarget.checked)}
-          />
-          {error !== undefined && <Problem error={error} />}
-          <Group>
-            <Button type="submit" loading={isBusy} disabled={isSame}>
-              {t('common.save')}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
+      <Form save={save} isDisabled={isSame}>
+        <Textarea
+          label={t('common.description')}
+          description={t('common.markdown')}
+          {...text('description')}
+          autosize
+          minRows={3}
+          maxRows={14}
+          maxLength={2000}
+        />
+        <Switch label={t('projects.makePublic')} description={t('projects.publicHint')} {...flag('isPublic')} />
+      </Form>
     </Panel>
   )
 }
@@ -99,9 +78,9 @@ function Deletion({ project }: { readonly project: Project }) {
           {t('project.delete')}
         </Button>
       </Stack>
-      <Modal opened={isAsking} onClose={asking.close} title={t('project.delete')} closeButtonProps={{ 'aria-label': t('common.close') }}>
+      <Dialog title={t('project.delete')} opened={isAsking} close={asking.close}>
         <ConfirmDeletion project={project} close={asking.close} />
-      </Modal>
+      </Dialog>
     </Panel>
   )
 }
@@ -110,37 +89,20 @@ function ConfirmDeletion({ project, close }: { readonly project: Project; readon
   const { t } = useTranslation()
   const navigate = useNavigate()
   const [typed, setTyped] = useState('')
-  const { error, isBusy, attempt } = useTry()
   const remove = async () => {
     await change(deleteProject, { params: { project: project.name }, query: { force: true } }, [listProjects, listTrash])
     tell(t('project.deleted', { name: project.name }), t('project.inTrash'))
     await navigate({ to: '/projects' })
   }
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        attempt(remove)
-      }}
-    >
-      <Stack>
-        <TextInput
-          label={t('project.typeName', { name: project.name })}
-          value={typed}
-          onChange={(event) => setTyped(event.currentTarget.value)}
-          autoComplete="off"
-          data-autofocus
-        />
-        {error !== undefined && <Problem error={error} />}
-        <Group justify="flex-end">
-          <Button variant="default" onClick={close}>
-            {t('common.cancel')}
-          </Button>
-          <Button type="submit" color="red" loading={isBusy} disabled={typed !== project.name}>
-            {t('project.delete')}
-          </Button>
-        </Group>
-      </Stack>
-    </form>
+    <Form save={remove} close={close} submit={t('project.delete')} color="red" isDisabled={typed !== project.name}>
+      <TextInput
+        label={t('project.typeName', { name: project.name })}
+        value={typed}
+        onChange={(event) => setTyped(event.currentTarget.value)}
+        autoComplete="off"
+        data-autofocus
+      />
+    </Form>
   )
 }

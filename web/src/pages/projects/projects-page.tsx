@@ -1,19 +1,21 @@
 /** All projects that somebody may see, as cards or as a table. */
 import type { ResponseOf } from '#api/contract.ts'
-import { Badge, Button, Group, SegmentedControl, SimpleGrid, Text } from '@mantine/core'
+import { Badge, Button, Group, SegmentedControl, SimpleGrid, Text, VisuallyHidden } from '@mantine/core'
 import { useDisclosure, useLocalStorage } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { Boxes, Globe, LayoutGrid, Lock, Plus, Rows3, SearchX } from 'lucide-react'
+import { Link, useSearch } from '@tanstack/react-router'
+import { Boxes, Globe, LayoutGrid, Lock, Plus, Rows3 } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { pages, query } from '../../api/client.ts'
 import { listProjects, readProjectUsage } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
+import { useSetSearch } from '../../app/search-state.ts'
+import { Choice } from '../../parts/choice.tsx'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { Empty, PageHead, Waiting } from '../../parts/layout.tsx'
+import { Empty, PageHead } from '../../parts/layout.tsx'
 import { useList, type Listed } from '../../parts/list.ts'
-import { Problem } from '../../parts/problem.tsx'
+import { Listing, More } from '../../parts/listing.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
 import { SearchBox } from '../../parts/search-box.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
@@ -26,7 +28,6 @@ const scopes = ['all', 'mine', 'public'] as const
 export function ProjectsPage() {
   const { t } = useTranslation()
   const who = useWho()
-  const navigate = useNavigate({ from: '/projects/' })
   const { q = '', view = 'all', sort = 'name' } = useSearch({ from: '/shell/projects/' })
   const [layout, setLayout] = useLocalStorage<'cards' | 'table'>({ key: 'berth-projects-as', defaultValue: 'cards' })
   const [isCreating, creating] = useDisclosure(false)
@@ -41,8 +42,7 @@ export function ProjectsPage() {
       },
     }),
   )
-  const set = (search: { q?: string | undefined; view?: string | undefined; sort?: string | undefined }) =>
-    void navigate({ search: (before) => ({ ...before, ...search }), replace: true })
+  const set = useSetSearch()
   const create =
     who.isSignedIn || who.isOpen ? (
       <Button leftSection={<Plus size={15} />} onClick={creating.open}>
@@ -52,14 +52,18 @@ export function ProjectsPage() {
   return (
     <>
       <PageHead title={t('projects.title')} description={t('projects.text')} actions={create} />
-      <Filters q={q} view={view} set={set} layout={layout} setLayout={setLayout} />
-      {list.error !== null && <Problem error={list.error} retry={list.refetch} />}
-      {list.error === null && list.isLoading && <Waiting />}
-      {list.error === null && !list.isLoading && list.items.length === 0 && (
-        <None isNarrowed={q !== '' || view !== 'all'} action={create} />
-      )}
-      {list.items.length > 0 && layout === 'table' && <ProjectTable list={list} sort={sort} onSort={(value) => set({ sort: value })} />}
-      {list.items.length > 0 && layout === 'cards' && <Cards list={list} />}
+      <Listing
+        list={list}
+        filters={<Filters q={q} view={view} set={set} layout={layout} setLayout={setLayout} />}
+        isNarrowed={q !== '' || view !== 'all'}
+        empty={
+          <Empty icon={<Boxes size={30} />} title={t('projects.none')} action={create}>
+            {who.isSignedIn || who.isOpen ? t('projects.noneText') : t('projects.noneSigned')}
+          </Empty>
+        }
+      >
+        {layout === 'table' ? <ProjectTable list={list} sort={sort} onSort={(value) => set({ sort: value })} /> : <Cards list={list} />}
+      </Listing>
       <CreateProject isOpen={isCreating} close={creating.close} />
     </>
   )
@@ -77,15 +81,15 @@ function Filters({ q, view, set, layout, setLayout }: FilterProps) {
   const { t } = useTranslation()
   const who = useWho()
   return (
-    <Group mb="md" gap="sm">
-      <SearchBox label={t('projects.search')} value={q} onChange={(value) => set({ q: value === '' ? undefined : value })} />
+    <>
+      <SearchBox label={t('projects.search')} value={q} onChange={(value) => set({ q: value })} />
       {who.isSignedIn && (
-        <SegmentedControl
-          size="xs"
-          aria-label={t('projects.scope')}
-          data={scopes.map((value) => ({ value, label: t(`projects.scopes.${value}`) }))}
+        <Choice
+          label={t('projects.scope')}
+          values={scopes}
           value={view}
-          onChange={(value) => set({ view: value === 'all' ? undefined : value })}
+          say={(scope) => t(`projects.scopes.${scope}`)}
+          onChange={(scope) => set({ view: scope })}
         />
       )}
       <SegmentedControl
@@ -99,7 +103,7 @@ function Filters({ q, view, set, layout, setLayout }: FilterProps) {
         value={layout}
         onChange={(value) => setLayout(value === 'table' ? 'table' : 'cards')}
       />
-    </Group>
+    </>
   )
 }
 
@@ -107,31 +111,14 @@ function IconWithName({ icon, name }: { readonly icon: ReactNode; readonly name:
   return (
     <span title={name} style={{ display: 'flex' }}>
       {icon}
-      <span
-        className="mantine-visually-hidden"
-        style={{ position: 'absolute', width: 1, height: 1, overflow: 'hidden', clipPath: 'inset(50%)' }}
-      >
-        {name}
-      </span>
+      <VisuallyHidden>{name}</VisuallyHidden>
     </span>
-  )
-}
-
-function None({ isNarrowed, action }: { readonly isNarrowed: boolean; readonly action: ReactNode }) {
-  const { t } = useTranslation()
-  const who = useWho()
-  if (isNarrowed) return <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />
-  return (
-    <Empty icon={<Boxes size={30} />} title={t('projects.none')} action={action}>
-      {who.isSignedIn || who.isOpen ? t('projects.noneText') : t('projects.noneSigned')}
-    </Empty>
   )
 }
 
 type ProjectList = Listed<ProjectRow>
 
 function Cards({ list }: { readonly list: ProjectList }) {
-  const { t } = useTranslation()
   return (
     <>
       <SimpleGrid cols={{ base: 1, sm: 2, lg: 3 }} spacing="md" component="ul" p={0} m={0} style={{ listStyle: 'none' }}>
@@ -141,13 +128,7 @@ function Cards({ list }: { readonly list: ProjectList }) {
           </li>
         ))}
       </SimpleGrid>
-      {list.more.has && (
-        <Group justify="center" mt="md">
-          <Button variant="default" onClick={list.more.load} loading={list.more.isLoading}>
-            {t('common.more')}
-          </Button>
-        </Group>
-      )}
+      <More more={list.more} />
     </>
   )
 }

@@ -3,7 +3,6 @@ import type { readRepository } from '#api/routes/repositories.ts'
 import { Button, Group, Stack, Text, Textarea } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import { useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { change, client } from '../../api/client.ts'
 import {
@@ -15,9 +14,9 @@ import {
   restoreTrash,
   updateRepository,
 } from '../../api/routes.ts'
+import { act, Form, useDraft, WorkButton } from '../../parts/form.tsx'
 import { Panel } from '../../parts/layout.tsx'
-import { Problem, tell, tellProblem } from '../../parts/problem.tsx'
-import { useTry } from '../../parts/use-try.ts'
+import { tell } from '../../parts/problem.tsx'
 import { notify } from '../../parts/notify.ts'
 import { RepositoryMove } from './repository-move.tsx'
 
@@ -38,10 +37,9 @@ export function RepositorySettings({ repository, rights }: SettingsProps) {
 
 function Description({ repository }: Pick<SettingsProps, 'repository'>) {
   const { t } = useTranslation()
-  const [text, setText] = useState(repository.description)
-  const { error, isBusy, attempt } = useTry()
+  const { draft, text } = useDraft({ description: repository.description })
   const save = async () => {
-    await change(updateRepository, { params: { repository: repository.name }, body: { description: text }, ifMatch: repository.version }, [
+    await change(updateRepository, { params: { repository: repository.name }, body: draft, ifMatch: repository.version }, [
       read,
       listRepositories,
     ])
@@ -49,30 +47,16 @@ function Description({ repository }: Pick<SettingsProps, 'repository'>) {
   }
   return (
     <Panel title={t('common.description')}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault()
-          attempt(save)
-        }}
-      >
-        <Stack>
-          <Textarea
-            aria-label={t('common.description')}
-            description={t('common.markdown')}
-            value={text}
-            onChange={(event) => setText(event.currentTarget.value)}
-            autosize
-            minRows={4}
-            maxRows={16}
-          />
-          {error !== undefined && <Problem error={error} />}
-          <Group>
-            <Button type="submit" loading={isBusy} disabled={text === repository.description}>
-              {t('common.save')}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
+      <Form save={save} isDisabled={draft.description === repository.description}>
+        <Textarea
+          aria-label={t('common.description')}
+          description={t('common.markdown')}
+          {...text('description')}
+          autosize
+          minRows={4}
+          maxRows={16}
+        />
+      </Form>
     </Panel>
   )
 }
@@ -80,17 +64,12 @@ function Description({ repository }: Pick<SettingsProps, 'repository'>) {
 function Deletion({ repository, mayRestore }: Pick<SettingsProps, 'repository'> & { readonly mayRestore: boolean }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
-  const { error, isBusy, attempt } = useTry()
   const touched = [listRepositories, listTrash, readProjectUsage]
   const undo = async (id: string) => {
     notifications.hide(id)
-    try {
-      const { items } = await client.call(listTrash, { query: { kind: 'repository', repository: repository.name, limit: 1 } })
-      const [item] = items
-      if (item !== undefined) await change(restoreTrash, { params: { trash: item.id }, body: {} }, touched)
-    } catch (failure) {
-      tellProblem(failure)
-    }
+    const { items } = await client.call(listTrash, { query: { kind: 'repository', repository: repository.name, limit: 1 } })
+    const [item] = items
+    if (item !== undefined) await change(restoreTrash, { params: { trash: item.id }, body: {} }, touched)
   }
   const remove = async () => {
     await change(deleteRepository, { params: { repository: repository.name } }, touched)
@@ -103,7 +82,7 @@ function Deletion({ repository, mayRestore }: Pick<SettingsProps, 'repository'> 
         <Group justify="space-between">
           <Text size="sm">{t('repository.deleted', { name: repository.name })}</Text>
           {mayRestore && (
-            <Button size="compact-sm" variant="default" onClick={() => void undo(id)}>
+            <Button size="compact-sm" variant="default" onClick={() => void act(() => undo(id))}>
               {t('common.undo')}
             </Button>
           )}
@@ -118,10 +97,9 @@ function Deletion({ repository, mayRestore }: Pick<SettingsProps, 'repository'> 
         <Text size="sm" c="dimmed">
           {t('repository.deleteText')}
         </Text>
-        {error !== undefined && <Problem error={error} />}
-        <Button color="red" variant="light" loading={isBusy} onClick={() => attempt(remove)}>
+        <WorkButton color="red" variant="light" work={remove}>
           {t('repository.delete')}
-        </Button>
+        </WorkButton>
       </Stack>
     </Panel>
   )

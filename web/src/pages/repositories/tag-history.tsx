@@ -1,19 +1,20 @@
 /** What a tag pointed at, and the way back to each of it. */
 import type { ResponseOf } from '#api/contract.ts'
 import type { listTagHistory } from '#api/routes/tags.ts'
-import { Badge, Button, Text } from '@mantine/core'
+import { Badge, Text } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
-import { Undo2 } from 'lucide-react'
+import { History, Undo2 } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { change, pages } from '../../api/client.ts'
 import { listTagHistory as listRoute, listTags, readManifest, readTag, restoreTag } from '../../api/routes.ts'
 import { placeOf } from '../../app/named-place.ts'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { Waiting } from '../../parts/layout.tsx'
+import { WorkButton } from '../../parts/form.tsx'
+import { Empty } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { Listing } from '../../parts/listing.tsx'
+import { tell } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
-import { useTry } from '../../parts/use-try.ts'
 
 type Change = ResponseOf<typeof listTagHistory>['items'][number]
 
@@ -26,9 +27,6 @@ interface HistoryProps {
 export function TagHistory({ repository, tag, rights }: HistoryProps) {
   const { t } = useTranslation()
   const list = useList(pages(listRoute, { params: { repository, tag }, query: { limit: 100 } }))
-  const { error, isBusy, attempt } = useTry()
-  if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
-  if (list.isLoading) return <Waiting />
   const restore = async (entry: Change) => {
     await change(restoreTag, { params: { repository, tag }, body: { change: entry.id } }, [listRoute, listTags, readTag, readManifest])
     tell(t('history.restored', { tag }))
@@ -55,25 +53,18 @@ export function TagHistory({ repository, tag, rights }: HistoryProps) {
             isEnd: true,
             cell: (entry: Change) =>
               entry.state === 'gone' || (entry === now && entry.action !== 'deleted') ? null : (
-                <Button
-                  size="compact-xs"
-                  variant="default"
-                  leftSection={<Undo2 size={13} />}
-                  disabled={isBusy}
-                  onClick={() => attempt(() => restore(entry))}
-                >
+                <WorkButton size="compact-xs" variant="default" leftSection={<Undo2 size={13} />} work={() => restore(entry)}>
                   {t('common.restore')}
-                </Button>
+                </WorkButton>
               ),
           },
         ]
       : []),
   ]
   return (
-    <div style={{ display: 'grid', gap: 12 }}>
-      {error !== undefined && <Problem error={error} />}
+    <Listing list={list} empty={<Empty icon={<History size={28} />} title={t('history.none')} />}>
       <DataTable label={t('image.history')} columns={columns} rows={list.items} keyOf={({ id }) => String(id)} more={list.more} />
-    </div>
+    </Listing>
   )
 }
 

@@ -2,8 +2,8 @@
 import type { ResponseOf } from '#api/contract.ts'
 import { ActionIcon, Badge, Button, Group, Text, Tooltip } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { GitCompare, Lock, SearchX, Tag as TagIcon, Trash2, X } from 'lucide-react'
+import { Link, useSearch } from '@tanstack/react-router'
+import { GitCompare, Lock, Tag as TagIcon, Trash2, X } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { pages } from '../../api/client.ts'
@@ -11,11 +11,12 @@ import { listTags } from '../../api/routes.ts'
 import { withManageWords } from '../../app/i18n.ts'
 import { placeOf } from '../../app/named-place.ts'
 import { registryHost } from '../../app/place.ts'
+import { useSetSearch } from '../../app/search-state.ts'
 import { CopyText, Digest } from '../../parts/copy.tsx'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { Empty, Waiting } from '../../parts/layout.tsx'
+import { Empty } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
-import { Problem } from '../../parts/problem.tsx'
+import { Listing } from '../../parts/listing.tsx'
 import { PushWalk } from '../../parts/push-walk.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
 import { SearchBox } from '../../parts/search-box.tsx'
@@ -36,35 +37,32 @@ interface TagsProps {
 
 export function Tags({ repository, project, rights }: TagsProps) {
   const { t } = useTranslation()
-  const navigate = useNavigate({ from: '/repositories/$' })
   const { q = '', sort = '-updatedAt', label } = useSearch({ from: '/shell/repositories/$' })
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const filters = { limit: 200, sort: sort as 'name', ...(q !== '' && { q }), ...(label !== undefined && { label }) }
   const list = useList(pages(listTags, { params: { repository }, query: filters }))
   const columns = useColumns(repository)
-  const set = (search: { q?: string | undefined; sort?: string; label?: number | undefined }) =>
-    void navigate({ search: (before) => ({ ...before, ...search }), replace: true })
-  if (list.error !== null) return <Problem error={list.error} retry={list.refetch} />
-  if (list.isLoading) return <Waiting />
-  if (list.items.length === 0 && q === '' && label === undefined && !list.more.has) {
-    return (
-      <Empty icon={<TagIcon size={30} />} title={t('tags.none')}>
-        {rights.has('repository:push') ? <PushWalk place={repository} isRepository /> : t('tags.noneText')}
-      </Empty>
-    )
-  }
+  const set = useSetSearch()
   const mayDelete = rights.has('tag:delete')
   return (
-    <div>
-      <Group mb="sm">
-        <SearchBox label={t('tags.search')} value={q} onChange={(value) => set({ q: value === '' ? undefined : value })} />
-        <Suspense>
-          <LabelFilter project={project} value={label} onChange={(value) => set({ label: value })} />
-        </Suspense>
-      </Group>
-      {list.items.length === 0 ? (
-        <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />
-      ) : (
+    <>
+      <Listing
+        list={list}
+        filters={
+          <>
+            <SearchBox label={t('tags.search')} value={q} onChange={(value) => set({ q: value })} />
+            <Suspense>
+              <LabelFilter project={project} value={label} onChange={(value) => set({ label: value })} />
+            </Suspense>
+          </>
+        }
+        isNarrowed={q !== '' || label !== undefined}
+        empty={
+          <Empty icon={<TagIcon size={30} />} title={t('tags.none')}>
+            {rights.has('repository:push') ? <PushWalk place={repository} isRepository /> : t('tags.noneText')}
+          </Empty>
+        }
+      >
         <DataTable
           label={t('project.tags')}
           columns={columns}
@@ -75,7 +73,7 @@ export function Tags({ repository, project, rights }: TagsProps) {
           more={list.more}
           selection={mayDelete ? { keys: chosen, set: setChosen, name: (name) => t('tags.select', { name }) } : undefined}
         />
-      )}
+      </Listing>
       {chosen.size > 0 && (
         <SelectionBar
           chosen={chosen}
@@ -84,7 +82,7 @@ export function Tags({ repository, project, rights }: TagsProps) {
           remove={() => void remove(repository, [...chosen], rights, () => setChosen(new Set()))}
         />
       )}
-    </div>
+    </>
   )
 }
 

@@ -7,10 +7,11 @@ import { change, pages } from '../../api/client.ts'
 import { createImmutableRule, deleteImmutableRule, listImmutableRules, updateImmutableRule } from '../../api/manage-routes.ts'
 import { listTags } from '../../api/routes.ts'
 import { act, Dialog, Form, useDraft } from '../../parts/form.tsx'
-import { Panel, Waiting } from '../../parts/layout.tsx'
+import { Panel } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
-import { Problem, tell } from '../../parts/problem.tsx'
-import { Row } from '../../parts/rows.tsx'
+import { Listing, More } from '../../parts/listing.tsx'
+import { tell } from '../../parts/problem.tsx'
+import { None, Row } from '../../parts/rows.tsx'
 import { useWords } from '../../parts/use-words.ts'
 import { TagPattern, type Syntax } from './tag-pattern.tsx'
 
@@ -36,18 +37,14 @@ export function ImmutableRules({ project, rights }: RulesProps) {
       <Text size="sm" c="dimmed" px={16} pt={12}>
         {t('manage:immutable.text')}
       </Text>
-      {list.error !== null && <Problem error={list.error} retry={list.refetch} />}
-      {list.isLoading && list.error === null && <Waiting rows={2} />}
-      {!list.isLoading && list.error === null && list.items.length === 0 && (
-        <Text size="sm" p={16}>
-          {t('manage:immutable.none')}
-        </Text>
-      )}
-      <ul className="rows">
-        {list.items.map((rule) => (
-          <OneRule key={rule.id} project={project} rule={rule} rights={rights} edit={() => setEditing(rule)} />
-        ))}
-      </ul>
+      <Listing list={list} empty={<None>{t('manage:immutable.none')}</None>}>
+        <ul className="rows">
+          {list.items.map((rule) => (
+            <OneRule key={rule.id} project={project} rule={rule} rights={rights} edit={() => setEditing(rule)} />
+          ))}
+        </ul>
+        <More more={list.more} />
+      </Listing>
       <Dialog
         title={editing === 'new' ? t('manage:immutable.create') : t('manage:immutable.edit')}
         opened={editing !== undefined}

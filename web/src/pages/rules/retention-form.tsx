@@ -1,12 +1,15 @@
 /** A policy of retention: which repositories, which rules keep tags, what becomes of the others, when. It is tried on one repository before it is saved. */
-import { ActionIcon, Button, Group, Select, Stack, Switch, Text, TextInput } from '@mantine/core'
+import { ActionIcon, Button, Group, Stack, Switch, Text, TextInput } from '@mantine/core'
 import { Plus, Trash2 } from 'lucide-react'
 import { change } from '../../api/client.ts'
 import { createRetentionPolicy, listRetentionPolicies, updateRetentionPolicy } from '../../api/manage-routes.ts'
+import { ownTimeZone, timeZone } from '../../app/time-zone.ts'
+import { OneOf, ZoneField } from '../../parts/fields.tsx'
 import { Form, useDraft } from '../../parts/form.tsx'
 import { tell } from '../../parts/problem.tsx'
 import { useWords } from '../../parts/use-words.ts'
-import { freshRule, keeps, ruleDraft, ruleOf, type Keep, type Policy, type RuleDraft } from './retention-draft.ts'
+import { freshRule, keeps, ruleDraft, ruleOf, type Policy, type RuleDraft } from './retention-draft.ts'
+import { RetentionPreview } from './retention-preview.tsx'
 import { TagPattern } from './tag-pattern.tsx'
 
 interface FormProps {
@@ -25,6 +28,7 @@ export function RetentionForm({ project, policy, close }: FormProps) {
     unmatched: policy?.unmatched ?? ('keep' as const),
     mayEmptyRepositories: policy?.mayEmptyRepositories ?? false,
     schedule: policy?.schedule ?? '',
+    timeZone: policy?.timeZone ?? timeZone() ?? ownTimeZone(),
   })
   const save = async () => {
     const { name, rules, ...rest } = draft
@@ -59,21 +63,49 @@ export function RetentionForm({ project, policy, close }: FormProps) {
         {...text('repositories')}
       />
       <AllRules rules={draft.rules} set={(rules) => put({ rules })} />
-      <Select
+      <OneOf
         label={t('manage:retention.unmatched')}
-        data={(['keep', 'remove'] as const).map((value) => ({ value, label: t(`manage:retention.unmatchedTexts.${value}`) }))}
+        values={['keep', 'remove'] as const}
+        say={(value) => t(`manage:retention.unmatchedTexts.${value}`)}
         value={draft.unmatched}
-        onChange={(value) => value !== null && put({ unmatched: value as 'keep' })}
+        onChange={(unmatched) => put({ unmatched })}
       />
       <Switch label={t('manage:retention.mayEmpty')} description={t('manage:retention.mayEmptyHint')} {...flag('mayEmptyRepositories')} />
+      <ScheduleFields schedule={draft.schedule} zone={draft.timeZone} put={put} />
+      <RetentionPreview
+        project={project}
+        rules={() => ({
+          rules: draft.rules.map(ruleOf),
+          unmatched: draft.unmatched,
+          mayEmptyRepositories: draft.mayEmptyRepositories,
+          ...(policy !== undefined && { insteadOf: policy.name }),
+        })}
+      />
+    </Form>
+  )
+}
+
+interface ScheduleProps {
+  readonly schedule: string
+  readonly zone: string
+  readonly put: (changes: { readonly schedule?: string; readonly timeZone?: string }) => void
+}
+
+/** In whose time it comes is asked only where it comes by itself. */
+function ScheduleFields({ schedule, zone, put }: ScheduleProps) {
+  const { t } = useWords()
+  return (
+    <>
       <TextInput
         label={t('manage:retention.schedule')}
         description={t('manage:retention.scheduleHint')}
         placeholder="0 3 * * *"
         classNames={{ input: 'mono' }}
-        {...text('schedule')}
+        value={schedule}
+        onChange={(event) => put({ schedule: event.currentTarget.value })}
       />
-    </Form>
+      {schedule.trim() !== '' && <ZoneField value={zone} onChange={(timeZone) => put({ timeZone })} />}
+    </>
   )
 }
 
@@ -135,11 +167,12 @@ function RuleFields({ rule, number, set, remove }: RuleProps) {
           )}
         </Group>
         <Group gap="xs" align="flex-end" wrap="nowrap">
-          <Select
+          <OneOf
             label={t('manage:retention.keep')}
-            data={keeps.map((value) => ({ value, label: t(`manage:retention.keeps.${value}`) }))}
+            values={keeps}
+            say={(keep) => t(`manage:retention.keeps.${keep}`)}
             value={rule.keep}
-            onChange={(value) => value !== null && set({ keep: value as Keep })}
+            onChange={(keep) => set({ keep })}
             style={{ flex: 1 }}
           />
           {rule.keep !== 'always' && (

@@ -1,5 +1,5 @@
 /** Policies of retention, and their runs: a dry one says first what would go. */
-import { ActionIcon, Badge, Button, Drawer, Group, Switch, Text } from '@mantine/core'
+import { ActionIcon, Badge, Button, Group, Switch, Text } from '@mantine/core'
 import { FlaskConical, History, Pencil, Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { change, pages } from '../../api/client.ts'
@@ -10,12 +10,13 @@ import {
   startRetentionRun,
   updateRetentionPolicy,
 } from '../../api/manage-routes.ts'
-import { act, Dialog } from '../../parts/form.tsx'
-import { Panel, Waiting } from '../../parts/layout.tsx'
+import { act, Dialog, Side, WorkButton } from '../../parts/form.tsx'
+import { Panel } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { Listing, More } from '../../parts/listing.tsx'
+import { tell } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
-import { Row } from '../../parts/rows.tsx'
+import { None, Row } from '../../parts/rows.tsx'
 import { useWords } from '../../parts/use-words.ts'
 import { keeps, type Policy } from './retention-draft.ts'
 import { RetentionForm } from './retention-form.tsx'
@@ -51,18 +52,14 @@ export function RetentionPolicies({ project, rights }: PoliciesProps) {
       <Text size="sm" c="dimmed" px={16} pt={12}>
         {t('manage:retention.text')}
       </Text>
-      {list.error !== null && <Problem error={list.error} retry={list.refetch} />}
-      {list.isLoading && list.error === null && <Waiting rows={2} />}
-      {!list.isLoading && list.error === null && list.items.length === 0 && (
-        <Text size="sm" p={16}>
-          {t('manage:retention.none')}
-        </Text>
-      )}
-      <ul className="rows" aria-label={t('manage:retention.title')}>
-        {list.items.map((policy) => (
-          <OnePolicy key={policy.name} project={project} policy={policy} rights={rights} open={setOpened} />
-        ))}
-      </ul>
+      <Listing list={list} empty={<None>{t('manage:retention.none')}</None>}>
+        <ul className="rows" aria-label={t('manage:retention.title')}>
+          {list.items.map((policy) => (
+            <OnePolicy key={policy.name} project={project} policy={policy} rights={rights} open={setOpened} />
+          ))}
+        </ul>
+        <More more={list.more} />
+      </Listing>
       <Dialog
         title={opened?.what === 'form' && opened.policy !== undefined ? opened.policy.name : t('manage:retention.create')}
         opened={opened?.what === 'form'}
@@ -71,18 +68,11 @@ export function RetentionPolicies({ project, rights }: PoliciesProps) {
       >
         {opened?.what === 'form' && <RetentionForm project={project} policy={opened.policy} close={close} />}
       </Dialog>
-      <Drawer
-        opened={opened?.what === 'runs'}
-        onClose={close}
-        position="right"
-        size="min(760px, 100vw)"
-        title={t('manage:retention.runs')}
-        closeButtonProps={{ 'aria-label': t('common.close') }}
-      >
+      <Side title={t('manage:retention.runs')} opened={opened?.what === 'runs'} close={close} width={760}>
         {shown !== undefined && opened?.what === 'runs' && (
           <RetentionRuns project={project} policy={shown} rights={rights} first={opened.run} />
         )}
-      </Drawer>
+      </Side>
     </Panel>
   )
 }
@@ -121,9 +111,9 @@ function OnePolicy({ project, policy, rights, open }: OneProps) {
     >
       <Group gap={6}>
         {rights.has('retention:run') && (
-          <Button size="compact-sm" variant="default" leftSection={<FlaskConical size={13} />} onClick={() => void act(dry)}>
+          <WorkButton size="compact-sm" variant="default" leftSection={<FlaskConical size={13} />} work={dry}>
             {t('manage:retention.dryRun')}
-          </Button>
+          </WorkButton>
         )}
         <ActionIcon onClick={() => open({ what: 'runs', policy: name })} aria-label={t('manage:retention.runsOf', { name })}>
           <History size={15} />
@@ -163,7 +153,13 @@ function PolicyText({ policy }: { readonly policy: Policy }) {
         {t(`manage:retention.unmatchedTexts.${unmatched}`)}
       </div>
       <div>
-        {schedule === '' ? t('manage:retention.byHand') : <span className="mono">{schedule}</span>}
+        {schedule === '' ? (
+          t('manage:retention.byHand')
+        ) : (
+          <>
+            <span className="mono">{schedule}</span> {policy.timeZone}
+          </>
+        )}
         {nextAt !== null && isEnabled && (
           <>
             {' · '}

@@ -1,11 +1,11 @@
 /** The runs of a policy, and what one decided: tag by tag, with the rule that won. What a run removed can come back. */
 import type { ItemOf } from '../../api/client.ts'
-import { Alert, Badge, Button, Group, SegmentedControl, Stack, Text } from '@mantine/core'
+import { Alert, Badge, Group, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { Info, Play, Square, Undo2 } from 'lucide-react'
 import { useEffect, useState } from 'react'
-import { change, pages, query, queryClient } from '../../api/client.ts'
+import { change, keyOf, pages, query, queryClient } from '../../api/client.ts'
 import {
   listRetentionDecisions,
   listRetentionPolicies,
@@ -15,16 +15,17 @@ import {
   stopRetentionRun,
   undoRetentionRun,
 } from '../../api/manage-routes.ts'
-import { keyOf } from '../../api/client.ts'
 import { placeOf } from '../../app/named-place.ts'
+import { Choice } from '../../parts/choice.tsx'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
-import { Waiting } from '../../parts/layout.tsx'
+import { WorkButton } from '../../parts/form.tsx'
+import { Panel, Waiting } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
+import { Listing, More } from '../../parts/listing.tsx'
 import { Problem, tell } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
-import { Row } from '../../parts/rows.tsx'
+import { None, Row } from '../../parts/rows.tsx'
 import { formatNumber } from '../../parts/sizes.ts'
-import { useTry } from '../../parts/use-try.ts'
 import { useWords } from '../../parts/use-words.ts'
 import type { Policy } from './retention-draft.ts'
 
@@ -49,34 +50,30 @@ export function RetentionRuns({ project, policy, rights, first }: RunsProps) {
     <Stack>
       <Text fw={600}>{policy.name}</Text>
       {chosen !== undefined && <OneRun key={chosen} project={project} policy={policy} rights={rights} id={chosen} show={setChosen} />}
-      {list.error !== null && <Problem error={list.error} />}
-      <section className="panel" aria-label={t('manage:retention.runs')}>
-        {list.isLoading && <Waiting rows={2} />}
-        {!list.isLoading && list.items.length === 0 && (
-          <Text size="sm" c="dimmed" p={16}>
-            {t('manage:retention.noRuns')}
-          </Text>
-        )}
-        <ul className="rows">
-          {list.items.map((run) => (
-            <Row
-              key={run.id}
-              title={
-                <button type="button" className="plain link" onClick={() => setChosen(run.id)}>
-                  {run.isDry ? t('manage:retention.dryRun') : t('manage:retention.realRun')} {run.id}
-                </button>
-              }
-              text={
-                <>
-                  {run.startedBy} · <RelativeTime at={run.startedAt} />
-                </>
-              }
-            >
-              <RunState run={run} />
-            </Row>
-          ))}
-        </ul>
-      </section>
+      <Panel title={t('manage:retention.runs')} isFlush>
+        <Listing list={list} empty={<None>{t('manage:retention.noRuns')}</None>}>
+          <ul className="rows">
+            {list.items.map((run) => (
+              <Row
+                key={run.id}
+                title={
+                  <button type="button" className="plain link" onClick={() => setChosen(run.id)}>
+                    {run.isDry ? t('manage:retention.dryRun') : t('manage:retention.realRun')} {run.id}
+                  </button>
+                }
+                text={
+                  <>
+                    {run.startedBy} · <RelativeTime at={run.startedAt} />
+                  </>
+                }
+              >
+                <RunState run={run} />
+              </Row>
+            ))}
+          </ul>
+          <More more={list.more} />
+        </Listing>
+      </Panel>
     </Stack>
   )
 }
@@ -156,7 +153,6 @@ interface ButtonsProps extends Omit<OneProps, 'id'> {
 /** What may be done with a run, as it stands. */
 function RunButtons({ project, policy, rights, run, show }: ButtonsProps) {
   const { t } = useWords()
-  const { error: failure, isBusy, attempt } = useTry()
   const params = { project, run: run.id }
   const remove = async () => {
     const body = { dryRun: false, shownBy: run.id }
@@ -184,35 +180,26 @@ function RunButtons({ project, policy, rights, run, show }: ButtonsProps) {
   const mayUndo = isEnd && !run.isDry && rights.has('trash:restore')
   return (
     <>
-      {failure !== undefined && <Problem error={failure} />}
       <Group gap="xs">
         {!isEnd && mayRun && (
-          <Button
+          <WorkButton
             size="compact-sm"
             variant="default"
             leftSection={<Square size={12} />}
-            disabled={isBusy}
-            onClick={() => attempt(() => change(stopRetentionRun, { params }, [readRetentionRun]))}
+            work={() => change(stopRetentionRun, { params }, [readRetentionRun])}
           >
             {t('jobs.stop')}
-          </Button>
+          </WorkButton>
         )}
         {mayFollow && mayRun && run.removed > 0 && (
-          <Button
-            size="compact-sm"
-            color="red"
-            variant="light"
-            leftSection={<Play size={13} />}
-            loading={isBusy}
-            onClick={() => attempt(remove)}
-          >
+          <WorkButton size="compact-sm" color="red" variant="light" leftSection={<Play size={13} />} work={remove}>
             {t('manage:retention.removeNow', { shown: formatNumber(run.removed) })}
-          </Button>
+          </WorkButton>
         )}
         {mayUndo && run.removed > 0 && (
-          <Button size="compact-sm" variant="default" leftSection={<Undo2 size={13} />} loading={isBusy} onClick={() => attempt(undo)}>
+          <WorkButton size="compact-sm" variant="default" leftSection={<Undo2 size={13} />} work={undo}>
             {t('common.undo')}
-          </Button>
+          </WorkButton>
         )}
       </Group>
     </>
@@ -229,22 +216,14 @@ function Decisions({ project, run }: { readonly project: string; readonly run: R
   const columns = useColumns()
   return (
     <Stack gap="sm">
-      <SegmentedControl
-        size="xs"
-        style={{ alignSelf: 'flex-start' }}
-        aria-label={t('manage:retention.decision')}
-        data={actions.map((value) => ({ value, label: t(`manage:retention.actions.${value}`) }))}
+      <Choice
+        label={t('manage:retention.decision')}
+        values={actions}
         value={action}
-        onChange={(value) => setAction(value as 'remove')}
+        say={(each) => t(`manage:retention.actions.${each}`)}
+        onChange={(each) => setAction(each ?? 'remove')}
       />
-      {list.error !== null && <Problem error={list.error} />}
-      {list.isLoading && list.error === null && <Waiting rows={3} />}
-      {!list.isLoading && list.items.length === 0 && (
-        <Text size="sm" c="dimmed">
-          {t('manage:retention.noDecisions')}
-        </Text>
-      )}
-      {list.items.length > 0 && (
+      <Listing list={list} empty={<None>{t('manage:retention.noDecisions')}</None>}>
         <DataTable
           label={t('manage:retention.decisions')}
           columns={columns}
@@ -252,7 +231,7 @@ function Decisions({ project, run }: { readonly project: string; readonly run: R
           keyOf={({ repository, tag }) => `${repository}:${tag}`}
           more={list.more}
         />
-      )}
+      </Listing>
     </Stack>
   )
 }

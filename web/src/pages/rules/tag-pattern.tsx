@@ -1,4 +1,5 @@
-import { Group, Select, TextInput } from '@mantine/core'
+import { Group, TextInput } from '@mantine/core'
+import { OneOf } from '../../parts/fields.tsx'
 import { useWords } from '../../parts/use-words.ts'
 
 export const syntaxes = ['glob', 'regex', 'semver'] as const
@@ -32,11 +33,12 @@ export function TagPattern({ label, syntax, pattern, set, isRequired = false }: 
         classNames={{ input: 'mono' }}
         style={{ flex: 1 }}
       />
-      <Select
+      <OneOf
         aria-label={`${label}: ${t('manage:rules.syntax')}`}
-        data={syntaxes.map((value) => ({ value, label: t(`manage:rules.syntaxes.${value}`) }))}
+        values={syntaxes}
+        say={(each) => t(`manage:rules.syntaxes.${each}`)}
         value={syntax}
-        onChange={(value) => value !== null && set({ syntax: value as Syntax })}
+        onChange={(each) => set({ syntax: each })}
         w={150}
       />
     </Group>

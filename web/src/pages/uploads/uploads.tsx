@@ -1,6 +1,6 @@
 /** Uploads under way: of everything, of a project, of a repository. */
 import type { ItemOf } from '../../api/client.ts'
-import { Badge, Button, Text } from '@mantine/core'
+import { Badge, Button } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { X } from 'lucide-react'
 import { change, pages } from '../../api/client.ts'
@@ -11,7 +11,7 @@ import { Waiting } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
 import { Problem, tell } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
-import { Row } from '../../parts/rows.tsx'
+import { None, Row } from '../../parts/rows.tsx'
 import { formatBytes } from '../../parts/sizes.ts'
 import { useWords } from '../../parts/use-words.ts'
 
@@ -40,11 +40,7 @@ export function Uploads({ scope }: { readonly scope: UploadScope }) {
   const shown = scope.kind === 'project' ? list.items.filter(({ repository }) => repository.startsWith(`${scope.name}/`)) : list.items
   return (
     <>
-      {shown.length === 0 && (
-        <Text size="sm" c="dimmed" p={16}>
-          {t('manage:uploads.none')}
-        </Text>
-      )}
+      {shown.length === 0 && <None>{t('manage:uploads.none')}</None>}
       <ul className="rows" aria-label={t('manage:uploads.title')}>
         {shown.map((upload) => (
           <OneUpload key={upload.id} upload={upload} isNamed={scope.kind !== 'repository'} />
