@@ -23,7 +23,7 @@ export function Listing<Item>({ list, filters, isNarrowed = false, empty, childr
   if (isEmpty && !isNarrowed) return empty
   return (
     <div>
-      {filters !== undefined && (
+      {filters !== undefined && filters !== false && (
         <Group mb="md" gap="sm">
           {filters}
         </Group>

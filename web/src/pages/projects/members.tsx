@@ -43,13 +43,9 @@ export function Members({ project, rights }: ProjectPartProps) {
   ) : undefined
   return (
     <>
-      {add !== undefined && (
-        <Group justify="flex-end" mb="sm">
-          {add}
-        </Group>
-      )}
       <Listing
         list={list}
+        filters={add !== undefined && <div style={{ marginLeft: 'auto' }}>{add}</div>}
         empty={
           <Empty icon={<UsersRound size={28} />} title={t('members.none')} action={add}>
             {t('members.noneText')}

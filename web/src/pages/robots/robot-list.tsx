@@ -27,8 +27,8 @@ interface ListProps {
   /** As the address has it. */
   readonly search: { readonly q?: string | undefined; readonly sort?: string | undefined; readonly item?: number | undefined }
   readonly level?: 'system' | 'all'
-  /** What stands above the list: the button that makes one, and what narrows it. */
-  readonly head: (create: ReactNode) => ReactNode
+  /** What stands above the list, with the button that makes one; unless said that stands beside what narrows it. */
+  readonly head?: (create: ReactNode) => ReactNode
 }
 
 export function RobotList({ project, may, search, level = 'all', head }: ListProps) {
@@ -47,13 +47,18 @@ export function RobotList({ project, may, search, level = 'all', head }: ListPro
   ) : undefined
   return (
     <>
-      {head(create)}
+      {head?.(create)}
       <Listing
         list={list}
-        filters={<SearchBox label={t('projects.search')} value={q} onChange={(value) => set({ q: value })} />}
+        filters={
+          <>
+            <SearchBox label={t('projects.search')} value={q} onChange={(value) => set({ q: value })} />
+            {head === undefined && <div style={{ marginLeft: 'auto' }}>{create}</div>}
+          </>
+        }
         isNarrowed={q !== ''}
         empty={
-          <Empty icon={<Bot size={30} />} title={t('robots.none')} action={create}>
+          <Empty icon={<Bot size={30} />} title={t('robots.none')} action={head === undefined && create}>
             {t('robots.noneText')}
           </Empty>
         }
