@@ -19,6 +19,7 @@ export function Shell() {
   const search = () => setSearching(true)
   // In fields too: nothing is written by it.
   useHotkeys([['mod+K', search]], [])
+  useHotkeys([['/', () => !focusSearchBox() && search()]])
   return (
     <>
       <a href="#content" className="skip">
@@ -64,6 +65,15 @@ export function Shell() {
       </Drawer>
     </>
   )
+}
+
+/** The field that narrows the list of this page, where there is one. */
+function focusSearchBox(): boolean {
+  // Above a dialog nothing behind it takes the focus.
+  if (document.querySelector('[role="dialog"]') !== null) return true
+  const box = document.querySelector<HTMLInputElement>('#content input[type="search"]')
+  box?.focus()
+  return box !== null
 }
 
 const isApple = /Mac|iPhone|iPad/.test(navigator.userAgent)

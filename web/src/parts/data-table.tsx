@@ -5,7 +5,7 @@
 import { Checkbox, Loader, VisuallyHidden } from '@mantine/core'
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { ArrowDown, ArrowUp } from 'lucide-react'
-import { useEffect, useLayoutEffect, useRef, useState, type CSSProperties, type ReactNode } from 'react'
+import { useEffect, useLayoutEffect, useRef, useState, type CSSProperties, type KeyboardEvent, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 
 /** A column. `hidden`: below which width of the window it is left out. */
@@ -74,7 +74,7 @@ export function DataTable<Row>({ label, columns, rows, keyOf, sort, onSort, sele
             ))}
           </tr>
         </thead>
-        <tbody ref={body}>
+        <tbody ref={body} onKeyDown={moveRow}>
           <Spacer height={above} />
           {items.map(({ index }) => {
             const row = rows[index]
@@ -101,6 +101,25 @@ export function DataTable<Row>({ label, columns, rows, keyOf, sort, onSort, sele
       )}
     </div>
   )
+}
+
+/** Up and down go from row to row, to what stands at the same place; from the first one up to what narrows the list. */
+function moveRow(event: KeyboardEvent<HTMLTableSectionElement>): void {
+  if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return
+  const from = event.target as Element
+  const cell = from.closest('td')
+  const row = cell?.closest('tr')
+  // Fields with a choice of their own use these keys themselves.
+  if (!row || !cell || from.closest('input:not([type="checkbox"]), [role="combobox"], [aria-expanded="true"]') !== null) return
+  const next = event.key === 'ArrowDown' ? row.nextElementSibling : row.previousElementSibling
+  const what = 'a, button, input'
+  const target =
+    next?.children[cell.cellIndex]?.querySelector<HTMLElement>(what) ??
+    next?.querySelector<HTMLElement>(what) ??
+    (event.key === 'ArrowUp' ? document.querySelector<HTMLElement>('#content input[type="search"]') : null)
+  if (target === null) return
+  event.preventDefault()
+  target.focus()
 }
 
 function classOf<Row>({ hidden, isEnd }: Column<Row>): string {

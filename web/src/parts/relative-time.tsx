@@ -32,8 +32,15 @@ export function relativeText(at: string, language: string, now = Date.now()): st
   return step === undefined ? words.format(0, 'second') : words.format(Math.trunc(seconds / step[1]), step[0])
 }
 
+const exact = new Map<string, Intl.DateTimeFormat>()
+
+/** In the zone that was chosen. */
 export function exactText(at: string, language: string): string {
-  return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'long', timeZone: timeZone() }).format(new Date(at))
+  const zone = timeZone()
+  const key = `${language} ${zone ?? ''}`
+  const format = exact.get(key) ?? new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'long', timeZone: zone })
+  exact.set(key, format)
+  return format.format(new Date(at))
 }
 
 /** The time of day alone, for lines that were written close together. */

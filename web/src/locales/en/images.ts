@@ -17,6 +17,11 @@ export const images = {
     pull: 'Pull',
   },
   tags: {
+    add: 'Add a tag',
+    added: 'Tag {{name}} points at it',
+    addHint: 'Another name for the same image. One that is there already moves here.',
+    endText: 'It is deleted by itself then; the image stays in the trash for a while. Pushing to it ends that.',
+    setEnd: 'Let it expire',
     chosen_one: '{{shown}} selected',
     chosen_other: '{{shown}} selected',
     deleted_one: '{{shown}} tag was deleted',

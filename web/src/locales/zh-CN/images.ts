@@ -19,6 +19,11 @@ export const images: Texts<typeof words> = {
     pull: '拉取',
   },
   tags: {
+    add: '添加标签',
+    added: '标签 {{name}} 已指向该镜像',
+    addHint: '同一镜像的另一个名称。已有的同名标签会移到这里。',
+    endText: '到期后自动删除，镜像会在回收站中保留一段时间。再次推送会取消到期。',
+    setEnd: '设置到期时间',
     chosen_one: '已选择 {{shown}} 个',
     chosen_other: '已选择 {{shown}} 个',
     deleted_one: '已删除 {{shown}} 个标签',

@@ -49,7 +49,7 @@ export function AuditPage() {
         filters={
           <>
             <SearchBox label={t('auditPage.action')} value={q} onChange={(value) => set({ q: value })} />
-            <SearchBox label={t('auditPage.actor')} value={actor} onChange={(value) => set({ actor: value })} />
+            <SearchBox label={t('auditPage.actor')} value={actor} onChange={(value) => set({ actor: value })} isFirst={false} />
             <Choice
               label={t('auditPage.outcome')}
               values={outcomes}

@@ -28,6 +28,7 @@ import { kindOfManifest } from './kind-of-manifest.ts'
 import { PullMenu } from './pull-menu.tsx'
 import { Referrers } from './referrers.tsx'
 import { RepositoryTrail } from './repository-page.tsx'
+import { TagMenu } from './tag-menu.tsx'
 import { TagHistory } from './tag-history.tsx'
 
 const ManifestLabels = lazy(async () => ({
@@ -55,7 +56,15 @@ export function ImagePage({ repository, reference, isTag }: ImageProps) {
   if (error !== null) return <Problem error={error} />
   if (isGoneTag) return <GoneTag repository={repository} tag={reference} project={facts?.project} error={tagError} />
   if (manifest === undefined) return <Waiting rows={8} />
-  return <Opened repository={repository} project={facts?.project} manifest={manifest} tag={isTag ? reference : undefined} />
+  return (
+    <Opened
+      repository={repository}
+      project={facts?.project}
+      manifest={manifest}
+      tag={isTag ? reference : undefined}
+      expiresAt={tag?.expiresAt}
+    />
+  )
 }
 
 /** What it was is still told: from its history it can come back. */
@@ -88,9 +97,10 @@ interface OpenedProps {
   readonly project: string | undefined
   readonly manifest: Manifest
   readonly tag: string | undefined
+  readonly expiresAt: string | undefined
 }
 
-function Opened({ repository, project, manifest, tag }: OpenedProps) {
+function Opened({ repository, project, manifest, tag, expiresAt }: OpenedProps) {
   const { t } = useTranslation()
   const { view } = useSearch({ from: '/shell/repositories/$' })
   const rights = useRepositoryRights(repository)
@@ -104,7 +114,7 @@ function Opened({ repository, project, manifest, tag }: OpenedProps) {
       {project !== undefined && <RepositoryTrail project={project} repository={repository} leaf={tag ?? short} />}
       <PageHead
         title={tag === undefined ? `${repository}@${short}` : `${repository}:${tag}`}
-        description={<Facts manifest={manifest} kind={t(`kind.${kind}`)} />}
+        description={<Facts manifest={manifest} kind={t(`kind.${kind}`)} expiresAt={expiresAt} />}
         actions={
           <>
             {kind !== 'artifact' && rights.has('repository:pull') && (
@@ -116,6 +126,7 @@ function Opened({ repository, project, manifest, tag }: OpenedProps) {
               isChart={kind === 'chart'}
               digest={manifest.digest}
             />
+            <TagMenu repository={repository} digest={manifest.digest} tag={tag} rights={rights} />
           </>
         }
       />
@@ -201,7 +212,14 @@ function viewsOf(manifest: Manifest, tag: string | undefined, rights: ReadonlySe
   ]
 }
 
-function Facts({ manifest, kind }: { readonly manifest: Manifest; readonly kind: string }) {
+interface FactsProps {
+  readonly manifest: Manifest
+  readonly kind: string
+  readonly expiresAt: string | undefined
+}
+
+function Facts({ manifest, kind, expiresAt }: FactsProps) {
+  const { t } = useTranslation()
   const platform =
     manifest.config === undefined
       ? []
@@ -213,6 +231,11 @@ function Facts({ manifest, kind }: { readonly manifest: Manifest; readonly kind:
       <span className="number">{`${manifest.totalSizeIsExact ? '' : '>'}${formatBytes(manifest.totalSizeBytes)}`}</span>
       <Digest digest={manifest.digest} />
       <RelativeTime at={manifest.createdAt} />
+      {expiresAt !== undefined && (
+        <Badge color="yellow" variant="light" c="var(--mantine-color-text)">
+          {t('tags.expires')} <RelativeTime at={expiresAt} />
+        </Badge>
+      )}
     </Group>
   )
 }

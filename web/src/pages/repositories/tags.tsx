@@ -1,7 +1,6 @@
 /** The tags of a repository: as many as there are, narrowed and ordered by the server, chosen and deleted with a way back. */
 import type { ResponseOf } from '#api/contract.ts'
 import { ActionIcon, Badge, Button, Group, Text, Tooltip } from '@mantine/core'
-import { notifications } from '@mantine/notifications'
 import { Link, useSearch } from '@tanstack/react-router'
 import { GitCompare, Lock, Tag as TagIcon, Trash2, X } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
@@ -21,9 +20,8 @@ import { PushWalk } from '../../parts/push-walk.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
 import { SearchBox } from '../../parts/search-box.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
-import { deleteTags, restoreTags } from './delete-tags.ts'
 import { kindOfManifest } from './kind-of-manifest.ts'
-import { notify } from '../../parts/notify.ts'
+import { removeTags } from './remove-tags.tsx'
 
 const LabelFilter = lazy(async () => ({ default: (await withManageWords(() => import('../labels/label-filter.tsx'))).LabelFilter }))
 
@@ -44,6 +42,10 @@ export function Tags({ repository, project, rights }: TagsProps) {
   const columns = useColumns(repository)
   const set = useSetSearch()
   const mayDelete = rights.has('tag:delete')
+  const remove = () => {
+    setChosen(new Set())
+    void removeTags(repository, [...chosen], rights.has('tag:create'))
+  }
   return (
     <>
       <Listing
@@ -74,14 +76,7 @@ export function Tags({ repository, project, rights }: TagsProps) {
           selection={mayDelete ? { keys: chosen, set: setChosen, name: (name) => t('tags.select', { name }) } : undefined}
         />
       </Listing>
-      {chosen.size > 0 && (
-        <SelectionBar
-          chosen={chosen}
-          repository={repository}
-          clear={() => setChosen(new Set())}
-          remove={() => void remove(repository, [...chosen], rights, () => setChosen(new Set()))}
-        />
-      )}
+      {chosen.size > 0 && <SelectionBar chosen={chosen} repository={repository} clear={() => setChosen(new Set())} remove={remove} />}
     </>
   )
 }
@@ -119,54 +114,6 @@ function SelectionBar({ repository, chosen, clear, remove: onRemove }: BarProps)
         <X size={15} />
       </ActionIcon>
     </div>
-  )
-}
-
-/** Deletes at once and offers the way back: nobody is asked whether they are sure. */
-async function remove(repository: string, names: readonly string[], rights: ReadonlySet<string>, done: () => void): Promise<void> {
-  done()
-  const { deleted, failures } = await deleteTags(repository, names)
-  const id = `deleted-${repository}-${names[0] ?? ''}-${names.length}`
-  const undo = () => {
-    notifications.hide(id)
-    void restoreTags(repository, deleted)
-  }
-  notify({
-    id,
-    color: failures.length > 0 ? 'red' : 'tide',
-    autoClose: 15_000,
-    message: <Outcome deleted={deleted} failures={failures} undo={deleted.length > 0 && rights.has('tag:create') ? undo : undefined} />,
-  })
-}
-
-interface OutcomeProps {
-  readonly deleted: readonly string[]
-  readonly failures: readonly string[]
-  readonly undo: (() => void) | undefined
-}
-
-function Outcome({ deleted, failures, undo }: OutcomeProps) {
-  const { t } = useTranslation()
-  return (
-    <Group justify="space-between" gap="sm">
-      <div>
-        <Text size="sm">
-          {deleted.length === 1
-            ? t('tags.deletedOne', { name: deleted[0] ?? '' })
-            : t('tags.deleted', { count: deleted.length, shown: formatNumber(deleted.length) })}
-        </Text>
-        {failures.slice(0, 3).map((failure) => (
-          <Text key={failure} size="xs" className="wrap">
-            {failure}
-          </Text>
-        ))}
-      </div>
-      {undo !== undefined && (
-        <Button size="compact-sm" variant="default" onClick={undo}>
-          {t('common.undo')}
-        </Button>
-      )}
-    </Group>
   )
 }
 
