@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { gunzipSync, brotliDecompressSync } from 'node:zlib'
 import { after, before, suite, test } from 'node:test'
 import { sendRequest, type HttpResponse } from '../support/http-client.ts'

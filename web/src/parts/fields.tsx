@@ -53,8 +53,8 @@ interface ZoneProps extends Omit<SelectProps, 'value' | 'onChange' | 'data' | 'n
 /** A time zone by its name. */
 export function ZoneField({ value, hasOwn = false, onChange, ...rest }: ZoneProps) {
   const { t } = useTranslation()
-  // The server may know more names than this browser does.
-  const known = value === '' || zones.includes(value) ? ['UTC', ...zones.filter((zone) => zone !== 'UTC')] : [value, 'UTC', ...zones]
+  // The server may know more names than this browser does, which for its part may leave out UTC.
+  const known = [...new Set(['UTC', ...(value === '' ? [] : [value]), ...zones])]
   return (
     <Select
       label={t('account.timeZone')}

@@ -33,7 +33,7 @@ export function RetentionPreview({ project, rules }: PreviewProps) {
   const run = async () =>
     setOutcome(await client.call(previewRetention, { params: { project }, body: { ...rules(), repository: repository.trim() } }))
   return (
-    <Stack gap="xs" className="panel" p="sm" role="group" aria-label={t('manage:retention.preview')}>
+    <Stack gap="xs" className="panel" p="sm">
       <Group align="flex-end" gap="xs">
         <Autocomplete
           label={t('manage:retention.preview')}
