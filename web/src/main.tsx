@@ -2,6 +2,7 @@
 import './app/components.css'
 import '@mantine/notifications/styles.css'
 import './app/page.css'
+import './app/parts.css'
 import './app/manage.css'
 import { MantineProvider } from '@mantine/core'
 import { Notifications } from '@mantine/notifications'

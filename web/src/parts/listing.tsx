@@ -11,16 +11,18 @@ interface ListingProps<Item> {
   /** What narrows it; not shown where there is nothing to narrow. */
   readonly filters?: ReactNode
   readonly isNarrowed?: boolean
+  /** They stay where nothing is: they lead elsewhere too. */
+  readonly areFiltersKept?: boolean
   /** What to do where there is nothing yet. */
   readonly empty: ReactNode
   readonly children: ReactNode
 }
 
 /** A list as it stands: what went wrong, rows to come, what to do where there are none, or its rows. */
-export function Listing<Item>({ list, filters, isNarrowed = false, empty, children }: ListingProps<Item>) {
+export function Listing<Item>({ list, filters, isNarrowed = false, areFiltersKept = false, empty, children }: ListingProps<Item>) {
   const { t } = useTranslation()
   const isEmpty = list.error === null && !list.isLoading && list.items.length === 0 && !list.more.has
-  if (isEmpty && !isNarrowed) return empty
+  if (isEmpty && !isNarrowed && !areFiltersKept) return empty
   return (
     <div>
       {filters !== undefined && filters !== false && (
@@ -30,7 +32,8 @@ export function Listing<Item>({ list, filters, isNarrowed = false, empty, childr
       )}
       {list.error !== null && <Problem error={list.error} retry={list.refetch} />}
       {list.error === null && list.isLoading && <Waiting />}
-      {isEmpty && <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />}
+      {isEmpty && !isNarrowed && empty}
+      {isEmpty && isNarrowed && <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />}
       {list.error === null && !list.isLoading && !isEmpty && children}
     </div>
   )

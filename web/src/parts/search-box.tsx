@@ -32,7 +32,14 @@ export function SearchBox({ label, value, onChange, isFirst = true }: SearchBoxP
       placeholder={label}
       leftSection={<Search size={15} aria-hidden />}
       {...(isFirst && { 'aria-keyshortcuts': '/' })}
-      {...(isFirst && text === '' && { rightSection: <kbd aria-hidden>/</kbd> })}
+      {...(isFirst &&
+        text === '' && {
+          rightSection: (
+            <kbd aria-hidden className="below-middle">
+              /
+            </kbd>
+          ),
+        })}
       onKeyDown={intoTheTable}
       value={text}
       onChange={(event) => {

@@ -50,6 +50,7 @@ export const system = {
     title: 'Audit log',
   },
   jobs: {
+    bySchedule: 'by itself',
     took: 'Took',
     begun: '{{name}} has begun',
     enabled: '{{name}} begins by itself',

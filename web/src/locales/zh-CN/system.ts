@@ -52,6 +52,7 @@ export const system: Texts<typeof words> = {
     title: '审计日志',
   },
   jobs: {
+    bySchedule: '自动',
     took: '用时',
     begun: '{{name}} 已开始',
     enabled: '自动运行 {{name}}',

@@ -3,14 +3,14 @@ import type { ItemOf } from '../../api/client.ts'
 import { Alert, Badge, Button, Group, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { RefreshCw, ShieldX, Trash2 } from 'lucide-react'
+import { RefreshCw, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { change, query } from '../../api/client.ts'
 import { deleteKey, listCertificates, listKeys, renewCertificates, rotateKeys } from '../../api/manage-routes.ts'
 import { listJobs } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
 import { Dialog, Form, WorkButton } from '../../parts/form.tsx'
-import { Empty, PageHead, Panel } from '../../parts/layout.tsx'
+import { PageHead, Panel } from '../../parts/layout.tsx'
 import { Loaded } from '../../parts/loaded.tsx'
 import { tell } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
@@ -129,7 +129,7 @@ function Keys({ mayRotate, mayDelete }: { readonly mayRotate: boolean; readonly 
       <Loaded of={list} rows={2}>
         {({ items }) =>
           items.length === 0 ? (
-            <Empty icon={<ShieldX size={24} />} title={t('manage:keys.none')} />
+            <None>{t('manage:keys.none')}</None>
           ) : (
             <ul className="rows">
               {items.map((key) => (

@@ -62,7 +62,9 @@ function Opened({ job }: { readonly job: Job }) {
   return (
     <Stack>
       <Group>
-        <Text fw={600}>{job.title}</Text>
+        <Text fw={600} lang="en">
+          {job.title}
+        </Text>
         <JobState job={job} />
       </Group>
       <JobProgress job={job} />
@@ -85,13 +87,23 @@ function Opened({ job }: { readonly job: Job }) {
   )
 }
 
+/** Who wanted it: somebody, or a schedule. */
+export function JobMaker({ by }: { readonly by: string }) {
+  const { t } = useTranslation()
+  return (
+    <span className="cut" title={by} style={{ display: 'block' }}>
+      {by.startsWith('schedule:') ? t('jobs.bySchedule') : by}
+    </span>
+  )
+}
+
 function Times({ job: { createdBy, createdAt, startedAt, endedAt } }: { readonly job: Job }) {
   const { t } = useTranslation()
   const took = startedAt === null || endedAt === null ? undefined : formatDuration(Date.parse(endedAt) - Date.parse(startedAt))
   return (
     <Facts
       facts={[
-        [t('audit.actor'), createdBy],
+        [t('audit.actor'), <JobMaker key="by" by={createdBy} />],
         [t('audit.at'), <RelativeTime key="at" at={startedAt ?? createdAt} />],
         [t('jobs.took'), took],
       ]}

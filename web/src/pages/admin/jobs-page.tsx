@@ -17,7 +17,7 @@ import { Listing } from '../../parts/listing.tsx'
 import { LiveSign } from '../../parts/live-sign.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
 import { useWords } from '../../parts/use-words.ts'
-import { JobDetails, JobProgress, JobState, refreshMs } from './job-details.tsx'
+import { JobDetails, JobMaker, JobProgress, JobState, refreshMs } from './job-details.tsx'
 import { Schedules } from './schedules.tsx'
 
 type Job = ResponseOf<typeof listJobs>['items'][number]
@@ -69,14 +69,14 @@ function Jobs({ list, open }: { readonly list: ReturnType<typeof useList<Job>>; 
       key: 'title',
       name: t('jobs.work'),
       cell: (job) => (
-        <button type="button" className="plain link cut" onClick={() => open(job.id)}>
+        <button type="button" className="plain link cut" lang="en" title={job.title} onClick={() => open(job.id)}>
           {job.title}
         </button>
       ),
     },
     { key: 'state', name: t('jobs.state'), width: 120, cell: (job) => <JobState job={job} /> },
     { key: 'progress', name: t('jobs.progress'), width: 190, hidden: 'wide', cell: (job) => <JobProgress job={job} /> },
-    { key: 'by', name: t('audit.actor'), width: 170, hidden: 'wide', cell: ({ createdBy }) => <div className="cut">{createdBy}</div> },
+    { key: 'by', name: t('audit.actor'), width: 130, hidden: 'wide', cell: ({ createdBy }) => <JobMaker by={createdBy} /> },
     {
       key: 'at',
       name: t('audit.at'),

@@ -21,20 +21,16 @@ export function RobotsPage() {
       may={(permission) => who.may(permission)}
       search={search}
       level={view === 'all' ? 'all' : 'system'}
-      head={(create) => (
-        <>
-          <PageHead title={t('manage:robots.title')} description={t('manage:robots.text')} actions={create} />
-          <div style={{ marginBottom: 12 }}>
-            <Choice
-              label={t('manage:robots.level')}
-              values={levels}
-              value={view}
-              say={(level) => t(`manage:robots.levels.${level}`)}
-              onChange={(level) => set({ view: level })}
-            />
-          </div>
-        </>
-      )}
+      filters={
+        <Choice
+          label={t('manage:robots.level')}
+          values={levels}
+          value={view}
+          say={(level) => t(`manage:robots.levels.${level}`)}
+          onChange={(level) => set({ view: level })}
+        />
+      }
+      head={(create) => <PageHead title={t('manage:robots.title')} description={t('manage:robots.text')} actions={create} />}
     />
   )
 }

@@ -52,7 +52,7 @@ function OneSchedule({ schedule, edit }: { readonly schedule: Schedule; readonly
   }
   const toggle = () => change(updateSchedule, { params, body: { isEnabled: !isEnabled }, ifMatch: schedule.version }, [schedulesRoute])
   return (
-    <Row title={title} text={<When schedule={schedule} />}>
+    <Row title={<span lang="en">{title}</span>} text={<When schedule={schedule} />}>
       {who.may('job:schedule') && (
         <Group gap="sm" wrap="nowrap">
           <Switch size="xs" aria-label={t('jobs.enabled', { name: title })} checked={isEnabled} onChange={() => void act(toggle)} />
@@ -74,11 +74,15 @@ function OneSchedule({ schedule, edit }: { readonly schedule: Schedule; readonly
   )
 }
 
+/** Each so and so long: no clock of a place counts. */
+const isEvery = (cron: string) => cron.trim().startsWith('every')
+
 function When({ schedule: { cron, timeZone, isEnabled, nextAt, lastAt } }: { readonly schedule: Schedule }) {
   const { t } = useWords()
   return (
     <>
-      <span className="mono">{cron}</span> {timeZone}
+      <span className="mono">{cron}</span>
+      {!isEvery(cron) && ` ${timeZone}`}
       {nextAt !== null && isEnabled && (
         <>
           {' · '}
@@ -115,7 +119,7 @@ function ScheduleForm({ schedule, close }: { readonly schedule: Schedule; readon
         required
         withAsterisk={false}
       />
-      <ZoneField value={draft.timeZone} onChange={(timeZone) => put({ timeZone })} />
+      {!isEvery(draft.cron) && <ZoneField value={draft.timeZone} onChange={(timeZone) => put({ timeZone })} />}
     </Form>
   )
 }

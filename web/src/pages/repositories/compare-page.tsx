@@ -11,6 +11,7 @@ import { compareImages, listRepositories, listTags, readRepository } from '../..
 import { placeOf } from '../../app/named-place.ts'
 import { Empty, Figure, PageHead, Waiting } from '../../parts/layout.tsx'
 import { Problem } from '../../parts/problem.tsx'
+import { Tabs } from '../../parts/tab-links.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
 import { ComparedConfig, ComparedFiles, ComparedLayers, ComparedPackages, type Comparison } from './compared-parts.tsx'
 import { Unreadable } from './image-files.tsx'
@@ -194,7 +195,7 @@ function Compared({ repository, from, to, toRepository }: ComparedProps) {
       <Unreadable layers={first.unreadable} />
       {error !== null && <Problem error={error} retry={() => void fetchNextPage()} />}
       <div>
-        <Tabs repository={repository} rest={`${from}/${to}`} current={current} compared={first} />
+        <CompareTabs repository={repository} rest={`${from}/${to}`} current={current} compared={first} />
         {current === 'layers' && <ComparedLayers compared={first} from={from} to={to} />}
         {current === 'config' && <ComparedConfig compared={first} />}
         {current === 'packages' && <ComparedPackages compared={first} />}
@@ -238,7 +239,7 @@ interface TabsProps {
 }
 
 /** Each says how much differs in it. */
-function Tabs({ repository, rest, current, compared: { layers, config, packages, files } }: TabsProps) {
+function CompareTabs({ repository, rest, current, compared: { layers, config, packages, files } }: TabsProps) {
   const { t } = useTranslation()
   const counts: Readonly<Record<View, number>> = {
     layers: layers.filter((layer) => layer.in !== 'both').length,
@@ -247,7 +248,7 @@ function Tabs({ repository, rest, current, compared: { layers, config, packages,
     files: files.added + files.removed + files.changed,
   }
   return (
-    <nav className="tabs" aria-label={t('compare.parts')}>
+    <Tabs label={t('compare.parts')} current={current}>
       {views.map((each) => (
         <Link
           key={each}
@@ -268,6 +269,6 @@ function Tabs({ repository, rest, current, compared: { layers, config, packages,
           </span>
         </Link>
       ))}
-    </nav>
+    </Tabs>
   )
 }

@@ -302,7 +302,7 @@ function useColumns({ repository, digest, platform, layer }: FilesPlace, directo
       width: 140,
       isEnd: true,
       hidden: 'middle',
-      cell: ({ modifiedAt, type }) => (type === 'whiteout' ? null : <RelativeTime at={modifiedAt} />),
+      cell: ({ modifiedAt, type }) => (type === 'whiteout' || isUnset(modifiedAt) ? null : <RelativeTime at={modifiedAt} />),
     },
     {
       key: 'download',
@@ -378,4 +378,9 @@ export function modeText(mode: number): string {
     if ((mode >> bit) & 1) text[at] = text[at] === 'x' ? letter : letter.toUpperCase()
   }
   return text.join('')
+}
+
+/** Builds that are to give the same bytes each time set every file to the beginning of time. */
+function isUnset(at: string): boolean {
+  return Date.parse(at) <= 86_400_000
 }

@@ -17,6 +17,7 @@ import { Digest } from '../../parts/copy.tsx'
 import { PageHead, Waiting } from '../../parts/layout.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { RelativeTime } from '../../parts/relative-time.tsx'
+import { Tabs } from '../../parts/tab-links.tsx'
 import { formatBytes } from '../../parts/sizes.ts'
 import { ImageAnnotations } from './image-annotations.tsx'
 import { ImageConfig } from './image-config.tsx'
@@ -133,7 +134,7 @@ function Opened({ repository, project, manifest, tag, expiresAt }: OpenedProps) 
       <Suspense>
         <ManifestLabels project={project} repository={repository} digest={manifest.digest} rights={rights} />
       </Suspense>
-      <nav className="tabs" aria-label={t('image.parts')}>
+      <Tabs label={t('image.parts')} current={current}>
         {views.map((each) => (
           <Link
             key={each}
@@ -148,7 +149,7 @@ function Opened({ repository, project, manifest, tag, expiresAt }: OpenedProps) 
             {t(`image.${each}`)}
           </Link>
         ))}
-      </nav>
+      </Tabs>
       <Part
         view={current}
         repository={repository}

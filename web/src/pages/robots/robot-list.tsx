@@ -27,11 +27,13 @@ interface ListProps {
   /** As the address has it. */
   readonly search: { readonly q?: string | undefined; readonly sort?: string | undefined; readonly item?: number | undefined }
   readonly level?: 'system' | 'all'
+  /** What narrows it besides its name. */
+  readonly filters?: ReactNode
   /** What stands above the list, with the button that makes one; unless said that stands beside what narrows it. */
   readonly head?: (create: ReactNode) => ReactNode
 }
 
-export function RobotList({ project, may, search, level = 'all', head }: ListProps) {
+export function RobotList({ project, may, search, level = 'all', filters, head }: ListProps) {
   const { t } = useWords()
   const set = useSetSearch()
   const [isCreating, setCreating] = useState(false)
@@ -53,10 +55,12 @@ export function RobotList({ project, may, search, level = 'all', head }: ListPro
         filters={
           <>
             <SearchBox label={t('projects.search')} value={q} onChange={(value) => set({ q: value })} />
+            {filters}
             {head === undefined && <div style={{ marginLeft: 'auto' }}>{create}</div>}
           </>
         }
         isNarrowed={q !== ''}
+        areFiltersKept={filters !== undefined}
         empty={
           <Empty icon={<Bot size={30} />} title={t('robots.none')} action={head === undefined && create}>
             {t('robots.noneText')}
