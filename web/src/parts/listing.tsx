@@ -18,23 +18,30 @@ interface ListingProps<Item> {
   readonly children: ReactNode
 }
 
+function stateOf({ list }: Pick<ListingProps<unknown>, 'list'>): 'failed' | 'loading' | 'empty' | 'rows' {
+  if (list.error !== null) return 'failed'
+  if (list.isLoading) return 'loading'
+  return list.items.length === 0 && !list.more.has ? 'empty' : 'rows'
+}
+
 /** A list as it stands: what went wrong, rows to come, what to do where there are none, or its rows. */
 export function Listing<Item>({ list, filters, isNarrowed = false, areFiltersKept = false, empty, children }: ListingProps<Item>) {
   const { t } = useTranslation()
-  const isEmpty = list.error === null && !list.isLoading && list.items.length === 0 && !list.more.has
-  if (isEmpty && !isNarrowed && !areFiltersKept) return empty
+  const state = stateOf({ list })
+  const isNew = state === 'empty' && !isNarrowed
+  const hasFilters = filters !== undefined && filters !== false && (!isNew || areFiltersKept)
   return (
     <div>
-      {filters !== undefined && filters !== false && (
+      {hasFilters && (
         <Group mb="md" gap="sm">
           {filters}
         </Group>
       )}
-      {list.error !== null && <Problem error={list.error} retry={list.refetch} />}
-      {list.error === null && list.isLoading && <Waiting />}
-      {isEmpty && !isNarrowed && empty}
-      {isEmpty && isNarrowed && <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />}
-      {list.error === null && !list.isLoading && !isEmpty && children}
+      {state === 'failed' && <Problem error={list.error} retry={list.refetch} />}
+      {state === 'loading' && <Waiting />}
+      {isNew && empty}
+      {state === 'empty' && isNarrowed && <Empty icon={<SearchX size={28} />} title={t('common.nothingFound')} />}
+      {state === 'rows' && children}
     </div>
   )
 }
