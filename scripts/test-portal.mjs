@@ -22,10 +22,14 @@ try {
   const node = ensure({ dev: true })
   // axe-core, and the types that tsc reads.
   ensure({ dev: true, root: web })
-  installPackages(
-    { chromium: '/usr/bin/chromium', 'fonts-noto-cjk': '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc' },
-    'The tests of the portal',
-  )
+  const packages = {
+    chromium: '/usr/bin/chromium',
+    'fonts-noto-cjk': '/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc',
+    slapd: '/usr/sbin/slapd',
+    'ldap-utils': '/usr/bin/ldapsearch',
+    openssl: 'openssl',
+  }
+  installPackages(packages, 'The tests of the portal')
   buildWeb({ node })
   const types = spawnSync(node, [join(checkout, 'node_modules/typescript/bin/tsc'), '--noEmit', '-p', web], {
     cwd: checkout,

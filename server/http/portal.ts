@@ -6,7 +6,7 @@
  * add a page at a path of its own, add its first part to `sections`.
  */
 import { RegistryError } from '#oci/errors.ts'
-import type { TargetedExchange } from './exchange.ts'
+import type { HttpParts, TargetedExchange } from './exchange.ts'
 import type { Portal, PortalFile } from './portal-files.ts'
 import { respond, type HeaderList } from './respond.ts'
 
@@ -20,9 +20,21 @@ export function takesPortal({ site, request, target }: TargetedExchange): boolea
   const path = pathBelow(config.http.prefix, target.path)
   if (path === undefined) return false
   if (portal.files.has(path)) return true
+  return isSection(path) && wantsHtml(request.headers.accept)
+}
+
+function isSection(path: string): boolean {
   const slash = path.indexOf('/')
   // A path that begins with two slashes is none of ours.
-  return slash !== 0 && sections.has(slash < 0 ? path : path.slice(0, slash)) && wantsHtml(request.headers.accept)
+  return slash !== 0 && sections.has(slash < 0 ? path : path.slice(0, slash))
+}
+
+/** Where the portal finishes a sign-in that leads to a page of its own; undefined where there is no portal, or the way leads elsewhere. */
+export function portalSignIn({ portal, config }: HttpParts, returnTo: string): string | undefined {
+  const { prefix } = config.http
+  const path = pathBelow(prefix, returnTo)
+  if (portal === undefined || path === undefined || !isSection(path.split(/[?#]/, 1)[0] ?? '')) return undefined
+  return `${prefix}login?${new URLSearchParams({ returnTo: `/${path}` }).toString()}`
 }
 
 /** Answers what {@link takesPortal} took. */

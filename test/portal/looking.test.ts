@@ -9,7 +9,7 @@ import { pushLayers } from '../support/layered-image.ts'
 import { mediaTypes } from '../support/registry-client.ts'
 import type { Entry } from '../support/tar-entries.ts'
 import { complaintsOf, look } from './look.ts'
-import { openStage, openWindow, pushRichImage, signIn, type Stage } from './stage.ts'
+import { dropFile, openStage, openWindow, pushRichImage, signIn, type Stage } from './stage.ts'
 
 const attack = '<img src=x onerror=globalThis.hit=1>.txt'
 const turned = 'invoice\u202efdp.exe'
@@ -23,15 +23,6 @@ function layerOf(files: Readonly<Record<string, string | Uint8Array>>): readonly
 function dpkg(packages: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const told = Object.entries(packages).map(([name, version]) => `Package: ${name}\nStatus: install ok installed\nVersion: ${version}\n`)
   return { 'var/lib/dpkg/status': told.join('\n') }
-}
-
-/** Drops on the page what the expression makes there. */
-async function drop(page: Page, file: string): Promise<void> {
-  await page.evaluate(`(() => {
-    const dataTransfer = new DataTransfer()
-    dataTransfer.items.add(${file})
-    for (const type of ['dragover', 'drop']) window.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }))
-  })()`)
 }
 
 let stage: Stage
@@ -263,7 +254,7 @@ for (const [language, words] of [
     test('what is dropped on the page is offered for upload; what is no archive is refused in a sentence', async () => {
       await page.goto(url('/repositories/team/app'))
       await button(words.archive.start).waitFor()
-      await drop(page, "new File(['this is no archive'], 'holiday.jpg')")
+      await dropFile(page, "new File(['this is no archive'], 'holiday.jpg')")
       const dialog = page.getByRole('dialog')
       await dialog.getByText('holiday.jpg').waitFor()
       await dialog.getByRole('button', { name: words.archive.start, exact: true }).click()
@@ -275,7 +266,7 @@ for (const [language, words] of [
     test('a large file that is refused before its end is told in a sentence too', async () => {
       await page.goto(url('/repositories/team/app'))
       await button(words.archive.start).waitFor()
-      await drop(page, "new File([new Uint8Array(40_000_000).fill(65)], 'film.mp4')")
+      await dropFile(page, "new File([new Uint8Array(40_000_000).fill(65)], 'film.mp4')")
       const dialog = page.getByRole('dialog')
       await dialog.getByText('film.mp4').waitFor()
       await dialog.getByRole('button', { name: words.archive.start, exact: true }).click()

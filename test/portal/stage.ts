@@ -24,12 +24,11 @@ export interface Stage extends AsyncDisposable {
   api(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>
 }
 
-/** Starts an empty registry with accounts, and a browser. */
-export async function openStage(config: Readonly<Record<string, unknown>> = {}): Promise<Stage> {
+/** Starts an empty registry with accounts, and a browser. `hostname`: what the browser calls it; a passkey is of a name, never of an address. */
+export async function openStage({ hostname }: { readonly hostname?: string } = {}): Promise<Stage> {
   await using stack = new AsyncDisposableStack()
-  const berth = stack.use(
-    await startBerth({ config: { auth: { accounts: { realm: 'berth-portal' } }, outgoing: { allowednetworks: ['loopback'] }, ...config } }),
-  )
+  const config = { auth: { accounts: { realm: 'berth-portal' } }, outgoing: { allowednetworks: ['loopback'] } }
+  const berth = stack.use(await startBerth({ config, ...(hostname !== undefined && { hostname }) }))
   const find = () => /^ +password +(\S+)$/mu.exec(berth.logs())?.[1]
   await until('the password of the first administrator is printed', () => find() !== undefined)
   const password = find() ?? ''
@@ -89,6 +88,15 @@ export async function signIn(page: Page, { berth, password }: Pick<Stage, 'berth
   await page.fill('input[autocomplete=current-password]', password)
   await page.click('button[type=submit]')
   await page.waitForURL(/\/projects/u)
+}
+
+/** Drops on the page the file that the expression makes there. */
+export async function dropFile(page: Page, file: string): Promise<void> {
+  await page.evaluate(`(() => {
+    const dataTransfer = new DataTransfer()
+    dataTransfer.items.add(${file})
+    for (const type of ['dragover', 'drop']) window.dispatchEvent(new DragEvent(type, { dataTransfer, bubbles: true, cancelable: true }))
+  })()`)
 }
 
 interface RichImage {

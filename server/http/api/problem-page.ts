@@ -18,5 +18,6 @@ export function problemPage(
   if (isFault || !seenByPeople.has(route) || !/\btext\/html\b/i.test(accept)) return undefined
   const spoken = wordsFor(languages)
   reply.headers(pageHeaders(spoken))
-  return pageText(spoken, refusalPage(spoken, error, `${exchange.site.parts.config.http.prefix}sign-in`))
+  const { config, portal } = exchange.site.parts
+  return pageText(spoken, refusalPage(spoken, error, `${config.http.prefix}${portal === undefined ? 'sign-in' : 'login'}`))
 }

@@ -13,6 +13,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { peerCertificate } from '#http/client-certificate.ts'
 import type { Exchange, HttpParts } from '#http/exchange.ts'
 import { noteRefusedCredential } from '#http/note-refusal.ts'
+import { portalSignIn } from '#http/portal.ts'
 import { oidcOf } from './oidc-of.ts'
 import { instantOf } from './page-body.ts'
 import { serve, type Caller, type ServedRoute } from './serve-route.ts'
@@ -46,10 +47,13 @@ export async function startAtProvider(exchange: Exchange, { returnTo, ...wanted 
 }
 
 /** Where the browser goes now: what the sign-in still misses is asked for by a page first. */
-async function onward({ config, directory }: HttpParts, { returnTo, session }: OidcOutcome): Promise<string> {
-  const found = session === undefined ? undefined : await findOpenSession(directory, session.value)
+async function onward(parts: HttpParts, { returnTo, session }: OidcOutcome): Promise<string> {
+  const found = session === undefined ? undefined : await findOpenSession(parts.directory, session.value)
   if (found === undefined || found.state === 'active') return returnTo
-  const step = `${config.http.prefix}sign-in`
+  // The portal's page takes a passkey, for which the others would need a script.
+  const inPortal = portalSignIn(parts, returnTo)
+  if (inPortal !== undefined) return inPortal
+  const step = `${parts.config.http.prefix}sign-in`
   return returnTo === step ? step : `${step}?${new URLSearchParams({ returnTo }).toString()}`
 }
 
