@@ -26,7 +26,8 @@ let signedOut: Watcher
 before(async () => {
   stage = await openStage()
   await stage.api('POST', '/projects', { name: 'hostile', description: together, isPublic: true })
-  await Promise.all([namedByPeople(), accounts(), images()])
+  const [labels, , one] = await Promise.all([namedByPeople(), accounts(), images()])
+  for (const label of labels) await stage.api('PUT', `/repositories/hostile%2Fapp/manifests/${one}/labels/${label}`)
   context = await openWindow(stage, { width: 1800, height: 2400 })
   stranger = await openWindow(stage)
   signedIn = await watcher(context, stage.berth.url)
@@ -41,11 +42,12 @@ after(async () => {
   await stage?.[Symbol.asyncDispose]()
 })
 
-/** Everything in the registry that people name or describe. */
-async function namedByPeople(): Promise<void> {
+/** Everything in the registry that people name or describe; returns the labels. */
+async function namedByPeople(): Promise<readonly number[]> {
   const { api } = stage
+  const labels: number[] = []
   for (const [at, text] of texts.entries()) {
-    await api('POST', '/labels', { name: text, description: text })
+    labels.push(Number((await api('POST', '/labels', { name: text, description: text }))['id']))
     await api('POST', '/groups', { name: text, description: text })
     await api('POST', '/projects/hostile/grants', { subject: { kind: 'group', name: text }, role: 'guest' })
     await api('POST', '/projects/hostile/robots', { name: `robot${at}`, description: text, hasSecret: false })
@@ -55,6 +57,7 @@ async function namedByPeople(): Promise<void> {
     const settings = { issuer: `http://127.0.0.1:9/${at}`, clientId: 'berth' }
     await api('POST', '/providers', { name: `provider${at}`, kind: 'oidc', title: text, settings })
   }
+  return labels
 }
 
 /** People who call themselves so, and browsers. */
@@ -68,8 +71,8 @@ async function accounts(): Promise<void> {
   }
 }
 
-/** Images that are full of it. */
-async function images(): Promise<void> {
+/** Images that are full of it; returns the digest of the one that is most. */
+async function images(): Promise<string> {
   const { root, api } = stage
   const files = [
     ...texts.map((text) => ({ path: 'x', pax: { path: `srv/${withoutSlashes(text)}` }, content: text })),
@@ -128,6 +131,7 @@ async function images(): Promise<void> {
   await pushChart()
   await api('PATCH', '/repositories/hostile%2Fapp', { description: together })
   for (const tag of oddTags) await root.pushManifest('hostile/tags', tag, (await plainManifest()).bytes)
+  return one.digest
 }
 
 /** The same for every tag. */
@@ -169,6 +173,7 @@ interface Place {
 const textOf = ({ text }: Hostile) => text
 const markdown = ({ text, asMarkdown }: Hostile) => asMarkdown ?? text
 const inJson = ({ text }: Hostile) => JSON.stringify(text).slice(1, -1)
+const beginning = ({ text }: Hostile) => text.slice(0, 60)
 const inOneName = ({ text }: Hostile) => withoutSlashes(text)
 
 const once = <Value>(make: () => Promise<Value>) => {
@@ -176,23 +181,23 @@ const once = <Value>(make: () => Promise<Value>) => {
   return () => (made ??= make())
 }
 
+interface Showing extends Pick<Step, 'act' | 'within'> {
+  readonly shown?: (input: Hostile) => string
+}
+
 /** Pages that show all inputs. */
-function showing(
-  paths: readonly string[],
-  options: { readonly shown?: (input: Hostile) => string; readonly act?: Step['act'] } = {},
-): Place['see'] {
-  const text = options.shown?.(lastInput) ?? lastInput.text
-  return once(() => signedIn.pages(paths, { text, ...(options.act !== undefined && { act: options.act }) }))
+function showing(paths: readonly string[], { shown = textOf, ...step }: Showing = {}): Place['see'] {
+  return once(() => signedIn.pages(paths, { text: shown(lastInput), ...step }))
 }
 
 /** A page that shows one after the other, each after something was done. */
-function showingEach(path: string, act: (page: Page, input: Hostile) => Promise<unknown>, shown = textOf): Place['see'] {
-  const all = once(() =>
-    signedIn.steps(
-      path,
-      inputs.map((input) => ({ text: shown(input), act: (page) => act(page, input) })),
-    ),
-  )
+function showingEach(
+  path: string,
+  act: (page: Page, input: Hostile) => Promise<unknown>,
+  { shown = textOf, within }: Omit<Showing, 'act'> = {},
+): Place['see'] {
+  const steps = () => inputs.map((input) => ({ text: shown(input), within, act: (page: Page) => act(page, input) }))
+  const all = once(() => signedIn.steps(path, steps()))
   return async (input) => (await all())[inputs.indexOf(input)] ?? { pages: [], faults: [] }
 }
 
@@ -202,32 +207,42 @@ async function goTo(page: Page, path: string): Promise<void> {
 }
 
 const places: readonly Place[] = [
-  { name: 'the description of a project', shown: markdown, see: showing(['/projects/hostile']) },
+  { name: 'the description of a project', shown: markdown, see: showing(['/projects/hostile'], { within: '.markdown' }) },
   {
     name: 'the table of projects',
-    see: showing(['/projects'], { act: (page) => page.getByText(en.projects.table, { exact: true }).click({ force: true }) }),
+    see: showing(['/projects'], {
+      within: 'table',
+      act: (page) => page.getByText(en.projects.table, { exact: true }).click({ force: true }),
+    }),
   },
   {
     name: 'the field that a description is changed in',
     see: showing(['/projects/hostile/-/settings', '/repositories/hostile/app/-/settings']),
   },
-  { name: 'the description of a repository', shown: markdown, see: showing(['/repositories/hostile/app']) },
+  { name: 'the description of a repository', shown: markdown, see: showing(['/repositories/hostile/app'], { within: '.markdown' }) },
   { name: 'a label', see: showing(['/admin/labels']) },
-  { name: 'a label on an image', see: showing([image, '/repositories/hostile/app']) },
-  { name: 'an annotation', see: showing([`${image}?view=annotations`]) },
-  { name: 'the document of an image', shown: inJson, see: showing([`${image}?view=json`], { shown: inJson }) },
-  { name: 'a platform of an index', see: showing(['/repositories/hostile/app/-/tags/index']) },
-  { name: 'the command that made a layer', see: showing([image]) },
-  { name: 'a variable, a label and a port of an image', see: showing([`${image}?view=config`]) },
-  { name: 'the configuration of two images', see: showing(['/repositories/hostile/app/-/compare/plain/one?view=config']) },
-  { name: 'the name of a file of an image', shown: inOneName, see: showing([`${image}?view=files&path=/srv`], { shown: inOneName }) },
-  { name: 'what a link of an image leads to', see: showing([`${image}?view=files&path=/links`]) },
+  { name: 'a label on an image', see: showing([image, '/repositories/hostile/app'], { within: '.mantine-Badge-root' }) },
+  { name: 'an annotation', see: showing([`${image}?view=annotations`], { within: '.facts' }) },
+  { name: 'the document of an image', shown: inJson, see: showing([`${image}?view=json`], { shown: inJson, within: 'pre.json' }) },
+  { name: 'a platform of an index', see: showing(['/repositories/hostile/app/-/tags/index'], { within: 'table' }) },
+  { name: 'the command that made a layer', see: showing([image], { within: 'ol' }) },
+  { name: 'a variable, a label and a port of an image', see: showing([`${image}?view=config`], { within: '.facts' }) },
+  {
+    name: 'the configuration of two images',
+    see: showing(['/repositories/hostile/app/-/compare/plain/one?view=config'], { within: 'table' }),
+  },
+  {
+    name: 'the name of a file of an image',
+    shown: inOneName,
+    see: showing([`${image}?view=files&path=/srv`], { shown: inOneName, within: 'table' }),
+  },
+  { name: 'what a link of an image leads to', see: showing([`${image}?view=files&path=/links`], { within: 'table' }) },
   {
     name: 'the name of a file of two images',
     shown: inOneName,
-    see: showing(['/repositories/hostile/app/-/compare/plain/one?view=files'], { shown: inOneName }),
+    see: showing(['/repositories/hostile/app/-/compare/plain/one?view=files'], { shown: inOneName, within: 'table' }),
   },
-  { name: 'a file of an image', see: showing([`${image}?view=files&file=/doc/page.html`]) },
+  { name: 'a file of an image', see: showing([`${image}?view=files&file=/doc/page.html`], { within: '.code-text' }) },
   {
     name: 'a file that is open by its name',
     shown: inOneName,
@@ -239,19 +254,27 @@ const places: readonly Place[] = [
         await page.getByRole('link', { name: inOneName(input), exact: true }).click()
         await page.getByRole('dialog').getByText(input.text, { exact: true }).waitFor()
       },
-      inOneName,
+      { shown: inOneName, within: '.mantine-Drawer-title' },
     ),
   },
   {
     name: 'a README or a description of a Helm chart',
-    see: showing(['README.md', 'Chart.yaml'].map((name) => `/repositories/hostile/chart/-/tags/0.1.0?view=files&file=/app/${name}`)),
+    see: showing(
+      ['README.md', 'Chart.yaml'].map((name) => `/repositories/hostile/chart/-/tags/0.1.0?view=files&file=/app/${name}`),
+      { within: '.code-text' },
+    ),
   },
-  { name: 'the name that somebody is shown by', see: showing(['/admin/users']) },
-  { name: 'the name of a group', see: showing(['/admin/groups', '/projects/hostile/-/members']) },
+  { name: 'the name that somebody is shown by', see: showing(['/admin/users'], { within: 'table' }) },
+  { name: 'the name of a group', see: showing(['/admin/groups', '/projects/hostile/-/members'], { within: 'table' }) },
   { name: 'a robot', see: showing(['/projects/hostile/-/robots']) },
   { name: 'a role', see: showing(['/admin/roles']) },
   { name: 'a rule', see: showing(['/projects/hostile/-/rules']) },
-  { name: 'a token, and the browser of a session', see: showing(['/account']) },
+  { name: 'a token', see: showing(['/account'], { within: `section[aria-label="${en.tokens.title}"]` }) },
+  {
+    name: 'the browser of a session',
+    shown: beginning,
+    see: showing(['/account'], { shown: beginning, within: `section[aria-label="${en.account.sessions}"]` }),
+  },
   { name: 'an identity provider', see: showing(['/admin/providers']) },
   {
     name: 'the sign-in page',
@@ -263,15 +286,24 @@ const places: readonly Place[] = [
     see: once(async () => {
       const setBanner = (banner: object | null) => stage.api('PATCH', '/system/settings', { banner })
       await setBanner({ text: texts.join(' '), level: 'info' })
-      const seen = [await signedIn.pages(['/', '/admin/system'], lastInput), await signedOut.pages(['/login'], lastInput)]
+      const step = { text: lastInput.text, within: '[role=alert]' }
+      const seen = [await signedIn.pages(['/', '/admin/system'], step), await signedOut.pages(['/login'], step)]
       await setBanner(null)
       return { pages: seen.flatMap(({ pages }) => pages), faults: seen.flatMap(({ faults }) => faults) }
     }),
   },
-  { name: 'the audit log', see: showing(['/admin/audit?q=group.created']) },
+  { name: 'the audit log', see: showing(['/admin/audit?q=group.created'], { within: 'table' }) },
   {
-    name: 'the search, and what it found',
-    see: showingEach('/search', (page, { text }) => page.getByRole('combobox', { name: en.search.label }).fill(text)),
+    name: 'what a search found',
+    see: showingEach('/search', (page, { text }) => page.getByRole('combobox', { name: en.search.label }).fill(text), {
+      within: '[role=option]',
+    }),
+  },
+  {
+    name: 'a search that found nothing',
+    see: showingEach('/search', (page, { text }) => page.getByRole('combobox', { name: en.search.label }).fill(`nothing ${text}`), {
+      within: '.palette-page p',
+    }),
   },
   {
     name: 'an address that leads nowhere',
@@ -280,17 +312,21 @@ const places: readonly Place[] = [
       '/repositories/hostile/app/-/tags/nowhere',
       (page, { text }) =>
         goTo(page, `/repositories/hostile/app/-/tags/${encodeURIComponent(withoutSlashes(text))}?view=${encodeURIComponent(text)}`),
-      inOneName,
+      { shown: inOneName, within: 'h1' },
     ),
   },
   {
     name: 'the name of a file that is dropped on the page',
-    see: showingEach('/repositories/hostile/app', async (page, { text }) => {
-      await page.keyboard.press('Escape')
-      await page.getByRole('dialog').waitFor({ state: 'detached' })
-      await page.getByRole('button', { name: en.archive.start, exact: true }).waitFor()
-      await dropFile(page, `new File(['x'], ${JSON.stringify(text)})`)
-    }),
+    see: showingEach(
+      '/repositories/hostile/app',
+      async (page, { text }) => {
+        await page.keyboard.press('Escape')
+        await page.getByRole('dialog').waitFor({ state: 'detached' })
+        await page.getByRole('button', { name: en.archive.start, exact: true }).waitFor()
+        await dropFile(page, `new File(['x'], ${JSON.stringify(text)})`)
+      },
+      { within: '[role=dialog]' },
+    ),
   },
 ]
 

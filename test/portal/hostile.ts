@@ -70,16 +70,20 @@ const search = `(() => {
   return found
 })()`
 
-/** Text of the page, with what fields hold. */
-const words = `(() => {
-  const body = document.body.cloneNode(true)
-  for (const each of body.querySelectorAll('style, script')) each.remove()
-  return body.textContent + '\\n' + [...document.querySelectorAll('input, textarea')].map(({ value }) => value).join('\\n')
-})()`
+/** Text of the elements, with what fields in them hold. */
+function wordsOf(selector: string): string {
+  return `[...document.querySelectorAll(${JSON.stringify(selector)})].map((element) => {
+    const copy = element.cloneNode(true)
+    for (const each of copy.querySelectorAll('style, script')) each.remove()
+    return [copy.textContent, ...[...element.querySelectorAll('input, textarea')].map(({ value }) => value)].join('\\n')
+  }).join('\\n')`
+}
 
 /** Does something on a page, after which the text should stand there. */
 export interface Step {
   readonly text: string
+  /** Where on the page, by a selector; anywhere unless said. */
+  readonly within?: string | undefined
   act?(page: Page): Promise<unknown>
 }
 
@@ -105,8 +109,8 @@ export async function watcher(context: BrowserContext, own: string): Promise<Wat
   })
   page.on('pageerror', (error) => faults.push(`a script broke: ${error.message}`))
   page.on('popup', (popup) => faults.push(`a window: ${popup.url()}`))
-  const read = async () => String(await page.evaluate(words))
-  const take = async (path: string, { text, act }: Step): Promise<Seen> => {
+  const take = async (path: string, { text, within = 'body', act }: Step): Promise<Seen> => {
+    const read = async () => String(await page.evaluate(wordsOf(within)))
     await act?.(page)
     // Where it does not appear, the assertion says so, with what is there.
     await until(`${path} shows ${text}`, async () => (await read()).includes(text), 6_000).catch(() => undefined)
