@@ -28,6 +28,9 @@ try {
     slapd: '/usr/sbin/slapd',
     'ldap-utils': '/usr/bin/ldapsearch',
     openssl: 'openssl',
+    'docker.io': '/usr/bin/docker',
+    containerd: 'containerd',
+    runc: 'runc',
   }
   installPackages(packages, 'The tests of the portal')
   buildWeb({ node })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
-import { plain, tls } from './servers.ts'
-import { authFile, makeRootfs, openWorkplace } from './workplace.ts'
+import { authFile, plain, tls } from './servers.ts'
+import { makeRootfs, openWorkplace } from './workplace.ts'
 import type { Workplace } from './workplace.ts'
 
 let work: Workplace

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
 import { pushImage } from '../support/registry-client.ts'
-import { open, password, plain, tls, user } from './servers.ts'
-import { authFile, makeRootfs, openWorkplace, pushRunnableImage } from './workplace.ts'
+import { authFile, open, password, plain, tls, user } from './servers.ts'
+import { makeRootfs, openWorkplace, pushRunnableImage } from './workplace.ts'
 import type { Workplace } from './workplace.ts'
 
 let work: Workplace

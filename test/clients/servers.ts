@@ -44,3 +44,9 @@ function serverOf(name: Server['name'], address: ServerAddress): Server {
   const trust = address.authorityFile === undefined ? {} : { ca: readFileSync(address.authorityFile, 'utf8') }
   return { ...address, name, direct: registryClient(address.url, { ...authorization, ...trust }) }
 }
+
+/** A containers/image authentication file for these servers, as `skopeo login` would write it. */
+export function authFile(servers: readonly Server[]): string {
+  const auth = Buffer.from(`${user}:${password}`).toString('base64')
+  return JSON.stringify({ auths: Object.fromEntries(servers.map(({ host }) => [host, { auth }])) })
+}

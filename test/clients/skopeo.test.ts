@@ -4,9 +4,9 @@ import { dirname } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { pushArtifact, pushImage, pushIndex } from '../support/registry-client.ts'
 import type { PushedManifest } from '../support/registry-client.ts'
-import { password, plain, tls, user } from './servers.ts'
+import { authFile, password, plain, tls, user } from './servers.ts'
 import type { Server } from './servers.ts'
-import { authFile, openWorkplace, pushRunnableImage } from './workplace.ts'
+import { openWorkplace, pushRunnableImage } from './workplace.ts'
 import type { Workplace } from './workplace.ts'
 
 let work: Workplace

@@ -5,8 +5,8 @@ import { gzipSync } from 'node:zlib'
 import { randomBytes } from 'node:crypto'
 import { digestOfBytes, mediaTypes } from '../support/registry-client.ts'
 import { tarOf } from '../support/tar.ts'
-import { plain } from './servers.ts'
-import { authFile, openWorkplace, pushRunnableImage } from './workplace.ts'
+import { authFile, plain } from './servers.ts'
+import { openWorkplace, pushRunnableImage } from './workplace.ts'
 import type { Workplace } from './workplace.ts'
 
 let work: Workplace

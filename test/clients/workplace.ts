@@ -5,8 +5,6 @@ import type { CommandOptions, CommandResult } from '../support/run-command.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { pushImage } from '../support/registry-client.ts'
 import type { PushedImage, RegistryClient } from '../support/registry-client.ts'
-import { password, user } from './servers.ts'
-import type { Server } from './servers.ts'
 
 /** Where one client works: its home, its files, its commands. Nothing of the machine's user is read or written. */
 export interface Workplace extends AsyncDisposable {
@@ -75,10 +73,4 @@ export async function pushRunnableImage(
   const files = { 'bin/busybox': await readFile('/bin/busybox'), 'etc/greeting': image.greeting ?? 'hello' }
   const command = ['/bin/busybox', 'cat', '/etc/greeting']
   return await pushImage(client, repository, tag, { files, command, docker: image.docker ?? false })
-}
-
-/** A containers/image authentication file for these servers, as `skopeo login` would write it. */
-export function authFile(servers: readonly Server[]): string {
-  const auth = Buffer.from(`${user}:${password}`).toString('base64')
-  return JSON.stringify({ auths: Object.fromEntries(servers.map(({ host }) => [host, { auth }])) })
 }

@@ -32,10 +32,7 @@ export async function openStage({ hostname }: { readonly hostname?: string } = {
   const find = () => /^ +password +(\S+)$/mu.exec(berth.logs())?.[1]
   await until('the password of the first administrator is printed', () => find() !== undefined)
   const password = find() ?? ''
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
-  })
+  const browser = await openBrowser()
   stack.defer(() => browser.close())
   const authorization = basicAuthorization('admin', password)
   const opened = stack.move()
@@ -56,6 +53,14 @@ export async function openStage({ hostname }: { readonly hostname?: string } = {
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
+}
+
+/** Debian's Chromium, without a screen. */
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+  })
 }
 
 export interface WindowOptions {
