@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { BrowserContext, Page } from 'playwright-core'
+import { settled } from './stage.ts'
 
 const axeSource = readFileSync(fileURLToPath(new URL('../../web/node_modules/axe-core/axe.min.js', import.meta.url)), 'utf8')
 
@@ -13,7 +14,7 @@ interface Violation {
 
 /** Throws when axe finds something against WCAG 2.2 A and AA or its own best practice, or when the page is wider than the window. */
 export async function look(page: Page, what: string): Promise<void> {
-  await page.waitForLoadState('networkidle')
+  await settled(page)
   // Through the debugger's protocol, which the page's own policy does not bind.
   if (!(await page.evaluate('"axe" in globalThis'))) await page.evaluate(axeSource)
   const violations = (await page.evaluate(

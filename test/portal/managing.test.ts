@@ -8,7 +8,7 @@ import { zhCN } from '../../web/src/locales/zh-CN.ts'
 import { basicAuthorization, sendRequest } from '../support/http-client.ts'
 import { until } from '../support/until.ts'
 import { complaintsOf, look } from './look.ts'
-import { furnish, openStage, openWindow, signIn, type Stage } from './stage.ts'
+import { furnish, openStage, openWindow, settled, signIn, type Stage } from './stage.ts'
 
 let stage: Stage
 let digest = ''
@@ -305,7 +305,7 @@ suite('the pages that run things', () => {
     assert.equal(await page.getByRole('button', { name: manageEn.immutable.create }).count(), 0)
     await page.goto(`${stage.berth.url}/repositories/team/api/-/manifests/${digest}`)
     await page.waitForSelector('h1')
-    await page.waitForLoadState('networkidle')
+    await settled(page)
     assert.equal(await page.getByRole('button', { name: manageEn.labels.put }).count(), 0)
     await context.close()
   })

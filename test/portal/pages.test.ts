@@ -3,7 +3,7 @@ import { after, before, suite, test } from 'node:test'
 import { en } from '../../web/src/locales/en.ts'
 import { zhCN } from '../../web/src/locales/zh-CN.ts'
 import { complaintsOf, look } from './look.ts'
-import { furnish, openStage, openWindow, signIn, type Stage } from './stage.ts'
+import { furnish, openStage, openWindow, settled, signIn, type Stage } from './stage.ts'
 
 let stage: Stage
 let amd64 = ''
@@ -102,7 +102,7 @@ suite('every page', () => {
     })
     await page.goto(`${stage.berth.url}/login`)
     await page.waitForSelector('input[autocomplete=username]')
-    await page.waitForLoadState('networkidle')
+    await settled(page)
     assert.deepEqual([...hosts], [stage.berth.host])
     assert.ok(bytes > 100_000 && bytes < 300_000, `${bytes} bytes`)
     await context.close()

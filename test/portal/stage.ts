@@ -1,5 +1,5 @@
 /** A registry with people, projects and images in it, and a browser to look at it: what every test of the portal begins with. */
-import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContext, type Page, type Request } from 'playwright-core'
 import { basicAuthorization, sendRequest } from '../support/http-client.ts'
 import {
   digestOfBytes,
@@ -83,7 +83,28 @@ export async function openWindow(
     timezoneId: 'UTC',
   })
   context.setDefaultTimeout(10_000)
+  const open = new Set<Request>()
+  underWay.set(context, open)
+  context.on('request', (request) => {
+    // What goes on for ever is waited for by nobody.
+    if (!request.url().includes('/api/v1/live')) open.add(request)
+  })
+  context.on('requestfinished', (request) => open.delete(request))
+  context.on('requestfailed', (request) => open.delete(request))
   return context
+}
+
+const underWay = new WeakMap<BrowserContext, ReadonlySet<Request>>()
+
+/** Waits until the page asks for nothing more and shows no stand-ins. Playwright's own `networkidle` takes half a second each time. */
+export async function settled(page: Page): Promise<void> {
+  const isBusy = async () =>
+    (underWay.get(page.context())?.size ?? 0) > 0 || Boolean(await page.evaluate("document.querySelector('[aria-busy=true]') !== null"))
+  let quiet = 0
+  await until(`${page.url()} is complete`, async () => {
+    quiet = (await isBusy()) ? 0 : quiet + 1
+    return quiet > 3
+  })
 }
 
 /** Signs in by the form, in whatever language it is. */
