@@ -8,6 +8,7 @@
  * npm run bench -- jobs
  * npm run bench -- nodes
  * npm run bench -- redirect
+ * npm run bench:portal
  * npm run bench [-- PART-OF-A-SCENARIO'S-NAME] [--rounds N] [--against PEER] [--no-record]
  */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,6 +32,9 @@ const { values, positionals } = parseArgs({
     against: { type: 'string' },
     'no-record': { type: 'boolean', default: false },
     blobs: { type: 'string', default: '100000' },
+    tags: { type: 'string', default: '100000' },
+    seconds: { type: 'string', default: '10' },
+    profile: { type: 'string' },
   },
 })
 
@@ -140,4 +144,8 @@ else if (positionals[0] === 'quota') await benchQuota()
 else if (positionals[0] === 'jobs') await benchJobs()
 else if (positionals[0] === 'nodes') await benchNodes()
 else if (positionals[0] === 'redirect') await benchRedirect()
-else await main()
+else if (positionals[0] === 'portal') {
+  // Its browser is driven by what only tests need.
+  const { benchPortal } = await import('./portal.ts')
+  await benchPortal({ tags: Number(values.tags), seconds: Number(values.seconds), profile: values.profile })
+} else await main()

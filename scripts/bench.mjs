@@ -1,12 +1,16 @@
-// Installs what is missing, then runs bench/run.ts with the project's Node; for several nodes with a PostgreSQL and a Ceph RGW that live as long as the run.
+// Installs what is missing, then runs bench/run.ts with the project's Node; for several nodes with a PostgreSQL and a Ceph RGW that live as long as the run,
+// for the portal with the portal built and a Chromium.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { buildWeb } from './build-web.mjs'
 import { installCeph, startCeph } from './ceph-rgw.mjs'
 import { ensure } from './ensure.mjs'
+import { installPackages } from './install-test-tools.mjs'
 import { startPostgres } from './postgres-cluster.mjs'
 
 const needsBackends = ['nodes', 'redirect'].includes(process.argv[2])
-const node = ensure({ dev: needsBackends })
+const needsBrowser = process.argv[2] === 'portal'
+const node = ensure({ dev: needsBackends || needsBrowser })
 const run = fileURLToPath(new URL('../bench/run.ts', import.meta.url))
 
 async function bench(env) {
@@ -27,4 +31,8 @@ async function benchWithBackends() {
   }
 }
 
+if (needsBrowser) {
+  installPackages({ chromium: '/usr/bin/chromium' }, 'Figures of the portal')
+  buildWeb({ node })
+}
 await (needsBackends ? benchWithBackends() : bench({}))
