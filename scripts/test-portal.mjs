@@ -4,6 +4,7 @@ import { buildWeb } from './build-web.mjs'
 import { installPackages } from './install-test-tools.mjs'
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -39,7 +40,9 @@ try {
     stdio: 'inherit',
   })
   if (types.status !== 0) throw new Error('The portal has errors of types: see above.')
-  const options = ['--test', '--test-reporter=spec', '--test-reporter-destination=stdout', '--test-concurrency=1', '--test-timeout=300000']
+  // A page waits for its server and its browser in turn: two files at once use both processors of a small machine.
+  const together = `--test-concurrency=${Math.min(2, availableParallelism())}`
+  const options = ['--test', '--test-reporter=spec', '--test-reporter-destination=stdout', together, '--test-timeout=300000']
   process.exitCode = spawnSync(node, [...options, ...filesOf(process.argv.slice(2))], { cwd: checkout, stdio: 'inherit' }).status ?? 1
 } catch (error) {
   console.error(error.message)

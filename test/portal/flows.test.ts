@@ -320,6 +320,12 @@ for (const [language, words] of [
       await page.waitForURL(/q=user\.created/u)
       await page.getByRole('cell', { name: 'project.created' }).first().waitFor({ state: 'detached' })
       await page.getByRole('cell', { name: 'user.created' }).first().waitFor()
+      await button('user.created').first().click()
+      const whole = JSON.parse((await page.getByRole('dialog').locator('pre').textContent()) ?? '') as Record<string, unknown>
+      assert.deepEqual([whole['action'], whole['actor'], typeof whole['requestId']], ['user.created', 'admin', 'string'])
+      await look(page, 'a record of the audit log')
+      await page.keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
       const saved = page.waitForEvent('download')
       await page.getByRole('link', { name: words.auditPage.export }).click()
       const lines = (await readFile(await (await saved).path(), 'utf8')).trim().split('\n')

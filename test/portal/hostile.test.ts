@@ -57,6 +57,7 @@ async function namedByPeople(): Promise<readonly number[]> {
     const settings = { issuer: `http://127.0.0.1:9/${at}`, clientId: 'berth' }
     await api('POST', '/providers', { name: `provider${at}`, kind: 'oidc', title: text, settings })
   }
+  await api('POST', '/roles', { name: 'constructor', title: 'Builds', description: 'Whatever is meant', permissions: ['repository:pull'] })
   return labels
 }
 
@@ -294,6 +295,23 @@ const places: readonly Place[] = [
   },
   { name: 'the audit log', see: showing(['/admin/audit?q=group.created'], { within: 'table' }) },
   {
+    name: 'a record of the audit log, with the browser that did it',
+    shown: inJson,
+    see: showingEach(
+      '/admin/audit?q=session.opened',
+      async (page, input) => {
+        await page.keyboard.press('Escape')
+        await page.getByRole('dialog').waitFor({ state: 'detached' })
+        // The newest stands first, and is of the window that looks.
+        await page
+          .getByRole('button', { name: 'session.opened' })
+          .nth(inputs.length - inputs.indexOf(input))
+          .click()
+      },
+      { shown: inJson, within: '[role=dialog] pre' },
+    ),
+  },
+  {
     name: 'what a search found',
     see: showingEach('/search', (page, { text }) => page.getByRole('combobox', { name: en.search.label }).fill(text), {
       within: '[role=option]',
@@ -334,6 +352,12 @@ for (const { name, shown = textOf, see } of places)
   suite(name, () => {
     for (const input of inputs) test(`shows ${input.name} as text`, async () => assertHarmless(await see(input), shown(input)))
   })
+
+test('a role may be called as what every object has', async () => {
+  const seen = await signedIn.pages(['/admin/roles'], { text: 'Whatever is meant', within: 'main' })
+  assertHarmless(seen, 'Builds')
+  assertHarmless(seen, 'Whatever is meant')
+})
 
 suite('the name of a tag', () => {
   const path = '/repositories/hostile/tags'

@@ -24,6 +24,12 @@ export async function look(page: Page, what: string): Promise<void> {
     nodes.map(({ html, any }) => `${id}: ${html.slice(0, 200)} (${any[0]?.message ?? ''})`),
   )
   assert.deepEqual(told, [], `axe on ${what}`)
+  await fits(page, what)
+}
+
+/** Throws when the page is wider than the window. */
+export async function fits(page: Page, what: string): Promise<void> {
+  await settled(page)
   const over = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
   // Less than nothing: there is room for a scroll bar that is not needed.
   assert.ok(Number(over) <= 0, `${what} is wider than the window, by ${String(over)}`)

@@ -1,9 +1,9 @@
 /** Records of what happened. */
 import type { ResponseOf } from '#api/contract.ts'
 import type { listAudit } from '#api/routes/audit.ts'
-import { Badge, Group, Tooltip } from '@mantine/core'
+import { Badge, Drawer, Group, Tooltip } from '@mantine/core'
 import { History } from 'lucide-react'
-import type { ReactNode } from 'react'
+import { useState, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import { DataTable, type Column } from './data-table.tsx'
 import { Empty } from './layout.tsx'
@@ -11,6 +11,7 @@ import type { Listed } from './list.ts'
 import { Listing } from './listing.tsx'
 import { RelativeTime } from './relative-time.tsx'
 import { formatNumber } from './sizes.ts'
+import { visible } from './visible.ts'
 
 export type AuditRow = ResponseOf<typeof listAudit>['items'][number]
 
@@ -23,8 +24,9 @@ interface TableProps {
 export function AuditTable(props: TableProps) {
   const { t } = useTranslation()
   const { list } = props
+  const [open, setOpen] = useState<AuditRow>()
   const columns: readonly Column<AuditRow>[] = [
-    { key: 'action', name: t('audit.action'), width: 210, cell: (row) => <Action row={row} /> },
+    { key: 'action', name: t('audit.action'), width: 210, cell: (row) => <Action row={row} open={() => setOpen(row)} /> },
     {
       key: 'actor',
       name: t('audit.actor'),
@@ -53,15 +55,37 @@ export function AuditTable(props: TableProps) {
   return (
     <Listing {...props} empty={<Empty icon={<History size={28} />} title={t('audit.none')} />}>
       <DataTable label={t('audit.title')} columns={columns} rows={list.items} keyOf={({ id }) => String(id)} more={list.more} />
+      <Drawer
+        opened={open !== undefined}
+        onClose={() => setOpen(undefined)}
+        position="right"
+        size="min(640px, 100vw)"
+        title={<span className="mono">{open?.action}</span>}
+        closeButtonProps={{ 'aria-label': t('common.close') }}
+      >
+        {open !== undefined && <Whole row={open} />}
+      </Drawer>
     </Listing>
   )
 }
 
-function Action({ row }: { readonly row: AuditRow }) {
+/** All that is kept of it: the browser, the credential, the request, what was before and after. */
+function Whole({ row }: { readonly row: AuditRow }) {
+  const known = Object.entries(row).filter(([, value]) => value !== null)
+  return (
+    <pre className="json panel" tabIndex={0}>
+      {visible(JSON.stringify(Object.fromEntries(known), undefined, 2))}
+    </pre>
+  )
+}
+
+function Action({ row, open }: { readonly row: AuditRow; readonly open: () => void }) {
   const { t } = useTranslation()
   return (
     <Group gap={6} wrap="nowrap">
-      <span className="mono cut">{row.action}</span>
+      <button type="button" className="plain link mono cut" onClick={open}>
+        {row.action}
+      </button>
       {row.count > 1 && <Badge size="sm">{`×${formatNumber(row.count)}`}</Badge>}
       {row.outcome === 'failure' && (
         <Tooltip label={row.reason ?? ''}>

@@ -8,7 +8,7 @@ import { roleTitles } from '../locales/roles.ts'
 export function useRoleTitle(): (name: string, title?: string) => string {
   const { t } = useTranslation()
   return (name, title) =>
-    name in roleTitles ? t(`roles.${name as keyof typeof roleTitles}`) : title === undefined || title === '' ? name : title
+    Object.hasOwn(roleTitles, name) ? t(`roles.${name as keyof typeof roleTitles}`) : title === undefined || title === '' ? name : title
 }
 
 /** The roles with what they are called; those that make sense in a project alone unless `isEverywhere`. */

@@ -81,7 +81,7 @@ function OneRole({ role, edit }: { readonly role: Role; readonly edit: (draft: R
           {role.isBuiltIn && <Badge size="sm">{t('manage:roles.builtIn')}</Badge>}
         </Group>
       }
-      text={name in builtInTexts ? t(`manage:roles.texts.${name as keyof typeof builtInTexts}`) : description}
+      text={Object.hasOwn(builtInTexts, name) ? t(`manage:roles.texts.${name as keyof typeof builtInTexts}`) : description}
     >
       <Group gap={4} wrap="nowrap">
         {who.may('role:create') && (
