@@ -5,22 +5,21 @@ import './app/page.css'
 import './app/parts.css'
 import './app/manage.css'
 import { MantineProvider } from '@mantine/core'
-import { Notifications } from '@mantine/notifications'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { queryClient } from './api/client.ts'
 import { sessionQuery, systemQuery } from './api/session.ts'
-import { ElevationDialog } from './app/elevation.tsx'
 import { startLanguage } from './app/i18n.ts'
 import { styleNonce } from './app/place.ts'
-import { router } from './app/router.tsx'
+import { preloadPage, router } from './app/router.tsx'
 import { theme } from './app/theme.ts'
 
-// Both are asked for at once, and neither is waited for: what needs them does that.
+// All are asked for at once, and none is waited for: what needs them does that.
 void queryClient.prefetchQuery(sessionQuery)
 void queryClient.prefetchQuery(systemQuery)
+preloadPage()
 await startLanguage()
 
 const root = document.getElementById('root')
@@ -29,8 +28,6 @@ createRoot(root).render(
   <StrictMode>
     <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => styleNonce}>
       <QueryClientProvider client={queryClient}>
-        <Notifications position="bottom-right" limit={4} />
-        <ElevationDialog />
         <RouterProvider router={router} />
       </QueryClientProvider>
     </MantineProvider>

@@ -12,10 +12,14 @@ export class Cancelled extends Error {
 }
 
 let listener: ((request: ElevationRequest) => void) | undefined
+/** Who asked before the dialog was loaded. */
+let waiting: ElevationRequest | undefined
 
 /** The dialog waits for requests. */
 export function onElevationWanted(handler: (request: ElevationRequest) => void): () => void {
   listener = handler
+  if (waiting !== undefined) handler(waiting)
+  waiting = undefined
   return () => {
     listener = undefined
   }
@@ -24,6 +28,8 @@ export function onElevationWanted(handler: (request: ElevationRequest) => void):
 /** Resolves when the proof was given; throws {@link Cancelled} when it was not. */
 export function askForElevation(): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  listener?.({ done: resolve, cancelled: () => reject(new Cancelled()) })
+  const request = { done: resolve, cancelled: () => reject(new Cancelled()) }
+  if (listener === undefined) waiting = request
+  else listener(request)
   return promise
 }

@@ -35,7 +35,7 @@ async function loadManageWords(language: Language): Promise<void> {
 /** Loads a page that speaks with those words, and the words beside it. */
 export async function withManageWords<Module>(load: () => Promise<Module>): Promise<Module> {
   isManaging = true
-  const [module] = await Promise.all([load(), loadManageWords(i18next.language as Language)])
+  const [module] = await Promise.all([load(), startLanguage().then(() => loadManageWords(i18next.language as Language))])
   return module
 }
 
@@ -50,8 +50,15 @@ function chosen(): Language {
     : 'en'
 }
 
-/** Before the first drawing. */
-export async function startLanguage(): Promise<void> {
+let starting: Promise<void> | undefined
+
+/** Before the first drawing; who asks again waits for the same. */
+export function startLanguage(): Promise<void> {
+  starting ??= start()
+  return starting
+}
+
+async function start(): Promise<void> {
   const language = chosen()
   await i18next.use(initReactI18next).init({
     lng: language,

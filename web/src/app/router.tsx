@@ -2,7 +2,7 @@
  * Every page by its path. Names of projects and repositories have slashes: they are the rest of the path, up to `/-/` where a part of the page follows
  * (`-` alone is no component of a name). A page is a file of its own that is loaded when it is opened, and when a link to it is hovered.
  */
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect, type AnyRoute } from '@tanstack/react-router'
 import { queryClient } from '../api/client.ts'
 import { sessionQuery, systemQuery } from '../api/session.ts'
 import { withManageWords } from './i18n.ts'
@@ -239,6 +239,14 @@ export const router = createRouter({
   scrollRestoration: true,
   trailingSlash: 'never',
 })
+
+/** Begins to load the page that the address names, beside the words that it speaks. What fails is told when it is drawn. */
+export function preloadPage(): void {
+  for (const { routeId } of router.matchRoutes(router.latestLocation)) {
+    const component = (router.routesById as Readonly<Record<string, AnyRoute | undefined>>)[routeId]?.options.component
+    void component?.preload?.()?.catch(() => undefined)
+  }
+}
 
 declare module '@tanstack/react-router' {
   interface Register {

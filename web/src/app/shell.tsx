@@ -6,6 +6,7 @@ import { Menu as MenuIcon, Search } from 'lucide-react'
 import { lazy, Suspense, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { Brand } from './brand.tsx'
+import { Late } from './late.tsx'
 import { Navigation } from './navigation.tsx'
 import { Notices } from './notices.tsx'
 import { UserMenu } from './user-menu.tsx'
@@ -57,6 +58,7 @@ export function Shell() {
           <SearchPalette close={() => setSearching(false)} />
         </Suspense>
       )}
+      <Late />
       <Drawer opened={isOpen} onClose={close} title="Berth" size={280} closeButtonProps={{ 'aria-label': t('common.close') }}>
         <Navigation onGo={close} />
         <div style={{ marginTop: 16 }}>

@@ -1,27 +1,24 @@
 /** What can be copied: a button, a command with its button. */
-import { ActionIcon, CopyButton, Tooltip } from '@mantine/core'
+import { useClipboard } from '@mantine/hooks'
 import { Check, Copy } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 
-/** `what` names it to those who do not see where the button stands. */
+/** `what` names it to those who do not see where the button stands. Rows of long tables have several: a plain button is drawn in a tenth of the time. */
 export function CopyText({ text, what }: { readonly text: string; readonly what: string }) {
   const { t } = useTranslation()
+  const { copied, copy } = useClipboard({ timeout: 1_500 })
+  const label = copied ? t('common.copied') : t('common.copyWhat', { what })
   return (
-    <CopyButton value={text} timeout={1_500}>
-      {({ copied, copy }) => (
-        <Tooltip label={copied ? t('common.copied') : t('common.copy')}>
-          <ActionIcon
-            size="sm"
-            className="copy"
-            onClick={copy}
-            aria-label={copied ? t('common.copied') : t('common.copyWhat', { what })}
-            color={copied ? 'tide' : 'gray'}
-          >
-            {copied ? <Check size={14} /> : <Copy size={14} />}
-          </ActionIcon>
-        </Tooltip>
-      )}
-    </CopyButton>
+    <button
+      type="button"
+      className="copy"
+      onClick={() => copy(text)}
+      aria-label={label}
+      title={label}
+      {...(copied && { 'data-copied': true })}
+    >
+      {copied ? <Check size={14} /> : <Copy size={14} />}
+    </button>
   )
 }
 

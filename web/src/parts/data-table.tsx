@@ -2,11 +2,11 @@
  * The table of every list: rows of one height, of which only those on the screen are drawn, so that a hundred thousand scroll like ten. The page scrolls,
  * not the table; more rows are asked for before the end comes into sight.
  */
-import { Checkbox, Loader, VisuallyHidden } from '@mantine/core'
-import { useWindowVirtualizer } from '@tanstack/react-virtual'
+import { Loader, VisuallyHidden } from '@mantine/core'
 import { ArrowDown, ArrowUp } from 'lucide-react'
-import { useEffect, useLayoutEffect, useRef, useState, type CSSProperties, type KeyboardEvent, type ReactNode } from 'react'
+import { memo, useCallback, useEffect, useRef, type CSSProperties, type KeyboardEvent, type ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
+import { useVisibleRows } from './visible-rows.ts'
 
 /** A column. `hidden`: below which width of the window it is left out. */
 export interface Column<Row> {
@@ -46,52 +46,48 @@ const rowHeight = 46
 export function DataTable<Row>({ label, columns, rows, keyOf, sort, onSort, selection, more }: TableProps<Row>) {
   const { t } = useTranslation()
   const body = useRef<HTMLTableSectionElement>(null)
-  const [margin, setMargin] = useState(0)
-  useLayoutEffect(() => {
-    const measure = () => setMargin(body.current === null ? 0 : Math.round(body.current.getBoundingClientRect().top + window.scrollY))
-    measure()
-    // What stands above may come later, and grow.
-    const observer = new ResizeObserver(() => requestAnimationFrame(measure))
-    observer.observe(document.body)
-    return () => observer.disconnect()
-  }, [])
-  const virtual = useWindowVirtualizer({ count: rows.length, estimateSize: () => rowHeight, overscan: 12, scrollMargin: margin })
-  const items = virtual.getVirtualItems()
-  const last = items.at(-1)?.index ?? 0
+  const { first, end } = useVisibleRows({ count: rows.length, rowHeight, body })
   useEffect(() => {
-    if (more?.has === true && !more.isLoading && last >= rows.length - 60) more.load()
-  }, [last, more, rows.length])
-  const above = items[0] === undefined ? 0 : items[0].start - margin
-  const below = items.length === 0 ? 0 : virtual.getTotalSize() - ((items.at(-1)?.end ?? 0) - margin)
+    if (more?.has === true && !more.isLoading && end > rows.length - 60) more.load()
+  }, [end, more, rows.length])
+  const latest = useRef(selection)
+  useEffect(() => {
+    latest.current = selection
+  })
+  // The same for all rows and for as long as the table stands: a row that did not change is not drawn anew.
+  const toggle = useCallback((key: string) => {
+    if (latest.current === undefined) return
+    const keys = new Set(latest.current.keys)
+    if (!keys.delete(key)) keys.add(key)
+    latest.current.set(keys)
+  }, [])
   return (
     <div className="panel table-scroll">
       <table className="table" aria-label={label} aria-rowcount={more?.has === true ? -1 : rows.length + 1}>
         <thead>
           <tr>
-            {selection !== undefined && <SelectAll selection={selection} keys={rows.map(keyOf)} />}
+            {selection !== undefined && <SelectAll selection={selection} rows={rows} keyOf={keyOf} />}
             {columns.map((column) => (
               <Head key={column.key} column={column} sort={sort} onSort={onSort} />
             ))}
           </tr>
         </thead>
         <tbody ref={body} onKeyDown={moveRow}>
-          <Spacer height={above} />
-          {items.map(({ index }) => {
-            const row = rows[index]
-            if (row === undefined) return null
+          <Spacer height={first * rowHeight} />
+          {rows.slice(first, end).map((row, at) => {
             const key = keyOf(row)
             return (
-              <tr key={key} className="row" aria-rowindex={index + 2} {...(selection?.keys.has(key) === true && { 'data-selected': true })}>
-                {selection !== undefined && <SelectRow selection={selection} row={key} />}
-                {columns.map((column) => (
-                  <td key={column.key} className={classOf(column)}>
-                    {column.cell(row)}
-                  </td>
-                ))}
-              </tr>
+              <Row
+                key={key}
+                index={first + at}
+                row={row}
+                name={key}
+                columns={columns}
+                {...(selection !== undefined && { isSelected: selection.keys.has(key), select: selection.name(key), toggle })}
+              />
             )
           })}
-          <Spacer height={below} />
+          <Spacer height={(rows.length - end) * rowHeight} />
         </tbody>
       </table>
       {more?.isLoading === true && (
@@ -121,6 +117,35 @@ function moveRow(event: KeyboardEvent<HTMLTableSectionElement>): void {
   event.preventDefault()
   target.focus()
 }
+
+interface RowProps<Item> {
+  readonly index: number
+  readonly row: Item
+  /** Its key. */
+  readonly name: string
+  readonly columns: readonly Column<Item>[]
+  readonly isSelected?: boolean
+  /** What its box is called; without it, there is none. */
+  readonly select?: string
+  readonly toggle?: (key: string) => void
+}
+
+const Row = memo(function TableRow<Item>({ index, row, name, columns, isSelected = false, select, toggle }: RowProps<Item>) {
+  return (
+    <tr className="row" aria-rowindex={index + 2} {...(isSelected && { 'data-selected': true })}>
+      {select !== undefined && (
+        <td>
+          <input type="checkbox" className="check" aria-label={select} checked={isSelected} onChange={() => toggle?.(name)} />
+        </td>
+      )}
+      {columns.map((column) => (
+        <td key={column.key} className={classOf(column)}>
+          {column.cell(row)}
+        </td>
+      ))}
+    </tr>
+  )
+}) as <Item>(props: RowProps<Item>) => ReactNode
 
 function classOf<Row>({ hidden, isEnd }: Column<Row>): string {
   return [hidden === undefined ? '' : `below-${hidden}`, isEnd === true ? 'end' : ''].join(' ').trim()
@@ -176,31 +201,27 @@ function widthOf(width: number | string): CSSProperties {
   return { '--width': typeof width === 'number' ? `${width}px` : width, ...(isNarrow && { '--narrow': `${width}px` }) } as CSSProperties
 }
 
-function SelectAll({ selection, keys }: { readonly selection: Selection; readonly keys: readonly string[] }) {
-  const { t } = useTranslation()
-  const isAll = keys.length > 0 && keys.every((key) => selection.keys.has(key))
-  return (
-    <th scope="col" style={widthOf(44)}>
-      <Checkbox
-        size="xs"
-        aria-label={t('common.selectAll')}
-        checked={isAll}
-        indeterminate={!isAll && selection.keys.size > 0}
-        onChange={() => selection.set(isAll ? new Set() : new Set(keys))}
-      />
-    </th>
-  )
+interface SelectAllProps<Row> {
+  readonly selection: Selection
+  readonly rows: readonly Row[]
+  readonly keyOf: (row: Row) => string
 }
 
-function SelectRow({ selection, row }: { readonly selection: Selection; readonly row: string }) {
-  const toggle = () => {
-    const keys = new Set(selection.keys)
-    if (!keys.delete(row)) keys.add(row)
-    selection.set(keys)
-  }
+function SelectAll<Row>({ selection, rows, keyOf }: SelectAllProps<Row>) {
+  const { t } = useTranslation()
+  const isAll = rows.length > 0 && selection.keys.size >= rows.length && rows.every((row) => selection.keys.has(keyOf(row)))
   return (
-    <td>
-      <Checkbox size="xs" aria-label={selection.name(row)} checked={selection.keys.has(row)} onChange={toggle} />
-    </td>
+    <th scope="col" style={widthOf(44)}>
+      <input
+        type="checkbox"
+        className="check"
+        ref={(box) => {
+          if (box !== null) box.indeterminate = !isAll && selection.keys.size > 0
+        }}
+        aria-label={t('common.selectAll')}
+        checked={isAll}
+        onChange={() => selection.set(isAll ? new Set() : new Set(rows.map(keyOf)))}
+      />
+    </th>
   )
 }

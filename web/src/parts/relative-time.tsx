@@ -1,8 +1,8 @@
 /** An instant as people say it; the exact one on hover and for machines. */
-import { Tooltip } from '@mantine/core'
 import { useCallback, useSyncExternalStore } from 'react'
 import { useTranslation } from 'react-i18next'
 import { timeZone } from '../app/time-zone.ts'
+import { keptFormat } from './formats.ts'
 
 const steps = [
   ['year', 31_536_000],
@@ -13,39 +13,28 @@ const steps = [
   ['minute', 60],
 ] as const
 
-/** Made once for each language: a table has one in each row. */
-const spoken = new Map<string, Intl.RelativeTimeFormat>()
-
-function wordsOf(language: string): Intl.RelativeTimeFormat {
-  const known = spoken.get(language)
-  if (known !== undefined) return known
-  const words = new Intl.RelativeTimeFormat(language, { numeric: 'auto' })
-  spoken.set(language, words)
-  return words
-}
-
 /** `3 days ago`. */
 export function relativeText(at: string, language: string, now = Date.now()): string {
   const seconds = (Date.parse(at) - now) / 1_000
-  const words = wordsOf(language)
+  const words = keptFormat(`relative ${language}`, () => new Intl.RelativeTimeFormat(language, { numeric: 'auto' }))
   const step = steps.find(([, length]) => Math.abs(seconds) >= length)
   return step === undefined ? words.format(0, 'second') : words.format(Math.trunc(seconds / step[1]), step[0])
 }
 
-const exact = new Map<string, Intl.DateTimeFormat>()
-
 /** In the zone that was chosen. */
 export function exactText(at: string, language: string): string {
-  const zone = timeZone()
-  const key = `${language} ${zone ?? ''}`
-  const format = exact.get(key) ?? new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'long', timeZone: zone })
-  exact.set(key, format)
-  return format.format(new Date(at))
+  return formatted(at, language, 'exact', { dateStyle: 'medium', timeStyle: 'long' })
 }
 
 /** The time of day alone, for lines that were written close together. */
 export function clockText(at: string, language: string): string {
-  return new Intl.DateTimeFormat(language, { timeStyle: 'medium', hourCycle: 'h23', timeZone: timeZone() }).format(new Date(at))
+  return formatted(at, language, 'clock', { timeStyle: 'medium', hourCycle: 'h23' })
+}
+
+function formatted(at: string, language: string, name: string, options: Intl.DateTimeFormatOptions): string {
+  const zone = timeZone()
+  const make = () => new Intl.DateTimeFormat(language, { ...options, timeZone: zone })
+  return keptFormat(`${name} ${language} ${zone ?? ''}`, make).format(new Date(at))
 }
 
 const tickMs = 20_000
@@ -71,10 +60,8 @@ export function RelativeTime({ at }: { readonly at: string }) {
   const read = useCallback(() => relativeText(at, i18n.language), [at, i18n.language])
   const text = useSyncExternalStore(onTick, read)
   return (
-    <Tooltip label={exactText(at, i18n.language)}>
-      <time dateTime={at} className="number">
-        {text}
-      </time>
-    </Tooltip>
+    <time dateTime={at} className="number" title={exactText(at, i18n.language)}>
+      {text}
+    </time>
   )
 }

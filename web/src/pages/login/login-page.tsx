@@ -1,5 +1,5 @@
 /** The page for signing in: password, provider, second factor, the name of a first visit. */
-import { Anchor, Button, Center, Divider, Group, Select, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Anchor, Button, Center, Divider, Group, NativeSelect, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useDocumentTitle } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
@@ -187,13 +187,13 @@ function Foot() {
       <Link to="/projects" className="text-link">
         {t('login.look')}
       </Link>
-      <Select
+      <NativeSelect
         size="xs"
         w={112}
         aria-label={t('nav.language')}
         data={Object.entries(languages).map(([value, label]) => ({ value, label }))}
         value={i18n.language}
-        onChange={(value) => value !== null && void speak(value as Language)}
+        onChange={(event) => void speak(event.currentTarget.value as Language)}
       />
     </Group>
   )

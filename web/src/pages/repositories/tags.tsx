@@ -1,9 +1,10 @@
 /** The tags of a repository: as many as there are, narrowed and ordered by the server, chosen and deleted with a way back. */
 import type { ResponseOf } from '#api/contract.ts'
-import { ActionIcon, Badge, Button, Group, Text, Tooltip } from '@mantine/core'
+import { ActionIcon, Badge, Button, Text, Tooltip } from '@mantine/core'
 import { Link, useSearch } from '@tanstack/react-router'
+import type { TFunction } from 'i18next'
 import { GitCompare, Lock, Tag as TagIcon, Trash2, X } from 'lucide-react'
-import { lazy, Suspense, useState } from 'react'
+import { lazy, Suspense, useMemo, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { pages } from '../../api/client.ts'
 import { listTags } from '../../api/routes.ts'
@@ -119,6 +120,11 @@ function SelectionBar({ repository, chosen, clear, remove: onRemove }: BarProps)
 
 function useColumns(repository: string): readonly Column<TagRow>[] {
   const { t } = useTranslation()
+  // Rows are drawn anew when these are others.
+  return useMemo(() => columnsOf(repository, t), [repository, t])
+}
+
+function columnsOf(repository: string, t: TFunction): readonly Column<TagRow>[] {
   return [
     { key: 'name', name: t('common.tag'), sort: 'name', cell: (tag) => <TagName repository={repository} tag={tag} /> },
     { key: 'kind', name: t('tags.kind'), width: 120, hidden: 'wide', cell: (tag) => t(`kind.${kindOfManifest(tag)}`) },
@@ -148,7 +154,7 @@ function useColumns(repository: string): readonly Column<TagRow>[] {
 function TagName({ repository, tag }: { readonly repository: string; readonly tag: TagRow }) {
   const { t } = useTranslation()
   return (
-    <Group gap={6} wrap="nowrap">
+    <div className="line">
       <Link
         to="/repositories/$"
         params={{ _splat: placeOf(repository, 'tags', tag.name) }}
@@ -179,18 +185,13 @@ function TagName({ repository, tag }: { readonly repository: string; readonly ta
           {label.name}
         </Badge>
       ))}
-    </Group>
+    </div>
   )
 }
 
 function Pulled({ tag: { pulls, lastPulledAt } }: { readonly tag: TagRow }) {
   const { t } = useTranslation()
-  if (lastPulledAt === undefined)
-    return (
-      <Text size="sm" c="dimmed">
-        {t('tags.never')}
-      </Text>
-    )
+  if (lastPulledAt === undefined) return <span className="dim">{t('tags.never')}</span>
   return (
     <span>
       <RelativeTime at={lastPulledAt} />{' '}
