@@ -65,8 +65,8 @@ function optionOf(member: string, options: readonly string[]): string | undefine
   return candidates.find((candidate) => options.includes(candidate))
 }
 
-/** `force=true` of the API is `--force` here. */
-function withOptions(text: string, options: readonly string[]): string {
+/** `force=true` of the API is `--force` here, where the verb has that option. */
+export function withOptions(text: string, options: readonly string[]): string {
   return text.replaceAll(/\b([a-z][A-Za-z]*)=true\b/g, (said, member: string) => {
     const option = optionOf(member, options)
     return option === undefined ? said : `--${option}`

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util'
 import { ApiProblem } from '#api/client.ts'
 import { ConfigError } from '#config/problem.ts'
+import { RegistryError } from '#oci/errors.ts'
 import { CommandFailure } from './command-failure.ts'
 
 /** More causes than this tell nothing. */
@@ -22,8 +23,8 @@ function indent(text: string): string {
 }
 
 function messages(error: unknown): readonly string[] {
-  // The server's refusal behind it is in its sentence.
-  if (error instanceof CommandFailure && error.cause instanceof ApiProblem) return [error.message]
+  // The refusal behind it is in its sentence.
+  if (error instanceof CommandFailure && (error.cause instanceof ApiProblem || error.cause instanceof RegistryError)) return [error.message]
   const found: string[] = []
   let at = error
   for (let depth = 0; depth <= maxCauses && at !== undefined; depth += 1) {

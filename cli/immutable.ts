@@ -87,6 +87,7 @@ function change(project: string, rule: number, flags: ChangeFlags): Promise<void
     if (Object.keys(body).length === 0) throw new WrongUsage('nothing is to change: --help lists what can be')
     const changed = await client.call(updateImmutableRule, { params: { project, rule }, body })
     print(changed, () => printRule(changed))
+    tellWarnings(changed)
   })
 }
 

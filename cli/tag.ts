@@ -11,10 +11,11 @@ import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-mean
 import { findUsableLabel } from './find-label.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { timeOf } from './end-of.ts'
-import { printFacts, tellWarnings } from './print.ts'
+import { printFacts, printJson, tellWarnings } from './print.ts'
 import { confirm, yesOption, requireSomebody } from './prompt.ts'
 import { calledNow, presentName, tellUndo } from './tell-undo.ts'
-import type { HistoryRow } from './trash-place.ts'
+import { withOptionWords } from './trash-place.ts'
+import { describeRestoredTag } from './trash-words.ts'
 
 interface ListTagsFlags extends ListFlags {
   readonly q?: string
@@ -83,8 +84,6 @@ const historyTable = {
   ],
 }
 
-const historyPage = 1_000
-
 function history(tagged: string, source: string | undefined, flags: ListFlags & DataFlags): Promise<void> {
   const { repository, tag } = parseTagged(tagged)
   const data = dataMeant(source, flags)
@@ -92,19 +91,7 @@ function history(tagged: string, source: string | undefined, flags: ListFlags & 
     return withClient(flags, ({ client }) =>
       printPages(readPages(client, listTagHistory, flags, { params: { repository, tag } }), flags, historyTable),
     )
-  return withBerth(data, async (berth) => {
-    async function* pages() {
-      for await (const rows of openTrashDesk(berth).history(repository, tag, historyPage)) yield { items: rows.map(changeOf) }
-    }
-    await printPages(pages(), { ...flags, all: true }, historyTable)
-  })
-}
-
-/** As the API has it. */
-function changeOf({ id, action, digest, previousDigest, state, at, actor, reason }: HistoryRow): Change {
-  const digests = { ...(digest !== undefined && { digest }), ...(previousDigest !== undefined && { previousDigest }) }
-  const why = action === 'deleted' && reason !== '' ? { reason } : {}
-  return { id, action, ...digests, state, at: new Date(at).toISOString(), actor, ...why } as Change
+  return withBerth(data, (berth) => printPages(openTrashDesk(berth).history(repository, tag), { ...flags, all: true }, historyTable))
 }
 
 function create(tagged: string, digest: string, flags: ApiFlags): Promise<void> {
@@ -126,11 +113,14 @@ function restore(tagged: string, source: string | undefined, flags: RestoreFlags
   if (digest !== undefined && change !== undefined) throw new WrongUsage('--digest goes with no --history')
   const data = dataMeant(source, flags)
   if (data !== undefined)
-    return withBerth(data, async (berth) => {
-      const wanted = { ...parseTagged(tagged), digest, change, isForced: flags.force === true }
-      const { missing } = await openTrashDesk(berth).restoreTag(wanted)
-      console.log([`${tagged} is restored`, ...withoutWhat(missing)].join('; '))
-    })
+    return withOptionWords(flags.optionNames, () =>
+      withBerth(data, async (berth) => {
+        const wanted = { ...parseTagged(tagged), digest, change, isForced: flags.force === true }
+        const tag = await openTrashDesk(berth).restoreTag(wanted)
+        if (flags.json === true) printJson(tag)
+        else console.log(describeRestoredTag(tagged, tag))
+      }),
+    )
   return withClient(flags, async ({ client, print }) => {
     const body = {
       ...(digest !== undefined && { digest }),
@@ -138,17 +128,8 @@ function restore(tagged: string, source: string | undefined, flags: RestoreFlags
       ...(flags.force === true && { force: true }),
     }
     const tag = await client.call(restoreTag, { params: parseTagged(tagged), body })
-    print(tag, () => console.log(describeRestored(tagged, tag)))
+    print(tag, () => console.log(describeRestoredTag(tagged, tag)))
   })
-}
-
-function describeRestored(tagged: string, { digest, expiresAt, missing }: ResponseOf<typeof restoreTag>): string {
-  const expiry = expiresAt === undefined ? 'it does not expire: berth tag expire says otherwise' : `it expires at ${expiresAt}`
-  return [`${tagged} is ${digest}`, expiry, ...withoutWhat(missing)].join('; ')
-}
-
-function withoutWhat(missing: readonly string[]): readonly string[] {
-  return missing.length === 0 ? [] : [`without ${missing.join(', ')}, which it needs: push that again`]
 }
 
 function expire(tagged: string, when: string, flags: ApiFlags): Promise<void> {

@@ -1,13 +1,14 @@
 /** Where the trash is that a command works on: that of a server, or that of data. What several items have in common is done the same way in both. */
-import type { ApiClient } from '#api/client.ts'
-import type { ResponseOf } from '#api/contract.ts'
-import { deleteTrashItems, listTrash, restoreTrashItems, trashBatchMax } from '#api/routes/trash.ts'
+import { ApiProblem, type ApiClient } from '#api/client.ts'
+import { deleteTrash, deleteTrashItems, listTrash, readTrash, restoreTrash, restoreTrashItems, trashBatchMax } from '#api/routes/trash.ts'
 import { openTrashDesk, type Berth } from '#main.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, NothingThere } from './command-failure.ts'
 import { plural } from './data-command.ts'
+import { withOptions } from './describe-problem.ts'
 import { readPages } from './list.ts'
-import { printJson } from './print.ts'
+import { printable, printJson } from './print.ts'
+import type { Restored, Trash, TrashDetails } from './trash-words.ts'
 
 /** What a list, or a bulk, is narrowed to. */
 export interface TrashFilters {
@@ -18,8 +19,6 @@ export interface TrashFilters {
   readonly run?: number | undefined
 }
 
-type Item = ResponseOf<typeof listTrash>['items'][number]
-
 /** What became of one item. */
 export interface TrashResult {
   readonly trash: number
@@ -28,11 +27,21 @@ export interface TrashResult {
   readonly reason?: string
 }
 
+/** How one is restored. */
+interface How {
+  readonly name?: string | undefined
+  readonly isForced: boolean
+}
+
 /** The trash of a place. */
 export interface TrashPlace {
-  pages(filters: TrashFilters): AsyncGenerator<{ readonly items: readonly Item[] }>
-  restore(ids: readonly number[], isForced: boolean): AsyncGenerator<readonly TrashResult[]>
-  remove(ids: readonly number[]): AsyncGenerator<readonly TrashResult[]>
+  pages(filters: TrashFilters): AsyncGenerator<{ readonly items: readonly Trash[] }>
+  /** Undefined: it is not there, or may be deleted by whom it is not shown. */
+  find(id: number): Promise<TrashDetails | undefined>
+  restore(id: number, how: How): Promise<Restored>
+  restoreAll(ids: readonly number[], isForced: boolean): AsyncGenerator<readonly TrashResult[]>
+  remove(id: number): Promise<void>
+  removeAll(ids: readonly number[]): AsyncGenerator<readonly TrashResult[]>
 }
 
 function* chunksOf(ids: readonly number[]): Generator<number[]> {
@@ -43,16 +52,26 @@ function* chunksOf(ids: readonly number[]): Generator<number[]> {
 export function trashOfServer(client: ApiClient): TrashPlace {
   return {
     pages: (filters) => readPages(client, listTrash, { all: true }, { query: { ...filters } }),
-    async *restore(ids, force) {
+    find: async (id) =>
+      await client.call(readTrash, { params: { trash: id } }).catch((error: unknown) => {
+        if (error instanceof ApiProblem && (error.status === 403 || error.status === 404)) return undefined
+        throw error
+      }),
+    restore: async (id, { name, isForced }) => {
+      const body = { ...(name !== undefined && { name }), ...(isForced && { force: true }) }
+      return await client.call(restoreTrash, { params: { trash: id }, body })
+    },
+    async *restoreAll(ids, force) {
       for (const items of chunksOf(ids)) yield (await client.call(restoreTrashItems, { body: { items, force } })).results
     },
-    async *remove(ids) {
+    remove: async (id) => {
+      await client.call(deleteTrash, { params: { trash: id } })
+    },
+    async *removeAll(ids) {
       for (const items of chunksOf(ids)) yield (await client.call(deleteTrashItems, { body: { items } })).results
     },
   }
 }
-
-const pageItems = 1_000
 
 /** That of data that is open here. */
 export function trashOfData(berth: Berth): TrashPlace {
@@ -64,11 +83,25 @@ export function trashOfData(berth: Berth): TrashPlace {
     }
   }
   return {
-    async *pages(filters) {
-      for await (const rows of desk.list(filters, pageItems)) yield { items: rows.map(itemOf) }
-    },
-    restore: (ids, isForced) => each(ids, 'restored', (id) => desk.restore(id, { isForced })),
-    remove: (ids) => each(ids, 'deleted', (id) => desk.remove(id)),
+    pages: (filters) => desk.list(filters),
+    find: async (id) =>
+      await desk.describe(id).catch((error: unknown) => {
+        if (error instanceof RegistryError && error.code === 'RESOURCE_UNKNOWN') return undefined
+        throw error
+      }),
+    restore: (id, how) => desk.restore(id, how),
+    restoreAll: (ids, isForced) => each(ids, 'restored', (id) => desk.restore(id, { isForced })),
+    remove: (id) => desk.remove(id),
+    removeAll: (ids) => each(ids, 'deleted', (id) => desk.remove(id)),
+  }
+}
+
+/** Refusals of data in the words of the command, as a server's are. */
+export async function withOptionWords(options: readonly string[] = [], run: () => Promise<void>): Promise<void> {
+  try {
+    await run()
+  } catch (error) {
+    throw error instanceof RegistryError ? new CommandFailure(printable(withOptions(error.message, options)), { cause: error }) : error
   }
 }
 
@@ -80,48 +113,40 @@ function failureOf(trash: number) {
   }
 }
 
-type Desk = ReturnType<typeof openTrashDesk>
-type RowsOf<Pages> = Pages extends AsyncGenerator<readonly (infer Row)[]> ? Row : never
-type Row = RowsOf<ReturnType<Desk['list']>>
-/** An entry of the history of a tag, as data has it. */
-export type HistoryRow = RowsOf<ReturnType<Desk['history']>>
-
-/** As the API has it. */
-function itemOf(row: Row): Item {
-  const { id, kind, project, repository, digest, hasMoreTags, tagCount, sizeBytes, reason, deletedBy } = row
-  const named = { ...(repository !== '' && { repository }), ...(digest !== undefined && { digest }) }
-  const [deletedAt, expiresAt] = [new Date(row.deletedAt).toISOString(), new Date(row.expiresAt).toISOString()]
-  const counted = tagCount !== undefined && { tagCount }
-  return { id, kind, project, ...named, tags: [...row.tags], hasMoreTags, ...counted, sizeBytes, reason, deletedBy, deletedAt, expiresAt }
+/** All that the filters leave. Throws when they leave nothing. */
+export async function filtered(place: TrashPlace, filters: TrashFilters): Promise<readonly Trash[]> {
+  const found: Trash[] = []
+  for await (const { items } of place.pages(filters)) found.push(...items)
+  if (found.length === 0) throw new NothingThere('nothing of that is in the trash')
+  return found
 }
 
-/** Numbers of all that the filters leave. Throws when they leave nothing. */
-export async function idsOf(place: TrashPlace, filters: TrashFilters): Promise<readonly number[]> {
-  const ids: number[] = []
-  for await (const { items } of place.pages(filters)) ids.push(...items.map(({ id }) => id))
-  if (ids.length === 0) throw new CommandFailure('nothing of that is in the trash')
-  return ids
+/** How results are told. */
+interface Telling {
+  readonly verb: 'deleted' | 'restored'
+  /** By their numbers. */
+  readonly areNamed: boolean
+  readonly json: boolean | undefined
+  readonly optionNames: readonly string[] | undefined
 }
 
-/** Says what became of them; status 1 when something was refused, or nothing of what was named by its number was there. */
-export async function tellResults(
-  parts: AsyncIterable<readonly TrashResult[]>,
-  { verb, areNamed, json }: { readonly verb: 'deleted' | 'restored'; readonly areNamed: boolean; readonly json: boolean | undefined },
-): Promise<void> {
+/** Says what became of them; status 1 when something was refused. Throws when nothing of what was named by its number was there. */
+export async function tellResults(parts: AsyncIterable<readonly TrashResult[]>, telling: Telling): Promise<void> {
+  const { verb, areNamed, json } = telling
   const all: TrashResult[] = []
   for await (const results of parts) {
     all.push(...results)
-    for (const result of results) tellFailure(result, areNamed)
+    for (const result of results) tellFailure(result, telling)
   }
   if (json === true) printJson({ results: all })
   else console.log(sumOf(all, verb))
-  const isNothing = areNamed && all.every(({ outcome }) => outcome === 'gone')
-  if (isNothing || all.some(({ outcome }) => outcome === 'refused')) process.exitCode = 1
+  if (all.some(({ outcome }) => outcome === 'refused')) process.exitCode = 1
+  else if (areNamed && all.every(({ outcome }) => outcome === 'gone')) throw new NothingThere('nothing of these numbers is in the trash')
 }
 
-function tellFailure({ trash, outcome, code = '', reason = 'refused' }: TrashResult, isNamed: boolean): void {
-  if (outcome === 'refused') console.error(`${trash}: ${reason} (${code})`)
-  if (outcome === 'gone' && isNamed) console.error(`${trash}: not in the trash, or it came back with another`)
+function tellFailure({ trash, outcome, code = '', reason = 'refused' }: TrashResult, { areNamed, optionNames = [] }: Telling): void {
+  if (outcome === 'refused') console.error(`${trash}: ${printable(withOptions(reason, optionNames))} (${code})`)
+  if (outcome === 'gone' && areNamed) console.error(`${trash}: not in the trash, or it came back with another`)
 }
 
 function sumOf(results: readonly TrashResult[], verb: 'deleted' | 'restored'): string {

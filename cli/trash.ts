@@ -1,18 +1,17 @@
 /** `berth trash`: what was deleted and can be restored. */
 import type { Command } from 'commander'
 import { readProject } from '#api/routes/projects.ts'
-import { deleteTrash, listTrash, readTrash, restoreTrash } from '#api/routes/trash.ts'
+import { listTrash } from '#api/routes/trash.ts'
 import type { ApiClient } from '#api/client.ts'
-import type { ResponseOf } from '#api/contract.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
 import { WrongUsage } from './command-failure.ts'
-import { openTrashDesk } from '#main.ts'
-import { describeBytes, plural, withBerth } from './data-command.ts'
+import { describeBytes, withBerth } from './data-command.ts'
 import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-meant.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
-import { tellWarnings } from './print.ts'
+import { printable, printJson, tellWarnings } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
-import { idsOf, tellResults, trashOfData, trashOfServer, type TrashFilters, type TrashPlace } from './trash-place.ts'
+import { filtered, tellResults, trashOfData, trashOfServer, withOptionWords, type TrashFilters, type TrashPlace } from './trash-place.ts'
+import { describeGoing, describeRestored, nameOf, needsOf, tagsOf, type Going, type Trash } from './trash-words.ts'
 
 const kinds = ['tag', 'manifest', 'repository', 'project'] as const
 
@@ -24,23 +23,6 @@ interface FilterFlags extends ApiFlags, DataFlags, Pick<TrashFilters, 'project' 
 }
 
 type ListTrashFlags = ListFlags & FilterFlags
-
-type Trash = ResponseOf<typeof listTrash>['items'][number]
-
-/** `team/app:1.2`, `team/app@sha256:…`, `team/app`, `team`. */
-function nameOf({ kind, project, repository = '', digest = '', tags }: Omit<Trash, 'hasMoreTags'>): string {
-  if (kind === 'tag') return `${repository}:${tags[0] ?? ''}`
-  if (kind === 'manifest') return `${repository}@${digest}`
-  return kind === 'repository' ? repository : project
-}
-
-/** Of a manifest by name, of a repository how many. */
-function tagsOf({ kind, tags, hasMoreTags, tagCount = 0 }: Trash): string {
-  if (kind === 'repository') return `${plural(tagCount, 'tag')}${tagCount === countedTags ? ' or more' : ''}`
-  return kind === 'manifest' ? `${tags.join(',')}${hasMoreTags ? ',…' : ''}` : ''
-}
-
-const countedTags = 1_000
 
 function filtersOf({ kind: kindText, reason: reasonText, project, repository, run }: FilterFlags): TrashFilters {
   const kind = kinds.find((each) => each === kindText)
@@ -83,119 +65,103 @@ async function requireProject(client: ApiClient, project: string): Promise<void>
   if (items.length === 0) await client.call(readProject, { params: { project } })
 }
 
-type Restored = ResponseOf<typeof restoreTrash>
-
-function describeRestored(restored: Restored): string {
-  const { kind, project, repository = '', digest = '', tags = [] } = restored
-  const what = { tag: `${repository}:${tags.join()}`, manifest: `${repository}@${digest}`, repository, project }[kind]
-  const parts = [`restored ${kind} ${what}`]
-  if (kind === 'repository') parts.push(`it is in the project ${project}, which ${readers(restored)}`)
-  if (kind === 'project') parts.push(`it is one that ${readers(restored)}`)
-  return [...parts, ...(kind === 'tag' || kind === 'manifest' ? tagFacts(restored) : []), ...whatIsNotBack(restored)].join('; ')
-}
-
-function tagFacts({ kind, manifests = 0, tags = [], takenTags = [] }: Restored): readonly string[] {
-  const parts: string[] = []
-  if (manifests > 1) parts.push(`with ${manifests - 1} more that belong to it`)
-  if (kind === 'manifest' && tags.length > 0) parts.push(`tagged ${tags.join(', ')}`)
-  if (tags.length > 0) parts.push(`${tags.length === 1 ? 'the tag does' : 'the tags do'} not expire: berth tag expire says otherwise`)
-  if (takenTags.length > 0) parts.push(`${takenTags.join(', ')} point elsewhere by now and stay there`)
-  return parts
-}
-
-function whatIsNotBack({
-  missing,
-  lostLabels,
-  endedNames,
-}: Pick<Restored, 'missing' | 'lostLabels'> & { readonly endedNames: readonly string[] }): readonly string[] {
-  const parts: string[] = []
-  if (missing.length > 0) parts.push(`without ${missing.join(', ')}, which it needs: push that again`)
-  if (lostLabels.length > 0) parts.push(`labels that did not come along: ${lostLabels.join(', ')}`)
-  if (endedNames.length > 0)
-    parts.push(`former names that others led elsewhere meanwhile, and that are its own again: ${endedNames.join(', ')}`)
-  return parts
-}
-
-function readers({ isPublic }: Restored): string {
-  return isPublic ? 'everyone can read' : 'only its members can read'
+/** Of an item: numbers begin with 1. */
+function itemNumber(word: string): number {
+  const id = wholeNumber(word)
+  if (id === 0) throw new WrongUsage('0 is no number of the trash: berth trash list shows them')
+  return id
 }
 
 /** Numbers, and for one of them another name. */
 function parseWords(words: readonly string[]): { readonly ids: readonly number[]; readonly name: string | undefined } {
   const [first = '', name] = words
-  if (words.length === 2 && name !== undefined && !/^\d+$/.test(name)) return { ids: [wholeNumber(first)], name }
-  return { ids: words.map((word) => wholeNumber(word)), name: undefined }
+  if (words.length === 2 && name !== undefined && !/^\d+$/.test(name)) return { ids: [itemNumber(first)], name }
+  return { ids: words.map(itemNumber), name: undefined }
 }
 
-/** The place of the flags. */
+/** The place of the flags, and what it is called. */
 async function withTrash(flags: ApiFlags & DataFlags, run: (place: TrashPlace, of: string) => Promise<void>): Promise<void> {
   const data = dataMeant(undefined, flags)
   if (data === undefined) await withClient(flags, ({ client, server }) => run(trashOfServer(client), server))
-  else await withBerth(data, (berth) => run(trashOfData(berth), data))
+  else await withOptionWords(flags.optionNames, () => withBerth(data, (berth) => run(trashOfData(berth), data)))
 }
 
-/** What was named, or what the filters leave. */
-async function meant(place: TrashPlace, ids: readonly number[], flags: FilterFlags): Promise<readonly number[]> {
+/** The filters, where no number was named. Throws where both were, or neither. */
+function filtersMeant(ids: readonly number[], flags: FilterFlags): TrashFilters | undefined {
   const filters = filtersOf(flags)
   const isFiltered = Object.values(filters).some((filter) => filter !== undefined)
   if (ids.length > 0 && isFiltered) throw new WrongUsage('name numbers or filters, not both')
-  if (ids.length > 0) return ids
+  if (ids.length > 0) return undefined
   if (!isFiltered)
     throw new WrongUsage('name what is meant: numbers of berth trash list, or --project, --repository, --kind, --reason, --run')
-  return await idsOf(place, filters)
+  return filters
 }
 
 function restore(words: readonly string[], flags: FilterFlags & { readonly force?: boolean }): Promise<void> {
   const { ids, name } = parseWords(words)
-  const [id, ...others] = ids
-  if (id !== undefined && others.length === 0) return restoreOne(id, name, flags)
+  const filters = filtersMeant(ids, flags)
   const isForced = flags.force === true
-  return withTrash(flags, async (place) =>
-    tellResults(place.restore(await meant(place, ids, flags), isForced), { verb: 'restored', areNamed: ids.length > 0, json: flags.json }),
-  )
-}
-
-function restoreOne(id: number, name: string | undefined, flags: FilterFlags & { readonly force?: boolean }): Promise<void> {
-  const data = dataMeant(undefined, flags)
-  const isForced = flags.force === true
-  if (data !== undefined)
-    return withBerth(data, async (berth) => {
-      const restored = await openTrashDesk(berth).restore(id, { name, isForced })
-      const { kind, project, repository, endedNames } = restored
-      console.log([`restored ${kind} ${repository ?? project}`, ...whatIsNotBack({ missing: [], lostLabels: [], endedNames })].join('; '))
-      tellWarnings(restored)
-    })
-  return withClient(flags, async ({ client, print }) => {
-    const body = { ...(name !== undefined && { name }), ...(isForced && { force: true }) }
-    const restored = await client.call(restoreTrash, { params: { trash: id }, body })
-    print(restored, () => console.log(describeRestored(restored)))
+  const { json, optionNames } = flags
+  return withTrash(flags, async (place) => {
+    const [id, ...others] = ids
+    if (id === undefined || others.length > 0) {
+      const meant = filters === undefined ? ids : (await filtered(place, filters)).map((item) => item.id)
+      return await tellResults(place.restoreAll(meant, isForced), { verb: 'restored', areNamed: filters === undefined, json, optionNames })
+    }
+    const restored = await place.restore(id, { name, isForced })
+    if (json === true) printJson(restored)
+    else console.log(describeRestored(restored))
     tellWarnings(restored)
   })
 }
 
 function remove(words: readonly string[], flags: FilterFlags & { readonly yes?: boolean }): Promise<void> {
-  const ids = words.map((word) => wholeNumber(word))
-  const [id, ...others] = ids
-  if (id !== undefined && others.length === 0 && flags.data === undefined) return removeOne(id, flags)
+  const ids = words.map(itemNumber)
+  const filters = filtersMeant(ids, flags)
+  const { json, optionNames } = flags
   return withTrash(flags, async (place, of) => {
-    const chosen = await meant(place, ids, flags)
-    await confirm(`Delete ${plural(chosen.length, 'item')} of the trash of ${of} for good? Nothing brings them back.`, flags)
-    await tellResults(place.remove(chosen), { verb: 'deleted', areNamed: ids.length > 0, json: flags.json })
+    const going = filters === undefined ? await named(place, ids) : await detailed(place, await filtered(place, filters))
+    await confirmRemoval(going, of, flags)
+    const [id, ...others] = ids
+    if (id === undefined || others.length > 0) {
+      const removal = place.removeAll(going.map((item) => item.id))
+      return await tellResults(removal, { verb: 'deleted', areNamed: filters === undefined, json, optionNames })
+    }
+    await place.remove(id)
+    console.error(`deleted ${id} for good`)
   })
 }
 
-function removeOne(id: number, flags: ApiFlags & { readonly yes?: boolean }): Promise<void> {
-  return withClient(flags, async ({ client, server }) => {
-    // Who may delete it and not see it is asked without its name.
-    const item = await client.call(readTrash, { params: { trash: id } }).catch(() => undefined)
-    const what = item === undefined ? `number ${id}` : `the ${item.kind} ${nameOf(item)}`
-    const needers =
-      item === undefined || item.neededBy.length === 0 ? '' : ` ${item.neededBy.join(', ')} needs it and is broken without it.`
-    await confirm(`Delete ${what} of the trash of ${server} for good?${needers} Nothing brings it back.`, flags)
-    if (flags.yes === true && needers !== '') console.error(needers.trim())
-    await client.call(deleteTrash, { params: { trash: id } })
-    console.error(`deleted ${id} for good`)
-  })
+/** So many are asked for at once. */
+const askedTogether = 8
+
+async function eachOf<Item, Result>(items: readonly Item[], ask: (item: Item) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = []
+  for (let start = 0; start < items.length; start += askedTogether)
+    results.push(...(await Promise.all(items.slice(start, start + askedTogether).map(ask))))
+  return results
+}
+
+/** Who may delete one and not see it has its number. */
+async function named(place: TrashPlace, ids: readonly number[]): Promise<Going[]> {
+  return await eachOf(ids, async (id) => (await place.find(id)) ?? { id })
+}
+
+/** Manifests alone are needed by others. */
+async function detailed(place: TrashPlace, items: readonly Trash[]): Promise<Going[]> {
+  return await eachOf(items, async (item) => (item.kind === 'manifest' ? await place.find(item.id) : undefined) ?? item)
+}
+
+const askedAbout = 5
+
+/** Says first what would be broken, also to who is not asked. */
+async function confirmRemoval(going: readonly Going[], of: string, flags: { readonly yes?: boolean }): Promise<void> {
+  const needs = needsOf(going)
+  const areMany = needs.length > askedAbout
+  if (flags.yes === true || areMany) for (const need of needs) console.error(printable(need))
+  const broken = areMany ? [`${needs.length} of them are needed, as said above.`] : needs
+  const last = `Nothing brings ${going.length === 1 ? 'it' : 'them'} back.`
+  await confirm(printable([`Delete ${describeGoing(going)} of the trash of ${of} for good?`, ...broken, last].join(' ')), flags)
 }
 
 function filterOptions(command: Command): Command {

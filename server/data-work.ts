@@ -24,7 +24,6 @@ import type { Diagnosis } from '#features/doctor-check.ts'
 import { examine } from '#features/doctor.ts'
 import { checkHtpasswd } from '#features/doctor-files.ts'
 import { scrub as scrubBlobs, type Scrub, type ScrubResult } from '#features/scrub.ts'
-import { openTrashDesk as openDesk, type TrashDesk } from '#features/trash-desk.ts'
 import { garbageBody } from '#http/api/garbage.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -97,11 +96,6 @@ export function verifyUsage({ registry }: Berth, options: { readonly repair: boo
 /** Reads every blob and compares it with its digest. */
 export function scrub({ registry }: Berth, options: Scrub): Promise<ScrubResult> {
   return scrubBlobs(registry, options)
-}
-
-/** The trash and the history of tags, past all rights. Works beside a running server. */
-export function openTrashDesk({ registry }: Berth): TrashDesk {
-  return openDesk(registry)
 }
 
 /** Looks at what a registry of this configuration stands on, whether one runs or not. Changes nothing. */

@@ -69,7 +69,6 @@ export {
   importRegistry2,
   migrateStorage,
   moveToCold,
-  openTrashDesk,
   readGarbageStatus,
   readStorage,
   readWaitingUntagged,
@@ -80,6 +79,7 @@ export {
   startSecretsAnew,
   verifyUsage,
 } from './data-work.ts'
+export { openTrashDesk } from './data-trash.ts'
 export { requireBackupsElsewhere } from './backup-place.ts'
 export { adviceOnCopy, copyDatabase } from './copy-database.ts'
 export { migrateDatabase, readMigrationState } from './open-database.ts'

@@ -5,17 +5,17 @@
 import { operator } from '#access/user-passwords.ts'
 import type { Page } from '#metadata/page.ts'
 import { findProjectByName } from '#metadata/projects.ts'
-import type { TrashFilter } from '#metadata/trash.ts'
+import type { TrashFilter, TrashRecord } from '#metadata/trash.ts'
 import { parseDigest, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName, type Tag } from '#oci/reference.ts'
 import { readNameClaim } from '#projects/name-claim.ts'
-import { tagHistory, type TagHistoryEntry } from '#registry/list-tag-rows.ts'
+import { describeTag, tagHistory, type ListedTag, type TagHistoryEntry } from '#registry/list-tag-rows.ts'
 import { listTrash, type ListedTrash } from '#registry/list-trash.ts'
 import { purgeTrash } from '#registry/purge-trash.ts'
 import type { Registry } from '#registry/registry.ts'
 import { restoreTag } from '#registry/restore-tag.ts'
-import { placeOfRestore, readTrash, restoreTrash } from '#registry/restore-trash.ts'
+import { describeTrash, placeOfRestore, readTrash, restoreTrash, type TrashDetails } from '#registry/restore-trash.ts'
 import { trashUnknown, type RestoredTrash } from '#registry/trash-words.ts'
 
 /** What a list is narrowed to, by names. */
@@ -37,11 +37,17 @@ export interface DeskTagRestore {
 export interface TrashDesk {
   /** Pages, latest first. */
   list(filter: DeskFilter, pageItems: number): AsyncGenerator<readonly ListedTrash[]>
-  restore(id: number, how: { readonly name?: string | undefined; readonly isForced: boolean }): Promise<RestoredTrash>
+  /** `isPublic`: of the project that it is in then. */
+  restore(
+    id: number,
+    how: { readonly name?: string | undefined; readonly isForced: boolean },
+  ): Promise<RestoredTrash & { readonly isPublic: boolean }>
+  describe(id: number): Promise<TrashDetails>
   remove(id: number): Promise<void>
   /** Pages, latest first. */
   history(repository: string, tag: string, pageItems: number): AsyncGenerator<readonly TagHistoryEntry[]>
-  restoreTag(wanted: DeskTagRestore): Promise<{ readonly missing: readonly Digest[] }>
+  /** Gives the tag as it is then. */
+  restoreTag(wanted: DeskTagRestore): Promise<ListedTag & { readonly missing: readonly Digest[] }>
 }
 
 /** The desk of a registry that is open. */
@@ -58,19 +64,12 @@ export function openTrashDesk(registry: Registry): TrashDesk {
       const filter = { ...rest, project, repository: text === undefined ? undefined : repositoryOf(text) }
       yield* pages(pageItems, (page) => listTrash(registry, { kind: 'everything' }, { filter, page: { ...page, column: 'deletedAt' } }))
     },
-    async restore(id, { name, isForced }) {
-      const row = await rowOf(id)
-      if (row.kind === 'project') {
-        const mayTake = name === undefined ? undefined : (await readNameClaim(registry, name)).takings
-        return await restoreTrash(registry, { row, name, mayTake, isForced }, operator)
-      }
-      if (row.kind !== 'repository') {
-        if (name !== undefined)
-          throw new RegistryError('REQUEST_INVALID', { path: 'name' }, { message: 'only a repository or a project can get another name' })
-        return await restoreTrash(registry, { row, isForced }, operator)
-      }
-      const { repository, project } = await placeOfRestore(registry, row, name === undefined ? undefined : repositoryOf(name))
-      return await restoreTrash(registry, { row, name, place: { to: repository, projectId: project.id }, isForced }, operator)
+    async restore(id, how) {
+      const restored = await restoreRow(registry, await rowOf(id), how)
+      return { ...restored, isPublic: (await findProjectByName(reader, restored.project))?.isPublic === true }
+    },
+    async describe(id) {
+      return await describeTrash(registry, await rowOf(id))
     },
     async remove(id) {
       await purgeTrash(registry, await rowOf(id), operator)
@@ -86,9 +85,28 @@ export function openTrashDesk(registry: Registry): TrashDesk {
         tag: tag as Tag,
         digest: digest === undefined ? undefined : digestOf(digest),
       }
-      return await restoreTag(registry, { ...wanted, mayMove: true, mayTakeFromTrash: true }, operator)
+      const { missing } = await restoreTag(registry, { ...wanted, mayMove: true, mayTakeFromTrash: true }, operator)
+      return { ...(await describeTag(registry, wanted.repository, wanted.tag)), missing }
     },
   }
+}
+
+async function restoreRow(
+  registry: Registry,
+  row: TrashRecord,
+  { name, isForced }: { readonly name?: string | undefined; readonly isForced: boolean },
+): Promise<RestoredTrash> {
+  if (row.kind === 'project') {
+    const mayTake = name === undefined ? undefined : (await readNameClaim(registry, name)).takings
+    return await restoreTrash(registry, { row, name, mayTake, isForced }, operator)
+  }
+  if (row.kind !== 'repository') {
+    if (name !== undefined)
+      throw new RegistryError('REQUEST_INVALID', { path: 'name' }, { message: 'only a repository or a project can get another name' })
+    return await restoreTrash(registry, { row, isForced }, operator)
+  }
+  const { repository, project } = await placeOfRestore(registry, row, name === undefined ? undefined : repositoryOf(name))
+  return await restoreTrash(registry, { row, name, place: { to: repository, projectId: project.id }, isForced }, operator)
 }
 
 type Latest = { readonly limit: number; readonly isDescending: true; readonly after: Page<unknown>['next'] }

@@ -14,7 +14,7 @@ import { repositoryIdIn } from '#metadata/repositories.ts'
 import { deleteTrashRow, findTrash, moveTrash, tagsInTrash, type TrashRecord } from '#metadata/trash.ts'
 import { tagTarget } from '#metadata/tags.ts'
 import { transaction } from '#metadata/transaction.ts'
-import { needersOfTrashed } from '#metadata/trashed-manifests.ts'
+import { needersOfTrashed, placesOfDigests } from '#metadata/trashed-manifests.ts'
 import { repositoryEntered } from '#metadata/usage.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/reference.ts'
@@ -163,8 +163,12 @@ export async function readTrash({ metadata }: Pick<Registry, 'metadata'>, id: nu
   return await findTrash(metadata.reader, id)
 }
 
-/** Something in the trash, with the first of its tags. `neededBy`: manifests that list it, here or in the trash too, and cannot be whole without it. */
+/**
+ * Something in the trash, with the first of its tags. `isHere`: a manifest that was pushed again, and is in its repository as well. `neededBy`: manifests that list
+ * it, here or in the trash too, and cannot be whole without it.
+ */
 export interface TrashDetails extends ListedTrash {
+  readonly isHere: boolean
   readonly neededBy: readonly Digest[]
 }
 
@@ -176,9 +180,10 @@ export async function describeTrash({ metadata: { reader } }: Pick<Registry, 'me
   const tags = await tagsInTrash(reader, row.id)
   const isNeedable = kind === 'manifest' && repositoryId !== undefined && digest !== undefined
   const neededBy = isNeedable ? await needersOfTrashed(reader, { repositoryId, digest }) : []
+  const isHere = isNeedable && (await placesOfDigests(reader, { repositoryId, twinId: undefined }, [digest])).has(digest)
   const [counted] = await withTagCounts(reader, [{ ...row, tags: tags.slice(0, shownTags), hasMoreTags: tags.length > shownTags }])
   if (counted === undefined) throw new Error('a row was counted away')
-  return { ...counted, neededBy }
+  return { ...counted, isHere, neededBy }
 }
 
 /** What comes back, and for repositories and projects where. */

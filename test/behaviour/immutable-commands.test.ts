@@ -35,6 +35,8 @@ suite('berth immutable and berth tag expire', () => {
     await assert.rejects(run('tag', 'delete', 'team/app:v1.0.0', '--yes'), /the tag v1\.0\.0 of team\/app is immutable: rule/)
     assert.match((await run('tag', 'show', 'team/app:v1.0.0')).lines.join('\n'), /Immutable:? +yes/)
     assert.match((await run('immutable', 'change', 'team', rule, '--disable')).lines.join('\n'), /Enabled:? +no/)
+    const nowhere = await run('immutable', 'change', 'team', rule, '--repositories', 'no/**')
+    assert.match(nowhere.errors.join('\n'), /^warning: .*no\/\*\*/u)
     await assert.rejects(run('immutable', 'change', 'team', rule), /nothing is to change/)
     await assert.rejects(run('immutable', 'change', 'team', rule, '--enable', '--disable'), /either/)
     await assert.rejects(run('immutable', 'add', 'team', '(', '--syntax', 'regex'), /no regular expression/)

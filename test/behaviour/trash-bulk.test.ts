@@ -65,7 +65,7 @@ suite('undo in bulk', () => {
     await assert.rejects(run('trash', 'restore', '1', '2', '--project', 'team'), /numbers or filters/)
     assert.match((await run('trash', 'restore', '--repository', 'team/bulk')).lines.join('\n'), /restored 2 items/)
     assert.ok((await isThere('team/bulk:x')) && (await isThere('team/bulk:y')) && !(await isThere('other/bulk:z')))
-    await assert.rejects(run('trash', 'delete', '--project', 'other'), /Delete 1 item of the trash/)
+    await assert.rejects(run('trash', 'delete', '--project', 'other'), /Delete the manifest other\/bulk@\S+ of the trash/)
     assert.match((await run('trash', 'delete', '--project', 'other', '--yes')).lines.join('\n'), /deleted 1 item for good/)
     await assert.rejects(run('trash', 'restore', '--project', 'other', '--reason', 'request'), /nothing of that is in the trash/)
   })

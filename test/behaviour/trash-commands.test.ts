@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { exitStatusOf } from '../../cli/exit-status.ts'
 import { runVerb } from '../../cli/test-verb.ts'
 import { openPeople, password, type People } from '../api/people.ts'
 import { pushImage, pushIndex } from '../support/registry-client.ts'
@@ -84,10 +85,28 @@ suite('berth trash, berth tag restore', () => {
       await assert.rejects(run('tag', ...args), /there is no tag nosuch in q1\/a/, args[0])
     await assert.rejects(run('trash', 'list', '--project', 'nope'), /there is no project nope/)
     assert.equal((await run('trash', 'list', '--project', 'open', '--kind', 'manifest')).lines.length, 1)
-    const nothing = await run('trash', 'delete', '99998', '99999', '--yes')
-    assert.match(nothing.lines.join('\n'), /^deleted 0 items for good; 2 were gone/u)
-    assert.equal(process.exitCode, 1)
+    for (const args of [['99998', '99999'], ['99999'], ['--repository', 'q1/none']])
+      await assert.rejects(run('trash', 'delete', ...args, '--yes'), (error) => exitStatusOf(error) === 4, args.join(' '))
+    await assert.rejects(run('trash', 'delete', '0', '--yes'), (error) => exitStatusOf(error) === 2)
+  })
+
+  test('several at once: what needs one of them is named before it goes, and a refusal names the option', async () => {
+    const child = await pushImage(people.root.registry, 'q1/many', undefined)
+    const index = await pushIndex(people.root.registry, 'q1/many', 'v1', [child.descriptor])
+    const other = await pushImage(people.root.registry, 'q1/many', 'v2', { files: { other: 'other' } })
+    const ids: string[] = []
+    for (const { digest } of [index.descriptor, child.descriptor, other.descriptor]) {
+      await run('manifest', 'delete', `q1/many@${digest}`, '--yes')
+      ids.push(await newest('manifest'))
+    }
+    const [indexId = '', childId = '', otherId = ''] = ids
+    const told = `q1/many@${child.descriptor.digest}: ${index.descriptor.digest} needs it and is broken without it.`
+    await assert.rejects(run('trash', 'delete', childId, otherId), (error: Error) => error.message.includes(told))
+    await assert.rejects(run('trash', 'delete', '--repository', 'q1/many'), (error: Error) => !error.message.includes('needs it'))
+    assert.deepEqual((await run('trash', 'delete', childId, otherId, '--yes')).errors, [told])
+    const { errors } = await run('trash', 'restore', indexId, '999999')
     process.exitCode = 0
+    assert.match(errors.join('\n'), /restore without it with --force \(CONFLICT\)/u)
   })
 
   test('the end of an immutable tag is set with a warning', async () => {

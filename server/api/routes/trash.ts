@@ -82,6 +82,7 @@ export const readTrash = defineRoute({
   params,
   response: strictObject({
     ...trashItem.properties,
+    isHere: Type.Boolean({ description: 'Of a manifest: it was pushed again, and is in its repository as well.' }),
     neededBy: Type.Array(Type.String(), {
       description: 'Of a manifest: digests of indexes, here or in the trash, that list it and cannot be whole without it.',
     }),

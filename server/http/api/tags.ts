@@ -1,10 +1,11 @@
 /** Serves api/routes/tags.ts. */
+import type { ResponseOf } from '#api/contract.ts'
 import * as routes from '#api/routes/tags.ts'
 import { parseDigest, type Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseTag, type Tag } from '#oci/reference.ts'
 import { deleteTag } from '#registry/delete-manifest.ts'
-import { describeTag, listTagRows, tagHistory, type ListedTag } from '#registry/list-tag-rows.ts'
+import { describeTag, listTagRows, tagHistory, type ListedTag, type TagHistoryEntry } from '#registry/list-tag-rows.ts'
 import { restoreTag } from '#registry/restore-tag.ts'
 import { expireTag } from '#registry/expire-tag.ts'
 import { tagManifest } from '#registry/tag-manifest.ts'
@@ -36,7 +37,8 @@ export function pullsBody(pulled: { readonly pulls: number; readonly lastPulledA
   return pulled === undefined ? { pulls: 0 } : { pulls: pulled.pulls, lastPulledAt: instantOf(pulled.lastPulledAt) }
 }
 
-function tagBody(row: ListedTag) {
+/** A tag. */
+export function tagBody(row: ListedTag): ResponseOf<typeof routes.readTag> {
   return {
     name: row.name,
     digest: row.digest,
@@ -52,6 +54,21 @@ function tagBody(row: ListedTag) {
     isImmutable: row.isImmutable,
     ...(row.expiresAt !== undefined && { expiresAt: instantOf(row.expiresAt) }),
   }
+}
+
+/** An entry of its history. */
+export function tagChangeBody(entry: TagHistoryEntry): ResponseOf<typeof routes.listTagHistory>['items'][number] {
+  const { id, action, digest, previousDigest, state, at, actor, reason } = entry
+  return {
+    id,
+    action,
+    ...(digest !== undefined && { digest }),
+    ...(previousDigest !== undefined && { previousDigest }),
+    state,
+    at: instantOf(at),
+    actor,
+    ...(action === 'deleted' && reason !== '' && { reason }),
+  } as ResponseOf<typeof routes.listTagHistory>['items'][number]
 }
 
 function answerWith(row: ListedTag) {
@@ -110,19 +127,7 @@ export const tagRoutes: readonly ServedRoute[] = [
   }),
   serve(routes.listTagHistory, async ({ parts, repository, params, page }) => {
     const wanted = { ...sortedPage(page, { at: 'number' }), column: 'id' } as const
-    const history = await tagHistory(parts.registry, repository, { name: tagOf(params.tag), page: wanted })
-    return {
-      body: pageBody(history, ({ id, action, digest, previousDigest, state, at, actor, reason }) => ({
-        id,
-        action,
-        ...(digest !== undefined && { digest }),
-        ...(previousDigest !== undefined && { previousDigest }),
-        state,
-        at: instantOf(at),
-        actor,
-        ...(action === 'deleted' && reason !== '' && { reason }),
-      })),
-    }
+    return { body: pageBody(await tagHistory(parts.registry, repository, { name: tagOf(params.tag), page: wanted }), tagChangeBody) }
   }),
   serve(routes.restoreTag, async ({ parts, principal, repository, project, params, body, ifMatch, who }) => {
     const tag = tagOf(params.tag)

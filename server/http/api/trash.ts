@@ -8,36 +8,18 @@ import { RegistryError } from '#oci/errors.ts'
 import { parseRepositoryName, type RepositoryName } from '#oci/reference.ts'
 import { idsAbove, readParent } from '#projects/name-claim.ts'
 import { nameOfRestore } from '#projects/restore-project.ts'
-import { listTrash, type ListedTrash } from '#registry/list-trash.ts'
+import { listTrash } from '#registry/list-trash.ts'
 import { placeForRepository } from '#registry/move-repository.ts'
 import { purgeTrash } from '#registry/purge-trash.ts'
 import { describeTrash, placeOfRestore, readTrash, restoreTrash, type TrashRestore } from '#registry/restore-trash.ts'
 import { hiddenProjectName, trashUnknown } from '#registry/trash-words.ts'
-import { instantOf, pageBody } from './page-body.ts'
+import { pageBody } from './page-body.ts'
 import { requireCreation, requirePlace, requireProjectName, requireProvedName } from './projects.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 import { sortedPage } from './sorted-page.ts'
-import { warningsMember } from './warnings.ts'
+import { restoredBody, trashBody, trashDetailsBody } from './trash-bodies.ts'
 
 type Trash = NonNullable<Awaited<ReturnType<typeof readTrash>>>
-
-function itemOf(row: ListedTrash) {
-  return {
-    id: row.id,
-    kind: row.kind,
-    project: row.project,
-    ...(row.repository !== '' && { repository: row.repository }),
-    ...(row.digest !== undefined && { digest: row.digest }),
-    tags: [...row.tags],
-    hasMoreTags: row.hasMoreTags,
-    ...(row.tagCount !== undefined && { tagCount: row.tagCount }),
-    sizeBytes: row.sizeBytes,
-    reason: row.reason,
-    deletedBy: row.deletedBy,
-    deletedAt: instantOf(row.deletedAt),
-    expiresAt: instantOf(row.expiresAt),
-  }
-}
 
 /**
  * By the project that it was in. A project that is itself in the trash: by the rights on it, which its members keep, or on the very one that was above it,
@@ -151,28 +133,17 @@ export const trashRoutes: readonly ServedRoute[] = [
     const project = query.project === undefined ? undefined : await wantedProject(parts, query.project)
     const filter = { kind: query.kind, project, repository, reason: query.reason, run: query.run }
     const wanted = { ...sortedPage(page, { deletedAt: 'number' } as const), column: 'deletedAt' } as const
-    return { body: pageBody(await listTrash(parts.registry, visibility, { filter, page: wanted }), itemOf) }
+    return { body: pageBody(await listTrash(parts.registry, visibility, { filter, page: wanted }), trashBody) }
   }),
   serve(routes.readTrash, async ({ parts, principal, params }) => {
-    const details = await describeTrash(parts.registry, await requireTrash(parts, principal, 'trash:list', params.trash))
-    return { body: { ...itemOf(details), neededBy: [...details.neededBy] } }
+    const row = await requireTrash(parts, principal, 'trash:list', params.trash)
+    return { body: trashDetailsBody(await describeTrash(parts.registry, row)) }
   }),
   serve(routes.restoreTrash, async ({ parts, principal, params, body, who }) => {
     const row = await requireTrash(parts, principal, 'trash:restore', params.trash)
     const wanted = { ...(await whereTo(parts, principal, row, body.name)), isForced: body.force }
-    const { kind, project, repository, digest, ...restored } = await restoreTrash(parts.registry, wanted, who)
-    const isPublic = (await parts.access.project(project))?.isPublic === true
-    const [missing, lostLabels, endedNames] = [
-      [...restored.missing],
-      [...restored.lostLabels],
-      restored.endedNames.slice(0, routes.endedNamesMax),
-    ]
-    const { manifests, tags, takenTags } = restored
-    const counted = (kind === 'tag' || kind === 'manifest') && { manifests, tags: [...tags], takenTags: [...takenTags] }
-    const named = { ...(repository !== undefined && { repository }), ...(digest !== undefined && { digest }) }
-    return {
-      body: { kind, project, ...named, isPublic, ...counted, missing, lostLabels, endedNames, ...warningsMember(...restored.warnings) },
-    }
+    const restored = await restoreTrash(parts.registry, wanted, who)
+    return { body: restoredBody(restored, (await parts.access.project(restored.project))?.isPublic === true) }
   }),
   serve(routes.deleteTrash, async ({ parts, principal, params, who }) => {
     await purgeTrash(parts.registry, await requireTrash(parts, principal, 'trash:delete', params.trash), who)
