@@ -178,10 +178,18 @@ export async function tagsInTrash(tx: Reader | Transactor, id: number): Promise<
   return row === undefined ? [] : (JSON.parse(row.tags) as Tag[])
 }
 
-/** Tags that are in the trash by themselves and pointed at the manifest. */
-export async function trashedTagsOf(tx: Transactor, manifestId: number): Promise<readonly Tag[]> {
-  const rows = await tx.selectFrom('trash').select('tags').where('manifest_id', '=', manifestId).where('kind', '=', 'tag').execute()
-  return rows.flatMap(({ tags }) => JSON.parse(tags) as Tag[])
+/** Tags that are in the trash by themselves and pointed at the manifest, and when they were deleted. */
+export async function trashedTagsOf(
+  tx: Reader | Transactor,
+  manifestId: number,
+): Promise<readonly { readonly tag: Tag; readonly at: number }[]> {
+  const rows = await tx
+    .selectFrom('trash')
+    .select(['tags', 'deleted_at as at'])
+    .where('manifest_id', '=', manifestId)
+    .where('kind', '=', 'tag')
+    .execute()
+  return rows.flatMap(({ tags, at }) => (JSON.parse(tags) as Tag[]).map((tag) => ({ tag, at })))
 }
 
 /** What a list of the trash is narrowed to. */

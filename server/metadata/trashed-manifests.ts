@@ -142,7 +142,7 @@ export async function manifestBytes(tx: Transactor, manifestId: number): Promise
 
 /** Where each of the digests is: in the repository (`here`), in its trash, or in neither (absent). */
 export async function placesOfDigests(
-  reader: Reader,
+  reader: Reader | Transactor,
   place: { readonly repositoryId: number; readonly twinId: number | undefined },
   digests: readonly Digest[],
 ): Promise<ReadonlyMap<Digest, 'here' | 'trash'>> {
@@ -195,28 +195,6 @@ export async function changeOfTag(
       at: row.at,
     }
   )
-}
-
-/** Tags that are to leave no name behind, and until when what was noted of them is about what is deleted for good. */
-export interface ForgottenTags {
-  readonly repositoryId: number
-  readonly tags: readonly Tag[]
-  readonly until: number
-}
-
-/** Forgets all that was noted of a tag that is not there any more; of one that was pushed again, what was before. */
-export async function forgetHistory(tx: Transactor, { repositoryId, tags, until }: ForgottenTags): Promise<void> {
-  for (const tag of tags) {
-    await tx
-      .deleteFrom('tag_history')
-      .where('repository_id', '=', repositoryId)
-      .where('name', '=', tag)
-      .where((eb) => {
-        const live = eb.selectFrom('tags').select('tags.id').where('tags.repository_id', '=', repositoryId).where('tags.name', '=', tag)
-        return eb.or([eb('at', '<=', until), eb.not(eb.exists(live))])
-      })
-      .execute()
-  }
 }
 
 /** Bytes of the repositories as they were counted, blobs that several of them share once for each. */

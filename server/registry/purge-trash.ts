@@ -10,9 +10,11 @@ import { advanceJob } from '#jobs/advance-job.ts'
 import { enqueueJob } from '#jobs/enqueue-job.ts'
 import type { JobClaim, JobKind, JobRun } from '#jobs/jobs.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
+import { inChunks } from '#metadata/in-chunks.ts'
 import { forgetDecisionsOf } from '#metadata/forget-decisions.ts'
+import { forgetDigest, forgetHistory, tagsOnceAt, type ForgottenTag, type HistoricDigest } from '#metadata/forget-history.ts'
 import { buryRepository } from '#metadata/hidden-repositories.ts'
-import type { Transactor } from '#metadata/metadata.ts'
+import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { findProjectById, projectsBelow } from '#metadata/projects.ts'
 import {
   deleteTrashRow,
@@ -23,7 +25,7 @@ import {
   type ExpiredTrash,
   type TrashRecord,
 } from '#metadata/trash.ts'
-import { forgetHistory, manifestPlace } from '#metadata/trashed-manifests.ts'
+import { manifestPlace, placesOfDigests } from '#metadata/trashed-manifests.ts'
 import { transaction } from '#metadata/transaction.ts'
 import type { RepositoryName, Tag } from '#oci/reference.ts'
 import { removeProject } from '#projects/delete-project.ts'
@@ -42,21 +44,30 @@ interface Purge {
 
 /** Repositories alone are emptied later: everything else is gone when this commits. */
 async function purgeRow(tx: Transactor, row: TrashRecord, purge: Purge): Promise<void> {
-  const tags = await namesGoing(tx, row)
+  const going = await namesGoing(tx, row)
   if (row.kind === 'manifest') await purgeTrashedManifest(tx, row, purge)
   if (row.kind === 'repository' && row.repositoryId !== undefined) await buryRepository(tx, row.repositoryId)
   if (purge.who !== undefined && row.repositoryId !== undefined && row.kind !== 'repository') {
     await forgetDecisions(tx, row, Number.MAX_SAFE_INTEGER)
-    await forgetHistory(tx, { repositoryId: row.repositoryId, tags, until: row.deletedAt })
+    await forgetHistory(tx, row.repositoryId, going)
+    await forgetInThoseHere(tx, row, going)
   }
   await deleteTrashRow(tx, row.id)
-  await note(tx, row, tags, purge)
+  await note(
+    tx,
+    row,
+    going.map(({ tag }) => tag),
+    purge,
+  )
 }
 
 /** Tags that went with it, and for a manifest those that went before it and can no longer be restored. */
-async function namesGoing(tx: Transactor, { id, kind, manifestId }: TrashRecord): Promise<readonly Tag[]> {
-  const own = await tagsInTrash(tx, id)
-  return kind === 'manifest' && manifestId !== undefined ? [...new Set([...own, ...(await trashedTagsOf(tx, manifestId))])] : own
+async function namesGoing(tx: Reader | Transactor, { id, kind, manifestId, deletedAt }: TrashRecord): Promise<readonly ForgottenTag[]> {
+  const own = (await tagsInTrash(tx, id)).map((tag) => ({ tag, until: deletedAt }))
+  if (kind !== 'manifest' || manifestId === undefined) return own
+  const names = new Set(own.map(({ tag }) => tag))
+  const earlier = (await trashedTagsOf(tx, manifestId)).filter(({ tag }) => !names.has(tag))
+  return [...own, ...earlier.map(({ tag, at }) => ({ tag, until: at }))]
 }
 
 /** Of a manifest or a tag; while its row and the history say what it was. Gives how many there were. */
@@ -127,6 +138,55 @@ const forgetSome = transaction(import.meta.url, 'purge-trash/forget-some', async
 )
 const decisionsMax = 2_000
 
+/** Where the digest of a manifest was, which no tag leads to any more. Undefined: it was pushed again, and is here. */
+async function historicDigest(
+  reader: Reader | Transactor,
+  { kind, repositoryId, digest }: TrashRecord,
+): Promise<HistoricDigest | undefined> {
+  if (kind !== 'manifest' || repositoryId === undefined || digest === undefined) return undefined
+  const places = await placesOfDigests(reader, { repositoryId, twinId: undefined }, [digest])
+  return places.has(digest) ? undefined : { repositoryId, digest }
+}
+
+const forgetDigests = transaction(
+  import.meta.url,
+  'purge-trash/forget-digests',
+  async (tx, { id, tags }: { readonly id: number; readonly tags: readonly Tag[] }): Promise<void> => {
+    const historic = await historicDigest(tx, await requireRow(tx, id))
+    if (historic !== undefined) for (const tag of tags) await forgetDigest(tx, historic, tag)
+  },
+)
+const tagsMax = 200
+
+/** Tags that were moved away from the manifest before it was deleted: their names stay, what they pointed at does not. Those that go are left to the purge. */
+async function forgetFormerTags({ metadata }: Registry, row: TrashRecord): Promise<void> {
+  const historic = await historicDigest(metadata.reader, row)
+  if (historic === undefined) return
+  const going = new Set((await namesGoing(metadata.reader, row)).map(({ tag }) => tag))
+  for (let after = '', isMore = true; isMore;) {
+    const found = await tagsOnceAt(metadata.reader, historic, { after, limit: tagsMax })
+    const tags = found.filter((tag) => !going.has(tag))
+    if (tags.length > 0) await metadata.write(forgetDigests, { id: row.id, tags })
+    after = found.at(-1) ?? ''
+    isMore = found.length === tagsMax
+  }
+}
+
+/** The same of tags that went and are here again: they may have pointed at it since, and been moved away. */
+async function forgetInThoseHere(tx: Transactor, row: TrashRecord, going: readonly ForgottenTag[]): Promise<void> {
+  const historic = await historicDigest(tx, row)
+  if (historic === undefined) return
+  for (const names of inChunks(going.map(({ tag }) => tag))) {
+    const here = await tx
+      .selectFrom('tags')
+      .select('name')
+      .where('repository_id', '=', historic.repositoryId)
+      .where('name', 'in', names)
+      .execute()
+    for (const { name } of here) await forgetDigest(tx, historic, name as Tag)
+  }
+}
+
 /** Rows that are many go in batches, at once where somebody asked for it. */
 async function emptySoon(tx: Transactor, { now, who }: Purge): Promise<void> {
   await enqueueJob(tx, { kind: kindName, uniqueKey: kindName, createdBy: who?.actor ?? '', now })
@@ -137,6 +197,7 @@ export async function purgeTrash(registry: Registry, row: TrashRecord, who: Who)
   requireDeletes(registry)
   const { metadata } = registry
   while ((await metadata.write(forgetSome, row.id)) === decisionsMax);
+  await forgetFormerTags(registry, row)
   await metadata.write(row.kind === 'project' ? purgeProjectAsked : purgeAsked, { id: row.id, ...purgeOf(registry, who) })
 }
 

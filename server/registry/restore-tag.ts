@@ -63,7 +63,7 @@ const restore = transaction(import.meta.url, 'restore-tag/restore', async (tx, i
   // Nothing is written when this is thrown.
   if (current !== undefined && !input.mayMove)
     throw new RegistryError('DENIED', { tag }, { message: 'the tag is there, and you may not move tags' })
-  const home = { ...input, repositoryId, twinId: (await findTwin(tx, repositoryId)) ?? 0 }
+  const home = { ...input, repositoryId, twinId: (await findTwin(tx, repositoryId)) ?? 0, isSaid: input.digest !== undefined }
   const { missing } = await putTag(tx, home, digest)
   const detail = { digest, previousDigest: current?.digest, missing: missing.slice(0, 20) }
   // Beside tag.moved, which all that follows tags reads, so that a restore can be asked for by name.
@@ -74,6 +74,8 @@ const restore = transaction(import.meta.url, 'restore-tag/restore', async (tx, i
 interface TagHome extends Home {
   readonly tag: Tag
   readonly mayTakeFromTrash: boolean
+  /** Somebody named the digest. */
+  readonly isSaid?: boolean
 }
 
 /** Points the tag at the digest, wherever in the repository or its trash that is. Gives what came out of the trash for it. */
@@ -106,8 +108,7 @@ async function manifestFor(
   const live = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
   if (live !== undefined) return { manifestId: live, brought: nothing }
   const trashed = (await manifestsOfRepository(tx, twinId, [digest])).get(digest)
-  if (trashed === undefined)
-    throw new RegistryError('MANIFEST_UNKNOWN', { digest }, { message: 'the manifest that the tag pointed at is gone for good' })
+  if (trashed === undefined) throw new RegistryError('MANIFEST_UNKNOWN', { digest }, { message: goneWords(home) })
   if (!home.mayTakeFromTrash)
     throw new RegistryError(
       'DENIED',
@@ -118,6 +119,13 @@ async function manifestFor(
   const back = (await manifestsOfRepository(tx, repositoryId, [digest])).get(digest)
   if (back === undefined) throw new Error('a manifest was neither in the trash nor brought back')
   return { manifestId: back, brought }
+}
+
+/** Nobody may have had the digest that was said: only of the history's own is it known that it was here. */
+function goneWords({ repository, isSaid }: TagHome): string {
+  return isSaid
+    ? `there is no manifest of this digest in ${repository}, nor in its trash`
+    : 'the manifest that the tag pointed at is gone for good'
 }
 
 async function formerDigest(tx: Transactor, repositoryId: number, { tag, change }: TagRestore): Promise<Digest> {
@@ -133,7 +141,7 @@ async function formerDigest(tx: Transactor, repositoryId: number, { tag, change 
 }
 
 function neverElsewhere(): RegistryError {
-  return cannotRestore('the tag never pointed anywhere else: name a digest, or an entry of its history')
+  return cannotRestore('its history tells of nothing else that the tag pointed at: name a digest, or an entry that it has')
 }
 
 /**

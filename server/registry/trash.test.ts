@@ -73,7 +73,7 @@ suite('the trash', () => {
     const tag = 'v1' as Tag
     const restoring = { repository: repositoryA, tag, mayMove: true, mayTakeFromTrash: true }
     const first = await putImage(registry, repositoryA, 'x', 'v1')
-    await assert.rejects(restoreTag(registry, restoring, who), /never pointed anywhere else/u)
+    await assert.rejects(restoreTag(registry, restoring, who), /nothing else that the tag pointed at/u)
     await deleteTag(registry, repositoryA, tag, alice)
     await putImage(registry, repositoryA, 'y', 'v1')
     assert.equal((await restoreTag(registry, restoring, who)).outcome, 'restored')

@@ -102,4 +102,27 @@ suite('what is deleted for good', () => {
     await until(async () => (await tagsIn('three/sub/people')).length === 0)
     assert.deepEqual(await tagsIn('three/rest'), ['v1'])
   })
+
+  test('a tag that was pushed again leaves no name in what was decided before, and what is decided since stays', async () => {
+    await withPolicy('four')
+    const first = await push('four/app', 's-1', 'first')
+    await push('four/app', 's-2', 'second')
+    const dry = await dryRun('four')
+    const started = await call('POST', '/projects/four/retention-policies/life/runs', { dryRun: false })
+    assert.equal(started.status, 201, JSON.stringify(started.body))
+    const run = String(started.body['id'])
+    await until(async () => (await call('GET', `/projects/four/retention-runs/${run}`)).body['state'] === 'done')
+    assert.equal((await people.root.registry.send('/v2/four/app/manifests/s-1')).status, 404)
+    const { body } = await call('GET', '/trash?limit=1')
+    // The same manifest under the same name: a run that begins now is about what is there now.
+    await sleep(5)
+    assert.equal(await push('four/app', 's-1', 'first'), first)
+    const since = await dryRun('four')
+    assert.equal((await call('DELETE', `/trash/${String(body.items?.[0]?.['id'])}`)).status, 204)
+    const left = async (id: string) =>
+      (await call('GET', `/projects/four/retention-runs/${id}/decisions`)).body.items?.map((item) => item['tag'])
+    assert.deepEqual([await left(dry), await left(run), (await left(since))?.toSorted()], [['s-2'], ['s-2'], ['s-1', 's-2']])
+    const undone = await call('POST', `/projects/four/retention-runs/${run}/undo`, {})
+    assert.doesNotMatch(JSON.stringify(undone.body), /s-1/u)
+  })
 })
