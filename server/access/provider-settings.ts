@@ -10,9 +10,11 @@ import {
   type LdapSettings,
   type ProviderKind,
   type ProviderSettings,
+  type WorkloadSettings,
 } from '#api/provider-settings.ts'
 import { checkedUrl, isThisMachine } from '#lib/outgoing-http.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { requireUsableKeyText } from './key-set.ts'
 import { normalizeDn } from './ldap-dn.ts'
 import { templateFault } from './ldap-filter.ts'
 
@@ -96,6 +98,18 @@ export async function checkMeaning(kind: ProviderKind, settings: ProviderSetting
   if (all.length > 0) throw invalid(all)
 }
 
+/** Throws REQUEST_INVALID for keys of which none can verify a token: such a provider lets nobody in. */
+export async function checkKeys(kind: ProviderKind, settings: ProviderSettings): Promise<void> {
+  if (kind !== 'workload') return
+  const { jwks, algorithms } = settings as WorkloadSettings
+  if (jwks === '') return
+  try {
+    await requireUsableKeyText(jwks, algorithms)
+  } catch (error) {
+    throw invalid([{ path: 'settings/jwks', message: error instanceof Error ? error.message : 'cannot be used' }])
+  }
+}
+
 interface Fault {
   readonly path: string
   readonly message: string
@@ -139,9 +153,29 @@ function urlFaults(kind: ProviderKind, settings: ProviderSettings): readonly Fau
       if (hasKeys(settings)) return []
       if (!/^https?:/.test(String(value))) return [{ path: 'settings/issuer', message: 'is no URL: give jwksUrl or jwks' }]
     }
-    return urlFault(String(value)).map((message) => ({ path: `settings/${name}`, message }))
+    const faults =
+      kind === 'oidc' && name === 'issuer' ? [...urlFault(String(value)), ...sharedIssuerFault(String(value))] : urlFault(String(value))
+    return faults.map((message) => ({ path: `settings/${name}`, message }))
   })
 }
+
+/** Entra's addresses for several tenants at once: the tokens name another issuer each, so that none would be believed. */
+function sharedIssuerFault(url: string): readonly string[] {
+  const { hostname = '', pathname = '' } = URL.parse(url) ?? {}
+  const [, tenant = ''] = /^\/+(common|organizations|consumers)(?:\/|$)/i.exec(pathname) ?? []
+  if (tenant === '' || !entraHosts.has(hostname)) return []
+  return [`names no tenant, and ${tenant.toLowerCase()} has no issuer of its own: write the id of your tenant in its place`]
+}
+
+const entraHosts: ReadonlySet<string> = new Set([
+  'login.microsoftonline.com',
+  'login.microsoft.com',
+  'login.windows.net',
+  'sts.windows.net',
+  'login.microsoftonline.us',
+  'login.partner.microsoftonline.cn',
+  'login.chinacloudapi.cn',
+])
 
 function hasKeys(settings: ProviderSettings): boolean {
   return 'jwks' in settings && (settings.jwks !== '' || settings.jwksUrl !== '')

@@ -27,6 +27,7 @@ import { openBcrypt } from './bcrypt.ts'
 import { listMisfits, readLinesOf } from './htpasswd-place.ts'
 import { requireOwn } from './htpasswd-configured.ts'
 import { unmatchableHash } from './htpasswd.ts'
+import { allAlgorithms, requireUsableKeys, requireUsableKeyText, type KeysFound } from './key-set.ts'
 import { LdapDirectory, type LdapFinding } from './ldap-directory.ts'
 import { failureOf } from './ldap-failures.ts'
 import { identityOf, issuerOf } from './ldap-provider.ts'
@@ -189,10 +190,13 @@ async function tryOut(parts: TestParts, { saved, kind, settings, secrets }: Trie
   const steps: TestStep[] = []
   const run: Steps = async (step, work) => {
     const startedAt = clock.monotonic()
-    const outcome = await work().then(
-      (message) => ({ passed: true, message }),
-      (error: unknown) => ({ passed: false, message: error instanceof Error ? error.message : 'it failed' }),
-    )
+    // What throws before its first await is a failed step as well.
+    const outcome = await Promise.resolve()
+      .then(work)
+      .then(
+        (message) => ({ passed: true, message }),
+        (error: unknown) => ({ passed: false, message: error instanceof Error ? error.message : 'it failed' }),
+      )
     steps.push({ step, ...outcome, durationMs: Math.round(clock.monotonic() - startedAt) })
     return outcome.passed
   }
@@ -320,7 +324,13 @@ async function tryFile(
 async function tryIssuer({ directory, guard }: TestParts, settings: OidcSettings | WorkloadSettings, run: Steps): Promise<void> {
   await using http = createOutgoingHttp({ guard, timers: directory.ports.timers, authorities: settings.authorities, allowHttp: true })
   if ('jwks' in settings && settings.jwks !== '') {
-    await run('read the keys', () => Promise.resolve(keysIn(parseJson(settings.jwks, 'the settings'))))
+    await run('read the keys', async () => {
+      try {
+        return keysSentence(await requireUsableKeyText(settings.jwks, settings.algorithms))
+      } catch (error) {
+        throw new Error(`jwks ${error instanceof Error ? error.message : 'cannot be used'}`, { cause: error })
+      }
+    })
     return
   }
   let jwksUrl = 'jwksUrl' in settings ? settings.jwksUrl : ''
@@ -338,7 +348,7 @@ async function tryIssuer({ directory, guard }: TestParts, settings: OidcSettings
     if (!wasFound) return
   }
   await run('fetch the keys', async () => {
-    const found = keysIn(await getJson(http, jwksUrl))
+    const found = await keysOf(await getJson(http, jwksUrl), jwksUrl, 'algorithms' in settings ? settings.algorithms : allAlgorithms)
     // Only a sign-in shows it to the issuer.
     return 'clientId' in settings ? `${found}; client id and secret were not tried, which only a sign-in does` : found
   })
@@ -360,8 +370,15 @@ function parseJson(text: string, where: string): object {
   throw new Error(`${where}: no JSON object is there`)
 }
 
-function keysIn(value: unknown): string {
-  const keys = typeof value === 'object' && value !== null && 'keys' in value ? value.keys : undefined
-  if (!Array.isArray(keys) || keys.length === 0) throw new Error('there are no keys')
-  return keys.length === 1 ? '1 key is there' : `${keys.length} keys are there`
+async function keysOf(value: unknown, url: string, algorithms: readonly string[]): Promise<string> {
+  try {
+    return keysSentence(await requireUsableKeys(value, algorithms))
+  } catch (error) {
+    throw new Error(`what ${new URL(url).host} sends ${error instanceof Error ? error.message : 'cannot be used'}`, { cause: error })
+  }
+}
+
+function keysSentence({ all, usable, fault }: KeysFound): string {
+  const there = all === 1 ? '1 key is there' : `${all} keys are there`
+  return fault === undefined ? there : `${there}, and ${usable} of them can verify a token (${fault})`
 }

@@ -35,6 +35,7 @@ import type { Directory } from './directory.ts'
 import {
   changedSecrets,
   checkInput,
+  checkKeys,
   checkMeaning,
   completeSettings,
   leadsElsewhere,
@@ -152,6 +153,7 @@ export async function createProvider(directory: Directory, input: NewProvider, {
   const checked = checkInput(kind, input.settings)
   const settings = completeSettings(kind, checked)
   await checkMeaning(kind, settings)
+  await checkKeys(kind, settings)
   await checkFile(directory, kind, settings)
   const secrets = changedSecrets({}, secretsOf(kind, checked), false)
   const hasSecrets = Object.keys(secrets).length > 0
@@ -257,6 +259,7 @@ async function changesOf(
   const checked = checkInput(kind, input, { mayLack: true })
   const settings: ProviderSettings = mergedSettings(kind, before.settings, checked)
   await checkMeaning(kind, settings)
+  await checkKeys(kind, settings)
   await checkFile(directory, kind, settings)
   const known = openSecrets(directory, before)
   const secrets = changedSecrets(

@@ -2,6 +2,7 @@ import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:ht
 import * as fc from 'fast-check'
 import { Compile } from 'typebox/compile'
 import { problem, type RouteContract } from '#api/contract.ts'
+import { settingsInputSchemas } from '#api/provider-settings.ts'
 import { allRouteContracts } from '#api/routes/all.ts'
 import { errorTable } from '#oci/errors.ts'
 import { createGrant } from '#access/grants.ts'
@@ -138,6 +139,10 @@ async function furnish(people: People): Promise<(name: string) => readonly unkno
     token: [1, 2],
     job: [1, 2],
     schedule: ['collect-garbage', 'none'],
+    issuer: ['https://127.0.0.1/issuer', 'cluster'],
+    jwksUrl: ['', 'https://127.0.0.1/jwks'],
+    urls: [['ldaps://127.0.0.1:1']],
+    jwks: malformedKeySets,
   }
   return (name) => (Object.hasOwn(values, name) ? values[name] : undefined)
 }
@@ -162,7 +167,7 @@ function routeArbitrary(route: RouteContract, known: (name: string) => readonly 
     const schema = route[part]
     return schema === undefined ? fc.constant(undefined) : arbitraryOf(schema as Schema, known)
   }
-  const fitting = { params: valid('params'), query: valid('query'), body: valid('body') }
+  const fitting = { params: valid('params'), query: valid('query'), body: settingsOfKind(route, known) ?? valid('body') }
   const parts = (['params', 'query', 'body'] as const).filter((part) => route[part] !== undefined)
   const spoilt = parts.map((part) => fc.record({ ...fitting, [part]: spoiled(fitting[part]) }))
   const hostile = fc.record({ params: anyHostileValue, query: anyHostileValue, body: fc.option(anyHostileValue, { nil: undefined }) })
@@ -172,6 +177,39 @@ function routeArbitrary(route: RouteContract, known: (name: string) => readonly 
     { weight: 1, arbitrary: rawArbitrary(route, fc.oneof(fc.record(fitting), hostile)) },
   )
 }
+
+/** Routes whose body has settings of the kind that it names: by the schema alone kind and settings seldom fit each other, and what is behind is not reached. */
+function settingsOfKind(route: RouteContract, known: (name: string) => readonly unknown[] | undefined): fc.Arbitrary<unknown> | undefined {
+  const isTest = route.path === '/provider-tests'
+  if (!isTest && !(route.method === 'POST' && route.path === '/providers')) return undefined
+  const kinds = (['ldap', 'oidc', 'workload', 'certificate', 'htpasswd'] as const).map((kind) =>
+    fc.record({
+      kind: fc.constant(kind),
+      settings: arbitraryOf(settingsInputSchemas[kind] as Schema, known),
+      ...(isTest ? {} : { name: fc.stringMatching(/^[a-z]{3,8}$/), isEnabled: fc.constant(false) }),
+    }),
+  )
+  return fc.oneof(...kinds)
+}
+
+/** Texts in which no key is. */
+const malformedKeySets: readonly string[] = [
+  '',
+  'nojson',
+  'null',
+  '1',
+  '"keys"',
+  '[]',
+  '{}',
+  '{"keys":"a"}',
+  '{"keys":{}}',
+  '{"keys":[]}',
+  '{"keys":[null,1,"x",[],{}]}',
+  '{"keys":[{"kty":"RSA"}]}',
+  '{"keys":[{"kty":"EC","crv":1,"x":{},"kid":[],"alg":null,"use":7,"key_ops":"verify"}]}',
+  '{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}',
+  '{"keys":[{"kty":"OKP","crv":"Ed25519","x":""}]}',
+]
 
 interface Values {
   readonly params: unknown

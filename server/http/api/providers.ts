@@ -1,11 +1,12 @@
 /** Identity providers: access/providers.ts and access/provider-tests.ts over HTTP. */
+import { isIP } from 'node:net'
 import * as tests from '#access/provider-tests.ts'
 import * as providers from '#access/providers.ts'
 import type { Principal } from '#access/principal.ts'
 import { strictObject, type ResponseOf } from '#api/contract.ts'
 import { settingsChangeSchemas, settingsInputSchemas, type LdapSettings, type ProviderKind } from '#api/provider-settings.ts'
 import * as contract from '#api/routes/providers.ts'
-import { createAddressGuard } from '#lib/address-guard.ts'
+import { AddressRefused, createAddressGuard, type AddressGuard } from '#lib/address-guard.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { instantOf } from './page-body.ts'
@@ -54,8 +55,28 @@ function requireSettings(kind: ProviderKind, settings: unknown, form: keyof type
 }
 
 /** With what is to be known of what it was made or changed to. */
-function presentChanged(provider: providers.Provider) {
-  return { ...present(provider), ...warningsMember(plainWarning(provider)) }
+async function presentChanged(parts: HttpParts, provider: providers.Provider) {
+  return { ...present(provider), ...warningsMember(plainWarning(provider), await unreachedWarning(testParts(parts).guard, provider)) }
+}
+
+/** Of a provider at an address that this server asks only where the configuration lists it. Names are not resolved for this. */
+async function unreachedWarning(guard: AddressGuard, { kind, settings }: providers.Provider): Promise<string | undefined> {
+  const { urls = [], issuer = '', jwksUrl = '', jwks = '' } = settings as Readonly<Record<string, never>>
+  const asked: Readonly<Record<string, readonly string[]>> = {
+    ldap: urls,
+    oidc: [issuer],
+    workload: jwks === '' ? [jwksUrl || issuer] : [],
+  }
+  for (const url of asked[kind] ?? []) {
+    const { hostname = '' } = URL.parse(url) ?? {}
+    if (isIP(hostname.replace(/^\[|\]$/g, '')) === 0 && hostname !== 'localhost') continue
+    const refusal = await guard.resolve(hostname).then(
+      () => undefined,
+      (error: unknown) => (error instanceof AddressRefused ? error.message : undefined),
+    )
+    if (refusal !== undefined) return `nobody comes in by this provider until it can be asked: ${refusal}`
+  }
+  return undefined
 }
 
 /** Of a directory that is asked over the network without TLS: it is sent every password that somebody signs in with. */
@@ -79,7 +100,7 @@ export const providerRoutes: readonly ServedRoute[] = [
     const { name, kind, title = name, isEnabled = true, settings } = body
     requireSettings(kind, settings, 'input')
     const provider = await providers.createProvider(parts.directory, { name, kind, title, isEnabled, settings }, { who })
-    return { body: presentChanged(provider), version: provider.version, location: location(name) }
+    return { body: await presentChanged(parts, provider), version: provider.version, location: location(name) }
   }),
   serve(contract.readProvider, async ({ parts, params }) => {
     const provider = await providers.readProvider(parts.directory, params.provider)
@@ -93,7 +114,7 @@ export const providerRoutes: readonly ServedRoute[] = [
     }
     const update = { name: params.provider, expectedVersion: ifMatch, set: body }
     const provider = await providers.updateProvider(parts.directory, update, { who })
-    return { body: presentChanged(provider), version: provider.version }
+    return { body: await presentChanged(parts, provider), version: provider.version }
   }),
   serve(contract.deleteProvider, async ({ parts, principal, params, query, ifMatch, who }) => {
     requireAdministrator(principal)
