@@ -6,12 +6,14 @@ import type { Config } from '#config/config.ts'
 import { databaseFileOf, describeDatabase } from '#config/database-place.ts'
 import { describeStorage } from '#config/storage-place.ts'
 import { open, type Berth, type OpenOptions } from '#main.ts'
-import { CommandFailure } from './command-failure.ts'
+import { NothingThere } from './command-failure.ts'
 
 const rootDirectoryVariable = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY'
 const progressIntervalMs = 1_000
 
-async function isDirectory(path: string): Promise<boolean> {
+/** Whether a command's argument names a data directory, and not a configuration. */
+export async function isDirectory(path: string | undefined): Promise<boolean> {
+  if (path === undefined) return false
   try {
     return (await stat(path)).isDirectory()
   } catch {
@@ -25,6 +27,8 @@ export interface DataOptions {
   readonly withoutDatabase?: boolean
   /** The command is one of those that make a registry where none is; the others refuse such a place. */
   readonly mayMake?: boolean
+  /** The same where a config.yml is named: in a directory that was mistyped nothing is made. */
+  readonly mayMakeAsConfigured?: boolean
   /** Throws for a place that the command can do nothing with, before anything is made there. */
   readonly requirePlace?: (config: Config) => Promise<void>
   /** The command is about bytes that may have lost what tells them from another store's. */
@@ -37,8 +41,10 @@ export interface DataOptions {
 export async function loadSource(source: string | undefined): Promise<LoadedConfig> {
   const cwd = process.cwd()
   const isData = source !== undefined && (await isDirectory(source))
+  if (source !== undefined && !isData && !(await isThere(source)))
+    throw noData(`${resolve(cwd, source)}: there is no such file or directory`)
   const environment = isData ? { ...process.env, [rootDirectoryVariable]: resolve(cwd, source) } : process.env
-  return loadConfig({ file: isData ? undefined : source, environment, cwd })
+  return await loadConfig({ file: isData ? undefined : source, environment, cwd })
 }
 
 /** What a command looks at, for people who named nothing and wonder. */
@@ -71,7 +77,11 @@ export async function requireData({ storage, database }: Config): Promise<void> 
   if (!isLost && (file === undefined || !(await isEmpty(file)))) return
   const place =
     isLost || file === undefined ? `${rootDirectory}: there is no such directory` : `${rootDirectory ?? file}: no database ${file}`
-  throw new CommandFailure(
+  throw noData(place)
+}
+
+function noData(place: string): NothingThere {
+  return new NothingThere(
     `no Berth data at ${place}: name the config.yml of the registry, or its data directory; one of registry:2 is taken over by berth serve or berth import`,
   )
 }
@@ -105,7 +115,8 @@ export async function withBerth(
 ): Promise<void> {
   await withSignal(async (signal) => {
     const config = await configOf(source, options)
-    if (options.mayMake !== true && options.withoutDatabase !== true) await requireData(config)
+    const mayMake = options.mayMake === true || (options.mayMakeAsConfigured === true && !(await isDirectory(source)))
+    if (!mayMake && options.withoutDatabase !== true) await requireData(config)
     await options.requirePlace?.(config)
     await using berth = await open(config, undefined, options)
     await run(berth, signal)

@@ -1,12 +1,12 @@
 /** `berth database copy`: moves the rows of an installation from SQLite to PostgreSQL. */
-import { stat } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { describeDatabase } from '#config/database-place.ts'
 import { loadConfig } from '#config/load.ts'
 import { parsePostgresUrl } from '#config/postgres-url.ts'
 import { copyDatabase } from '#main.ts'
-import { CommandFailure } from './command-failure.ts'
+import { CommandFailure, NothingThere } from './command-failure.ts'
 import { plural, progressPrinter } from './data-command.ts'
 
 interface CopyFlags {
@@ -36,7 +36,14 @@ async function fileOf(path: string): Promise<string> {
     (found) => found.isDirectory(),
     () => false,
   )
-  return isDirectory ? join(path, 'berth.db') : path
+  const file = isDirectory ? join(path, 'berth.db') : path
+  await access(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+      throw new NothingThere(
+        `${file} cannot be read (${error.code}): name the file of SQLite, berth.db, or the data directory that it is in`,
+      )
+  })
+  return file
 }
 
 async function runCopy(flags: CopyFlags): Promise<void> {

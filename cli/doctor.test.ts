@@ -38,7 +38,7 @@ suite('what commands on the data look at', () => {
 
   test('usage verify says it, and makes no empty registry where there is none', async () => {
     const { status, stderr, output } = await berth('usage', 'verify')
-    assert.equal(status, 1, output)
+    assert.equal(status, 4, output)
     assert.match(stderr, /^Looking at no config\.yml, data in /u)
     assert.match(stderr, /no Berth data at .*: there is no such directory: name the config\.yml/u)
     assert.deepEqual(await readdir(directory), [])

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { after, before, suite, test } from 'node:test'
 import { RegistryError, type ErrorCode } from '#oci/errors.ts'
+import { readOnlyRefusal } from '#oci/read-only.ts'
 import { json, withAnswers } from './test-answers.ts'
 import { startProcess, type Ended } from './test-process.ts'
 import { runVerb } from './test-verb.ts'
@@ -49,6 +50,38 @@ suite('a failure, to a script:', () => {
       assert.equal(ended, expected)
       assert.match(stderr, /^berth: .*it is so[^\n]*\n$/)
     })
+
+  test('read-only mode ends with status 6, and what is switched off for good with 1', async () => {
+    const problem = { status: 405, code: 'UNSUPPORTED', title: 'no', detail: 'it is so', requestId: 'r1', errors: [] }
+    for (const [more, expected] of [
+      [{ facts: { isReadOnly: true } }, 6],
+      [{ facts: { isReadOnly: 'yes' } }, 1],
+      [{}, 1],
+    ] as const)
+      await withAnswers(
+        (_, response) => json(response, { ...problem, ...more }, 405),
+        async (url) => assert.equal((await run(['project', 'show', 'team', '--server', url])).code, expected),
+      )
+    assert.deepEqual([exitStatusOf(readOnlyRefusal()), exitStatusOf(new RegistryError('UNSUPPORTED'))], [6, 1])
+  })
+
+  test('what is no permission, no role of a token, and no secret on standard input end with status 2', async () => {
+    for (const words of [
+      ['role', 'create', 'x', '--permission', 'foo:bar'],
+      ['token', 'create', 'x', '--permission', 'foo:bar'],
+      ['user', 'create', 'x', '--password-stdin'],
+    ]) {
+      const { code, stderr } = await run([...words, '--server', 'http://127.0.0.1:1'])
+      assert.equal(code, 2, `${words.join(' ')}: ${stderr}`)
+    }
+    await withAnswers(
+      (_, response) => json(response, { items: [], next: null }),
+      async (url) => {
+        const { code, stderr } = await run(['token', 'create', 'x', '--role', 'nope', '--server', url])
+        assert.deepEqual([code, /there is no role nope/.test(stderr)], [2, true], stderr)
+      },
+    )
+  })
 
   test('with --json is a line of JSON on standard error, and nothing on standard output', async () => {
     const { stdout, stderr } = await refused(409, 'CONFLICT', ['--json'])

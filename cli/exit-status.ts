@@ -7,6 +7,7 @@
 import { CommanderError } from 'commander'
 import { ApiProblem } from '#api/client.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { saysReadOnly } from '#oci/read-only.ts'
 import { NothingThere, NotLetIn, Unreachable, WrongUsage } from './command-failure.ts'
 import { describeFailure } from './failure.ts'
 
@@ -20,8 +21,11 @@ const statuses: Readonly<Record<FailureClass, readonly [status: number, meaning:
   ],
   refused: [3, 'the server does not let you: no credential, a wrong one, no right, or a fresh proof of who you are is needed'],
   unknown: [4, 'there is no such thing, or you may not see it'],
-  conflict: [5, 'something stands in the way: the name is taken, or it was changed in between'],
-  unavailable: [6, 'the server cannot be reached, or cannot do it now: try again later'],
+  conflict: [
+    5,
+    'something stands in the way: the name is taken, it was changed in between, a server runs on the data, or a database is not empty',
+  ],
+  unavailable: [6, 'the server cannot be reached, or cannot do it now (it is read-only, say): try again later'],
 }
 
 /** Rows for the documentation: status and meaning, 0 first. */
@@ -43,8 +47,11 @@ function classOf(error: unknown): FailureClass {
   if (error instanceof Unreachable) return 'unavailable'
   if (error instanceof NothingThere) return 'unknown'
   if (error instanceof NotLetIn) return 'refused'
-  const problem = problemOf(error) ?? refusalOf(error)
-  return problem === undefined ? 'failed' : (byHttpStatus[problem.status] ?? 'failed')
+  const problem = problemOf(error)
+  const refusal = refusalOf(error)
+  if (saysReadOnly(problem?.facts ?? refusal?.detail)) return 'unavailable'
+  const status = problem?.status ?? refusal?.status
+  return status === undefined ? 'failed' : (byHttpStatus[status] ?? 'failed')
 }
 
 /** What the server refused, behind the sentence for people. */

@@ -7,6 +7,7 @@ import { openPeople, password, type People, type Person } from '../test/api/peop
 import { pushImage } from '../test/support/registry-client.ts'
 import { startUpload } from '../test/support/upload.ts'
 import type { StoredLogins } from './credential-store.ts'
+import { exitStatusOf } from './exit-status.ts'
 import { runVerb } from './test-verb.ts'
 
 suite('verbs against a server', () => {
@@ -69,7 +70,10 @@ suite('verbs against a server', () => {
       runVerb(['login', url, '-u', 'alice', '--password-stdin'], environment, 'wrong'),
       /name or password of alice is wrong/,
     )
-    await assert.rejects(runVerb(['login', url, '-u', 'alice', '--password-stdin'], environment, ''), /standard input is empty/)
+    await assert.rejects(runVerb(['login', url, '-u', 'alice', '--password-stdin'], environment, ''), (error: unknown) => {
+      assert.match(String(error), /standard input is empty/)
+      return exitStatusOf(error) === 2
+    })
     await assert.rejects(runVerb(['login', url, '-u', 'alice'], environment), /nobody is there to ask/)
     assert.deepEqual(await stored(), kept)
   })

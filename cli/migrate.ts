@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { describeDatabase } from '#config/database-place.ts'
 import { adviceOnCopy, migrateDatabase, readMigrationState } from '#main.ts'
-import { configOf, plural } from './data-command.ts'
+import { configOf, isDirectory, plural, requireData } from './data-command.ts'
 
 async function runStatus(source: string | undefined): Promise<void> {
   const config = await configOf(source)
@@ -31,6 +31,8 @@ function howApplied(state: { readonly unknown: readonly string[] }, name: string
 
 async function runUp(source: string | undefined): Promise<void> {
   const config = await configOf(source)
+  // A database is made by the first start. In a directory that was mistyped none is.
+  if (await isDirectory(source)) await requireData(config)
   const before = await readMigrationState(config)
   await migrateDatabase(config)
   const done = before?.missing.length ?? (await readMigrationState(config))?.applied.length ?? 0

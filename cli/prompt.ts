@@ -74,7 +74,7 @@ export async function readSecretFromInput(input: AsyncIterable<Uint8Array | stri
     if (text.length > inputBytesMax) throw new CommandFailure('standard input is longer than any secret')
   }
   const secret = text.replace(/\r?\n$/, '')
-  if (secret === '') throw new CommandFailure('standard input is empty where a secret is expected')
+  if (secret === '') throw new WrongUsage('standard input is empty where a secret is expected')
   return secret
 }
 

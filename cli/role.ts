@@ -4,7 +4,7 @@ import type { ResponseOf } from '#api/contract.ts'
 import { createRole, deleteRole, listPermissions, listRoles, readRole, updateRole } from '#api/routes/roles.ts'
 import { parsePermission, type Permission } from '#api/permissions.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { printFacts, printRows } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 
@@ -80,7 +80,7 @@ async function runPermissions(flags: ApiFlags): Promise<void> {
 function permissions(texts: string, before: readonly Permission[] = []): readonly Permission[] {
   const parsed = texts.split(',').map((text) => {
     const permission = parsePermission(text.trim())
-    if (permission === undefined) throw new CommandFailure(`${text} is no permission: berth role permissions lists them`)
+    if (permission === undefined) throw new WrongUsage(`${text} is no permission: berth role permissions lists them`)
     return permission
   })
   return [...before, ...parsed]

@@ -6,7 +6,7 @@ import { parsePermission, type Permission } from '#api/permissions.ts'
 import { listRoles } from '#api/routes/roles.ts'
 import { createToken, listTokens, listUserTokens, revokeToken, revokeUserToken, type readToken } from '#api/routes/tokens.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure, NothingThere, WrongUsage } from './command-failure.ts'
+import { WrongUsage } from './command-failure.ts'
 import { endOf, expiresOption } from './end-of.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printFacts } from './print.ts'
@@ -70,7 +70,7 @@ async function permissionsOf(client: ApiClient, { permission = [], role }: Creat
   if (role === undefined) return permission
   const roles = (await client.call(listRoles)).items
   const found = roles.find(({ name }) => name === role)
-  if (found === undefined) throw new NothingThere(`there is no role ${role}: one of ${roles.map(({ name }) => name).join(', ')}`)
+  if (found === undefined) throw new WrongUsage(`there is no role ${role}: one of ${roles.map(({ name }) => name).join(', ')}`)
   const held = found.permissions.map(parsePermission).filter((each) => each !== undefined)
   return [...new Set([...permission, ...held])]
 }
@@ -109,7 +109,7 @@ async function runRevoke(token: number, flags: UserFlags & { readonly yes?: bool
 
 function collect(text: string, before: readonly Permission[] = []): readonly Permission[] {
   const permission = parsePermission(text)
-  if (permission === undefined) throw new CommandFailure(`${text} is no permission: berth role permissions lists them`)
+  if (permission === undefined) throw new WrongUsage(`${text} is no permission: berth role permissions lists them`)
   return [...before, permission]
 }
 

@@ -88,7 +88,7 @@ async function runCreate(name: string, flags: CreateFlags): Promise<void> {
   const password = flags.password || flags.passwordStdin === true ? await newSecret('Password', flags) : undefined
   if (data !== undefined) {
     await withBerth(data, (berth) => createAccount(berth, { name, displayName, email, isAdministrator: admin, password }), {
-      mayMake: true,
+      mayMakeAsConfigured: true,
     })
     console.log(`made ${name}`)
     return

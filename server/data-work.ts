@@ -24,7 +24,9 @@ import type { Diagnosis } from '#features/doctor-check.ts'
 import { examine } from '#features/doctor.ts'
 import { checkHtpasswd } from '#features/doctor-files.ts'
 import { scrub as scrubBlobs, type Scrub, type ScrubResult } from '#features/scrub.ts'
+import * as accountRoutes from '#api/routes/users.ts'
 import { garbageBody } from '#http/api/garbage.ts'
+import { validated } from '#http/api/validate.ts'
 import { systemPorts } from '#lib/ports.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { collectGarbage as collect, type GarbageCollection, type GarbageReport } from '#registry/collect-garbage.ts'
@@ -119,8 +121,11 @@ export interface ConsoleAccount {
   readonly password?: string | undefined
 }
 
-/** Makes an account past all rights: whoever holds the data may. Works beside a running server. */
+/** Makes an account past all rights, of what the API takes for one: whoever holds the data may. Works beside a running server. */
 export async function createAccount({ registry, context }: Berth, account: ConsoleAccount): Promise<void> {
+  const { name, isAdministrator, ...optional } = account
+  const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined))
+  validated(accountRoutes.createUser.body, { name, isAdministrator, ...given }, 'body')
   const { displayName = '', email = '', ...rest } = account
   const parts = { metadata: registry.metadata, ports: context.ports }
   await createUser(parts, { displayName, email, ...rest }, { who: operator, rights: operatorRights })
@@ -131,6 +136,7 @@ export async function setAccountPassword(
   { registry, context }: Berth,
   change: { readonly name: string; readonly password: string },
 ): Promise<void> {
+  validated(accountRoutes.resetUserPassword.body, { password: change.password }, 'body')
   await setPasswordAtConsole({ metadata: registry.metadata, ports: context.ports }, change)
 }
 

@@ -11,6 +11,7 @@ import { chooseEpochs, NoSuchEpoch } from '#features/journal-epochs.ts'
 import { isRecovering, readJournal, recover, type RecoverParts, type Recovery } from '#features/journal-recover.ts'
 import type { Ports } from '#lib/ports.ts'
 import { transaction } from '#metadata/transaction.ts'
+import { RegistryError } from '#oci/errors.ts'
 import { createProject } from '#projects/create-project.ts'
 import type { Berth, OpenOptions } from './main.ts'
 import { inspectDatabase } from './open-database.ts'
@@ -83,9 +84,9 @@ async function requireEmptyDatabase(config: Config, ports: Ports): Promise<void>
   if (database === undefined || database.applied.length === 0 || (await isRecovering(database.reader))) return
   const table = await tableInUse(database.reader)
   if (table !== undefined)
-    throw new BackupRefused(
-      `the database ${describeDatabase(config.database)} is not empty (${table}): a recovery makes one where there is none`,
-    )
+    throw new RegistryError('CONFLICT', undefined, {
+      message: `the database ${describeDatabase(config.database)} is not empty (${table}): a recovery makes one where there is none`,
+    })
 }
 
 const recordRecovery = transaction(

@@ -7,6 +7,7 @@ import { requireAddress } from '#http/announce-start.ts'
 import type { Ports } from '#lib/ports.ts'
 import { refuseNetworkFileSystem } from '#metadata/network-file-system.ts'
 import { lockForServing, servingFileOf } from '#metadata/sqlite-lock.ts'
+import { RegistryError } from '#oci/errors.ts'
 import { meetStore } from './open-store.ts'
 
 /** Throws one sentence for what several processes cannot share. */
@@ -46,5 +47,7 @@ function tryLock(file: string): Disposable | undefined {
 export function lockDatabase(file: string): Disposable {
   const lock = tryLock(file)
   if (lock !== undefined) return lock
-  throw new Error(`another Berth serves the database ${file}: stop it first, or give this one a database and a data directory of its own`)
+  throw new RegistryError('CONFLICT', undefined, {
+    message: `another Berth serves the database ${file}: stop it first, or give this one a database and a data directory of its own`,
+  })
 }

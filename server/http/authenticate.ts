@@ -2,6 +2,7 @@
 import type { Principal } from '#access/principal.ts'
 import type { Permission } from '#api/permissions.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { readOnlyRefusal } from '#oci/read-only.ts'
 import type { RepositoryName } from '#oci/reference.ts'
 import { repositoryExists } from '#registry/find-repository.ts'
 import { refusalDetail, scopeText, type Wanted } from './wanted.ts'
@@ -112,7 +113,7 @@ function refusal(exchange: Exchange, wanted: Wanted, verdict: Exclude<Verdict, '
 export function refuseSwitchedOff(exchange: Exchange, kind: 'read' | 'write' | 'delete'): void {
   const { storage } = exchange.site.parts.config
   if (kind === 'read') return
-  if (storage.readOnly) throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only' })
+  if (storage.readOnly) throw readOnlyRefusal()
   if (kind === 'delete' && !storage.deleteEnabled)
     throw new RegistryError('UNSUPPORTED', undefined, { message: 'deletes are switched off' })
 }

@@ -12,6 +12,7 @@ import type { Permission } from '#api/permissions.ts'
 import type { SystemState } from '#features/system-rules.ts'
 import { TokenBuckets, type BucketLimit, type BucketState } from '#lib/token-buckets.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { readOnlyRefusal } from '#oci/read-only.ts'
 import type { Admitted } from './authenticate.ts'
 import { exchangeCaller, type Exchange, type HttpParts } from './exchange.ts'
 import { whoOf } from './requester.ts'
@@ -154,9 +155,8 @@ function bounded(visible: Seen, reach: Seen): Seen {
 /** Throws UNSUPPORTED while administrators, or the configuration, keep the registry read-only. */
 export async function gateWrite({ site }: Exchange): Promise<void> {
   const { config, system } = site.parts
-  if (config.storage.readOnly) throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only' })
-  if ((await system.current()).settings.isReadOnly)
-    throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only: an administrator has switched that on' })
+  if (config.storage.readOnly) throw readOnlyRefusal()
+  if ((await system.current()).settings.isReadOnly) throw readOnlyRefusal('an administrator has switched that on')
 }
 
 /** A wrong credential was shown: guessing is limited more strictly than asking. */

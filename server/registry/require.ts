@@ -1,10 +1,11 @@
 /** What the operator's settings allow: asked by every verb that writes, so that no end point can forget it. */
 import { RegistryError } from '#oci/errors.ts'
+import { readOnlyRefusal } from '#oci/read-only.ts'
 import type { Registry } from './registry.ts'
 
 /** Throws `UNSUPPORTED` while the registry is read-only. */
 export function requireWritable(registry: Registry): void {
-  if (registry.options.readOnly) throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only' })
+  if (registry.options.readOnly) throw readOnlyRefusal()
 }
 
 /** Throws `UNSUPPORTED` where deletes are switched off, whatever is to be deleted and however it is named. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { tryBerth } from '../support/run-berth.ts'
@@ -24,7 +24,7 @@ suite('a place without a registry', () => {
       const typo = join(directory.path, 'typo')
       await mkdir(typo)
       const { status, output } = await tryBerth(...command, typo)
-      assert.equal(status, 1, output)
+      assert.equal(status, 4, output)
       assert.match(output, /no Berth data at .*typo: .*registry:2 is taken over by berth serve or berth import/u)
       assert.deepEqual(await readdir(typo), [])
     })
@@ -63,14 +63,53 @@ suite('a place without a registry', () => {
     await using directory = await temporaryDirectory('absent')
     await mkdir(join(directory.path, 'docker/registry/v2/repositories'), { recursive: true })
     const { status, output } = await tryBerth('garbage-collect', '--dry-run', directory.path)
-    assert.equal(status, 1)
+    assert.equal(status, 4)
     assert.match(output, /no Berth data at/u)
     assert.deepEqual(await readdir(directory.path), ['docker'])
   })
 
-  test('may be what makes the first account', async () => {
+  test('that is named by its directory gets no account, and nothing is made there', async () => {
     await using directory = await temporaryDirectory('absent')
-    const { status, output } = await tryBerth('user', 'create', 'ann', '--no-password', '--data', directory.path)
+    const { status, output } = await tryBerth('user', 'create', 'ann', '--admin', '--no-password', '--data', directory.path)
+    assert.equal(status, 4, output)
+    assert.match(output, /no Berth data at .*: no database .*berth\.db: name the config\.yml/u)
+    const applied = await tryBerth('migrate', 'up', directory.path)
+    assert.equal(applied.status, 4, applied.output)
+    assert.deepEqual(await readdir(directory.path), [])
+  })
+
+  test('that is not there at all is not there for every command', async () => {
+    await using directory = await temporaryDirectory('absent')
+    const nowhere = join(directory.path, 'nope', 'config.yml')
+    for (const command of [
+      ['garbage-collect', 'status', nowhere],
+      ['garbage-collect', nowhere],
+      ['usage', 'verify', nowhere],
+      ['migrate', 'status', nowhere],
+      ['user', 'create', 'ann', '--no-password', '--data', nowhere],
+      ['database', 'copy', '--from', nowhere, '--to', 'postgres://u@127.0.0.1:1/d'],
+    ]) {
+      const { status, output } = await tryBerth(...command)
+      assert.equal(status, 4, `${command.join(' ')}: ${output}`)
+      assert.match(output, /nope.*(?:there is no such file or directory|cannot be read \(ENOENT\))/u)
+    }
+  })
+
+  test('may be what makes the first account, where a configuration names it', async () => {
+    await using directory = await temporaryDirectory('absent')
+    const config = join(directory.path, 'config.yml')
+    await writeFile(config, `version: 0.1\nstorage: { filesystem: { rootdirectory: ${directory.path} } }\n`)
+    const create = (...more: string[]) => tryBerth('user', 'create', 'ann', '--no-password', '--data', config, ...more)
+    for (const more of [
+      ['--email', 'bad'],
+      ['--display-name', 'x'.repeat(201)],
+      ['--display-name', 'a\u0001b'],
+    ]) {
+      const { status, output } = await create(...more)
+      assert.equal(status, 2, output)
+      assert.match(output, /^berth: (?:email|displayName|--display-name|--email)\b/mu)
+    }
+    const { status, output } = await create('--email', 'ann@example.com', '--display-name', 'Ann')
     assert.equal(status, 0, output)
     await rm(join(directory.path, 'blobs'), { recursive: true, force: true })
     assert.equal((await tryBerth('garbage-collect', directory.path)).status, 0, 'nothing was stored yet')

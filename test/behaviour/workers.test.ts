@@ -82,7 +82,7 @@ suite('berth serve --workers', () => {
     assert.equal(await metricOf(berth, 'registry_usage_blobs'), 0)
     assert.equal(((await (await fetch(`${berth.url}readyz?verbose`)).json()) as { status: string }).status, 'ready')
     const second = await runProcess(['serve', '--workers', '2'], { cwd: berth.cwd, env: open })
-    assert.equal(second.code, 1)
+    assert.equal(second.code, 5)
     assert.match(second.stderr, /^berth: another Berth serves the database/)
   })
 

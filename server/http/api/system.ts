@@ -12,7 +12,7 @@ import {
 } from '#features/system-settings.ts'
 import type { HttpParts } from '#http/exchange.ts'
 import { programVersion } from '#lib/version.ts'
-import { RegistryError } from '#oci/errors.ts'
+import { readOnlyRefusal } from '#oci/read-only.ts'
 import { instantOf } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
 
@@ -54,12 +54,9 @@ export const systemRoutes: readonly ServedRoute[] = [
   }),
   serve(contract.updateSystemSettings, async ({ parts, who, body, query, ifMatch }) => {
     const { settings } = await parts.system.current()
-    if (parts.config.storage.readOnly) {
-      const message = 'the configuration keeps the registry read-only (storage.maintenance.readonly): change that, and start it again'
-      throw new RegistryError('UNSUPPORTED', undefined, { message })
-    }
-    if (settings.isReadOnly && body.isReadOnly !== false)
-      throw new RegistryError('UNSUPPORTED', undefined, { message: 'the registry is read-only: send isReadOnly false to switch that off' })
+    if (parts.config.storage.readOnly)
+      throw readOnlyRefusal('the configuration keeps it so (storage.maintenance.readonly): change that, and start it again')
+    if (settings.isReadOnly && body.isReadOnly !== false) throw readOnlyRefusal('switch that off first, and then change the rest')
     const changes = body as SettingsChange['changes']
     const updated = await updateSystemSettings(
       parts.directory,
