@@ -24,6 +24,7 @@ import { WrongUsage } from './command-failure.ts'
 import { confirmEverything, everythingOption, isEveryName, type EverythingFlags } from './confirm-everything.ts'
 import { endOf, expiresOption } from './end-of.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { placeText } from './place-text.ts'
 import { printable, printFacts, printRows } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 
@@ -59,11 +60,6 @@ interface GrantListFlags extends ListFlags {
 function subjectText({ kind, name, provider }: { readonly kind: Kind; readonly name?: string; readonly provider?: string }): string {
   if (name === undefined) return kind
   return `${kind} ${provider === undefined ? '' : `${provider}:`}${name}`
-}
-
-function placeText({ project, repositories }: Grant): string {
-  if (project === null) return repositories === null ? 'everything' : `repositories ${repositories}`
-  return `project ${project}${repositories === null ? '' : `, repositories ${repositories}`}`
 }
 
 /** The end, and whether it is past: such a grant gives nothing. */

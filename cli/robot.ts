@@ -8,6 +8,7 @@ import { confirmEverything, type EverythingFlags, everythingOption, isEveryName 
 import { endOf, expiresOption } from './end-of.ts'
 import { findRobot } from './find-robot.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { placeText } from './place-text.ts'
 import { printFacts, printRows } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 
@@ -50,9 +51,8 @@ interface TrustFlags extends PlaceFlags {
   readonly description?: string
 }
 
-function grantText({ role, project, repositories }: Robot['grants'][number]): string {
-  const place = project === null ? 'everything' : project
-  return `${role} on ${repositories === null ? place : repositories}`
+function grantText({ role, ...place }: Robot['grants'][number]): string {
+  return `${role} on ${placeText(place)}`
 }
 
 /** With what became of them, where they are no longer who they were. */
@@ -66,7 +66,7 @@ function show(robot: Robot): void {
     login: robot.login,
     description: robot.description,
     disabled: robot.isDisabled,
-    grants: robot.grants.map(grantText).join(', '),
+    grants: robot.grants.map(grantText).join('; '),
     'let in from': robot.allowedAddresses.length === 0 ? 'anywhere' : robot.allowedAddresses.join(', '),
     until: robot.expiresAt,
     'last used': robot.lastUsedAt,

@@ -9,6 +9,7 @@ import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-comman
 import { WrongUsage } from './command-failure.ts'
 import { endOf, expiresOption } from './end-of.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
+import { placeText } from './place-text.ts'
 import { printFacts } from './print.ts'
 import { confirm, yesOption } from './prompt.ts'
 
@@ -36,8 +37,7 @@ function scopeText({ scopes }: Token): string {
   if (scopes === null) return 'all that you may'
   return scopes
     .map(({ permissions, project, repositories }) => {
-      const place = project ?? repositories ?? 'everywhere'
-      return `${permissions.length > 3 ? `${permissions.length} permissions` : permissions.join(' ')} on ${place}`
+      return `${permissions.length > 3 ? `${permissions.length} permissions` : permissions.join(' ')} on ${placeText({ project, repositories })}`
     })
     .join('; ')
 }

@@ -23,11 +23,11 @@ import {
 } from '#metadata/grants.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
-import { parseGlob } from '#metadata/repository-glob.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { isFullAdministrator, requireVersion, type Acting } from './acting.ts'
 import type { ProjectFacts, Rights } from './decide.ts'
 import type { Directory } from './directory.ts'
+import { globFault } from './project-glob.ts'
 import { requireGivable, requireHeld, type GivenRights, type Giver } from './given-rights.ts'
 import { findSubject, idOfSubject, nobody, type FoundSubject, type SubjectWanted } from './grant-subject.ts'
 import { findRole, hasSystemPermission, isTooMuchForEveryone } from './roles.ts'
@@ -244,12 +244,8 @@ function requireFuture(expiresAt: number | null | undefined, now: number): void 
 /** A glob is of whole names, so one that cannot match within the project is a mistake. */
 function requireGlob(text: string | null | undefined, project: GrantProject | undefined): void {
   if (text === null || text === undefined) return
-  const glob = parseGlob(text)
-  if (glob === undefined) throw invalid('body/repositories', 'no name of a repository can match this glob')
-  if (project === undefined || project.isDefault) return
-  const begin = `${project.name}/`
-  if (glob.prefix.startsWith(begin) || (begin.startsWith(glob.prefix) && glob.elements.length > glob.prefix.length)) return
-  throw invalid('body/repositories', `the glob is compared with whole names, and those of this project begin with ${begin}`)
+  const fault = globFault(text, project)
+  if (fault !== undefined) throw invalid('body/repositories', fault)
 }
 
 function labelOf({ subject, subjectName }: GrantRecord): string {

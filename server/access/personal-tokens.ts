@@ -11,7 +11,6 @@ import type { Who } from '#events/event.ts'
 import { accessTransaction } from '#metadata/access-epoch.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { projectNames } from '#metadata/project-names.ts'
-import { parseGlob } from '#metadata/repository-glob.ts'
 import {
   countTokens,
   deleteToken,
@@ -31,13 +30,14 @@ import type { ProjectFacts, Right } from './decide.ts'
 import type { Directory } from './directory.ts'
 import type { FindToken } from './hooks.ts'
 import type { Principal } from './principal.ts'
+import { globFault } from './project-glob.ts'
 import { scopeOf } from './rights.ts'
 import { makeToken, parseToken } from './token-format.ts'
 
 /** What one scope allows where. Neither project nor repositories: everywhere. */
 export interface TokenScope {
   readonly permissions: readonly Permission[]
-  readonly project: Pick<ProjectFacts, 'id' | 'name' | 'lineage'> | undefined
+  readonly project: Pick<ProjectFacts, 'id' | 'name' | 'lineage' | 'isDefault'> | undefined
   /** Glob of whole names. */
   readonly repositories: string | null
 }
@@ -146,10 +146,10 @@ function requireScopes(scopes: readonly TokenScope[] | undefined): void {
   if (scopes === undefined) return
   if (scopes.length === 0 || scopes.length > scopesMax)
     throw invalid('body/scopes', `a token has 1 to ${scopesMax} scopes, or no list of them`)
-  for (const { permissions, repositories } of scopes) {
+  for (const { permissions, project, repositories } of scopes) {
     if (permissions.length === 0) throw invalid('body/scopes', 'a scope names at least one permission')
-    if (repositories !== null && parseGlob(repositories) === undefined)
-      throw invalid('body/scopes', 'no name of a repository can match this glob')
+    const fault = repositories === null ? undefined : globFault(repositories, project)
+    if (fault !== undefined) throw invalid('body/scopes', fault)
   }
 }
 

@@ -12,7 +12,6 @@ import { accessTransaction } from '#metadata/access-epoch.ts'
 import { deleteGrantRow, grantsOfSubject, insertGrant, type GrantRecord } from '#metadata/grants.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
-import { parseGlob } from '#metadata/repository-glob.ts'
 import {
   countRobotsWithAddresses,
   deleteRobotRow,
@@ -35,6 +34,7 @@ import type { Directory } from './directory.ts'
 import { requireGivable, requireHeld, type Giver } from './given-rights.ts'
 import { parseNetwork } from './networks.ts'
 import { withMakers, type MadeRobot } from './robot-makers.ts'
+import { globFault } from './project-glob.ts'
 import { formatRobotName, robotNamePattern } from './robot-name.ts'
 import { findRole, hasSystemPermission } from './roles.ts'
 import { makeToken, type NewToken } from './token-format.ts'
@@ -42,7 +42,7 @@ import { makeToken, type NewToken } from './token-format.ts'
 /** A role that a robot gets: on a project and below it, on repositories by glob, or on everything. */
 export interface RobotGrant {
   readonly role: string
-  readonly project: Pick<ProjectFacts, 'id' | 'name' | 'lineage'> | undefined
+  readonly project: Pick<ProjectFacts, 'id' | 'name' | 'lineage' | 'isDefault'> | undefined
   readonly repositories: string | null
 }
 
@@ -275,8 +275,8 @@ async function requireFitting(tx: Transactor, { role, project, repositories }: R
   if (hasSystemPermission(found.permissions) && (project !== undefined || repositories !== null)) {
     throw invalid('body/grants', `the role ${role} has permissions about the system: it can only be granted on everything`)
   }
-  if (repositories !== null && parseGlob(repositories) === undefined)
-    throw invalid('body/grants', 'no name of a repository can match this glob')
+  const fault = repositories === null ? undefined : globFault(repositories, project)
+  if (fault !== undefined) throw invalid('body/grants', fault)
   if (homeId !== undefined && project?.lineage.includes(homeId) !== true) {
     throw invalid('body/grants', 'a robot of a project gets roles in that project and those below it only')
   }
