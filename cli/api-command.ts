@@ -139,7 +139,11 @@ export async function chooseServer(flags: ApiFlags): Promise<{ readonly server: 
   const logins = await readLogins()
   const named = flags.server ?? process.env['BERTH_SERVER']
   const server = named === undefined || named === '' ? logins.default : parseServer(named)
-  if (server === undefined) throw new NotLetIn('no server is known: run berth login URL, or name one with --server')
+  if (server === undefined) {
+    const known = Object.keys(logins.servers)
+    if (known.length === 0) throw new NotLetIn('no server is known: run berth login URL, or name one with --server')
+    throw new NotLetIn(`which server? Name one with --server (you are logged in to ${known.join(', ')}), or run berth login URL`)
+  }
   return { server, login: Object.hasOwn(logins.servers, server) ? logins.servers[server] : undefined }
 }
 

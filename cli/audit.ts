@@ -10,7 +10,7 @@ import { CommandFailure, WrongUsage } from './command-failure.ts'
 import { flushed, isReaderGone } from './flushed.ts'
 import { followLive } from './follow-live.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
-import { timeOf } from './end-of.ts'
+import { spanOf, timeOf } from './end-of.ts'
 import { printFacts, printTable } from './print.ts'
 
 interface Filters {
@@ -46,11 +46,13 @@ function filtersOf(flags: Filters) {
   }
 }
 
-/** A day means its beginning in UTC. */
+/** A day means its beginning in UTC; a span is of time that has passed. */
 function instantOf(flag: string, text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  const instant = timeOf(text)
-  if (instant === undefined) throw new WrongUsage(`${flag} is a day or an instant: 2026-01-31, 2026-01-31T12:00:00Z`)
+  const spanMs = spanOf(text)
+  const instant = spanMs === undefined ? timeOf(text) : new Date(Date.now() - spanMs)
+  if (instant === undefined)
+    throw new WrongUsage(`${flag} is a day, an instant, or how long ago: 2026-01-31, 2026-01-31T12:00:00Z, 12h, 7d`)
   return instant.toISOString()
 }
 
@@ -182,7 +184,7 @@ function filterOptions(command: Command): Command {
     .option('--reason <code>', 'only what was refused with this error code: DENIED, UNAUTHORIZED')
     .option('--request <id>', 'only of this request')
     .option('--target <target>', 'only what was done to this: user:alice, provider:corp')
-    .option('--since <instant>', 'from then on: 2026-01-31, 2026-01-31T12:00:00Z')
+    .option('--since <instant>', 'from then on: 2026-01-31, 2026-01-31T12:00:00Z, or so long ago: 12h, 7d, 4w')
     .option('--until <instant>', 'before then')
 }
 

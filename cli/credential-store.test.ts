@@ -35,8 +35,14 @@ suite('the file of logins', () => {
         default: 'https://two',
         servers: { 'https://one': { name: 'alice', token: 't1' }, 'https://two': two },
       })
-      await forgetLogin('https://two', file)
-      assert.deepEqual(await readLogins(file), { default: 'https://one', servers: { 'https://one': { name: 'alice', token: 't1' } } })
+      await forgetLogin('https://one', file)
+      assert.deepEqual(await readLogins(file), { default: 'https://two', servers: { 'https://two': two } })
+      await storeLogin('https://one', { name: 'alice', token: 't1' }, file)
+      await storeLogin('https://two', two, file)
+      // No other server takes the place of the default unsaid.
+      const left = { servers: { 'https://one': { name: 'alice', token: 't1' } } }
+      assert.deepEqual(await forgetLogin('https://two', file), left)
+      assert.deepEqual(await readLogins(file), left)
       await forgetLogin('https://one', file)
       await forgetLogin('https://never', file)
       assert.deepEqual(await readLogins(file), { servers: {} })

@@ -51,12 +51,17 @@ export async function storeLogin(server: string, login: StoredLogin, file: strin
   await writeLogins({ default: server, servers: { ...servers, [server]: login } }, file)
 }
 
-/** Forgets the login; another one becomes the default. */
-export async function forgetLogin(server: string, file: string = credentialsFile()): Promise<void> {
+/**
+ * Forgets the login. Where it was the default there is none until the next login: another server that nobody named would get the next command.
+ * Gives what is left.
+ */
+export async function forgetLogin(server: string, file: string = credentialsFile()): Promise<StoredLogins> {
   const logins = await readLogins(file)
   const { [server]: _forgotten, ...servers } = logins.servers
-  const next = logins.default === server ? Object.keys(servers)[0] : logins.default
-  await writeLogins({ servers, ...(next !== undefined && { default: next }) }, file)
+  const { default: before } = logins
+  const left = { servers, ...(before !== undefined && before !== server && { default: before }) }
+  await writeLogins(left, file)
+  return left
 }
 
 function parseLogins(text: string): StoredLogins | undefined {

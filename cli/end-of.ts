@@ -14,12 +14,18 @@ export function timeOf(text: string): Date | undefined {
   return day.toISOString().startsWith(text.slice(0, 10)) ? at : undefined
 }
 
+/** Milliseconds of `12h`, `30d` or `4w`; undefined for what is no span. */
+export function spanOf(text: string): number | undefined {
+  const [, count = '', unit = ''] = /^(\d{1,5})([hdw])$/.exec(text) ?? []
+  return unit === '' ? undefined : Number(count) * (units[unit] ?? 0)
+}
+
 /** RFC 3339 from a date, a time, or a span from now (`12h`, `30d`, `4w`); `never` is null, and nothing stays nothing. */
 export function endOf(text: string | undefined, now: number = Date.now()): { readonly expiresAt?: string | null } {
   if (text === undefined) return {}
   if (text === 'never') return { expiresAt: null }
-  const [, count = '', unit = ''] = /^(\d{1,5})([hdw])$/.exec(text) ?? []
-  const at = unit === '' ? timeOf(text) : new Date(now + Number(count) * (units[unit] ?? 0))
+  const spanMs = spanOf(text)
+  const at = spanMs === undefined ? timeOf(text) : new Date(now + spanMs)
   if (at === undefined) throw new WrongUsage(`${text} is no time: 30d, 2030-01-31 or 2030-01-31T12:00:00Z is one`)
   return { expiresAt: at.toISOString() }
 }

@@ -2,6 +2,7 @@
 import { ApiProblem, type ApiClient } from '#api/client.ts'
 import { listLabels, listManifestLabels, listProjectLabels, readLabel, readProjectLabel } from '#api/routes/labels.ts'
 import { readRepository } from '#api/routes/repositories.ts'
+import { oneSpelling } from '#lib/visible-text.ts'
 import { CommandFailure, NothingThere } from './command-failure.ts'
 import { printable } from './print.ts'
 
@@ -12,7 +13,8 @@ interface Named {
 }
 
 /** A label of a project; without one, of those that are for all. Throws a sentence when there is none. */
-export async function findLabel(client: ApiClient, text: string, project: string | undefined): Promise<Pick<Named, 'id' | 'name'>> {
+export async function findLabel(client: ApiClient, written: string, project: string | undefined): Promise<Pick<Named, 'id' | 'name'>> {
+  const text = oneSpelling(written)
   // A name sorts before all that begin with it.
   const query = { name: text, sort: 'name', limit: 1 } as const
   const list = async () =>
@@ -30,7 +32,8 @@ export async function findLabel(client: ApiClient, text: string, project: string
 }
 
 /** The number of a label that manifests of the repository may have: one of its project, of those above, or for all. */
-export async function findUsableLabel(client: ApiClient, repository: string, text: string): Promise<number> {
+export async function findUsableLabel(client: ApiClient, repository: string, written: string): Promise<number> {
+  const text = oneSpelling(written)
   const query = { name: text, usable: true, sort: 'name', limit: 100 } as const
   const list = async () => {
     const { project } = await client.call(readRepository, { params: { repository } })
@@ -43,8 +46,9 @@ export async function findUsableLabel(client: ApiClient, repository: string, tex
 export async function findManifestLabel(
   client: ApiClient,
   params: { readonly repository: string; readonly digest: string },
-  text: string,
+  written: string,
 ): Promise<number> {
+  const text = oneSpelling(written)
   return numberOf(await called(text, () => client.call(listManifestLabels, { params })), text, 'on this manifest')
 }
 

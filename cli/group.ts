@@ -12,6 +12,7 @@ import {
   updateGroup,
   type readGroup,
 } from '#api/routes/groups.ts'
+import { oneSpelling } from '#lib/visible-text.ts'
 import { apiOptions, withClient, type ApiFlags } from './api-command.ts'
 import { NothingThere } from './command-failure.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
@@ -33,7 +34,10 @@ interface GroupFlags extends ApiFlags {
 
 /** The group of that name, or of `provider:name` as lists of grants show it (`local:` for one that is kept here). */
 async function findGroupNamed(client: ApiClient, text: string): Promise<Group> {
-  const group = (await groupCalled(client, text, undefined)) ?? (await groupOfProvider(client, text))
+  const group =
+    (await groupCalled(client, text, undefined)) ??
+    (await groupCalled(client, oneSpelling(text), undefined)) ??
+    (await groupOfProvider(client, text))
   if (group === undefined) throw new NothingThere(`there is no group ${printable(text)}`)
   return group
 }

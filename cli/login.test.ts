@@ -189,4 +189,22 @@ suite('verbs against a server', () => {
     await assert.rejects(berth('whoami', '--server', url), /not logged in/)
     await assert.rejects(berth('logout', url), /not logged in/)
   })
+
+  test('a logout of the default makes no other server the default, and says so', async () => {
+    await runVerb(['login', url, '-u', 'alice', '--password-stdin'], environment, password)
+    await using second = await openPeople()
+    await second.add('alice')
+    const other = second.rooms.url.replace(/\/$/, '')
+    await runVerb(['login', other, '-u', 'alice', '--password-stdin'], environment, password)
+    const { errors } = await berth('logout')
+    assert.equal(errors[0], `logged out of ${other}`)
+    assert.match(errors[1] ?? '', new RegExp(`^no server is asked by itself now: --server names one you are logged in to \\(${url}\\)`))
+    for (const words of [['whoami'], ['logout'], ['project', 'list']])
+      await assert.rejects(berth(...words), (error: unknown) => {
+        assert.match(String(error), new RegExp(`which server\\? Name one with --server \\(you are logged in to ${url}\\)`))
+        return exitStatusOf(error) === 3
+      })
+    assert.match((await berth('whoami', '--server', url)).lines.join('\n'), /alice/)
+    await berth('logout', url)
+  })
 })

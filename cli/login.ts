@@ -211,8 +211,13 @@ async function logout(url: string | undefined): Promise<void> {
   const { server, login: found } = await chooseServer({ server: url })
   if (found === undefined) throw new CommandFailure(`not logged in to ${server}`)
   await takeBack(server, found)
-  await forgetLogin(server)
+  const { default: next, servers } = await forgetLogin(server)
   console.error(`logged out of ${server}`)
+  const others = Object.keys(servers)
+  if (next === undefined && others.length > 0)
+    console.error(
+      `no server is asked by itself now: --server names one you are logged in to (${others.join(', ')}), and berth login makes one the default`,
+    )
 }
 
 /** Adds `login` to the program. */
@@ -236,6 +241,6 @@ export function registerLogout(program: Command): void {
   program
     .command('logout')
     .description('forget a server, and revoke the token that was kept for it and the tokens that it made')
-    .argument('[url]', 'the one that was last logged in to, unless said')
+    .argument('[url]', 'the one that was last logged in to, unless said; no other takes its place')
     .action(logout)
 }

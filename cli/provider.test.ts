@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { tmpdir } from 'node:os'
 import { suite, test } from 'node:test'
+import { exitStatusOf } from './exit-status.ts'
 import { parseSetting } from './provider.ts'
+import { json, withAnswers } from './test-answers.ts'
+import { runVerb } from './test-verb.ts'
 
 suite('settings on the command line', () => {
   for (const [text, path, value] of [
@@ -31,4 +35,19 @@ suite('settings on the command line', () => {
   ]) {
     test(`${text} is refused with a sentence`, () => assert.throws(() => parseSetting('ldap', text), { name: 'CommandFailure' }))
   }
+})
+
+test('authorities that cannot be read are told with their file', async () => {
+  await withAnswers(
+    (_, response) => json(response, {}),
+    async (url) => {
+      const create = (file: string) =>
+        runVerb(['provider', 'create', 'oidc', 'x', '--set', 'issuer=https://id.example', '--authorities', file, '--server', url])
+      await assert.rejects(create(tmpdir()), new RegExp(`${tmpdir()}, which --authorities names, cannot be read \\(EISDIR`))
+      await assert.rejects(create('/nope/ca.pem'), (error: unknown) => {
+        assert.match(String(error), /there is no file \/nope\/ca\.pem/)
+        return exitStatusOf(error) === 4
+      })
+    },
+  )
 })

@@ -12,8 +12,9 @@ import {
   updateProvider,
 } from '#api/routes/providers.ts'
 import { settingsChangeSchemas, secretMembers, type ProviderKind } from '#api/provider-settings.ts'
+import { reasonOf } from '#lib/reason-of.ts'
 import { apiOptions, wholeNumber, withClient, type ApiFlags } from './api-command.ts'
-import { CommandFailure, WrongUsage } from './command-failure.ts'
+import { CommandFailure, NothingThere, WrongUsage } from './command-failure.ts'
 import { printable, printFacts, printRows } from './print.ts'
 import { ask, confirm, readSecretFromInput, yesOption } from './prompt.ts'
 
@@ -99,13 +100,22 @@ async function settingsOf(kind: Kind, flags: SettingFlags): Promise<Readonly<Rec
     if (second === undefined) settings[first] = value
     else settings[first] = { ...(settings[first] as Readonly<Record<string, unknown>> | undefined), [second]: value }
   }
-  if (flags.authorities !== undefined) settings['authorities'] = await readFile(flags.authorities, 'utf8')
+  if (flags.authorities !== undefined) settings['authorities'] = await readAuthorities(flags.authorities)
   const [secret] = secretMembers[kind]
   if (flags.secretStdin === true) {
     if (secret === undefined) throw new WrongUsage(`kind ${kind} has no secret`)
     settings[secret] = await readSecretFromInput()
   }
   return settings
+}
+
+async function readAuthorities(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new NothingThere(`there is no file ${path}, which --authorities names`)
+    throw new CommandFailure(`${path}, which --authorities names, cannot be read (${reasonOf(error)}): a PEM file is expected`)
+  }
 }
 
 async function readSettings(path: string): Promise<Record<string, unknown>> {

@@ -41,13 +41,16 @@ type QuotaSetting = NonNullable<Settings['defaultQuota']>
 function settings(flags: ApiFlags): Promise<void> {
   return withClient(flags, async ({ client, print }) => {
     const found = await client.call(routes.readSystemSettings)
-    print(found, () => printSettings(found))
+    const isKeptReadOnly = !found.isReadOnly && flags.json !== true && (await client.call(routes.readSystem)).isReadOnly
+    print(found, () => printSettings(found, isKeptReadOnly))
   })
 }
 
-function printSettings({ banner, isReadOnly, projectCreation, autoCreateProjects, networks, defaultQuota, rateLimits }: Settings): void {
+/** `isKeptReadOnly`: by the configuration, whatever the setting says. */
+function printSettings(settings: Settings, isKeptReadOnly = false): void {
+  const { banner, isReadOnly, projectCreation, autoCreateProjects, networks, defaultQuota, rateLimits } = settings
   printFacts({
-    'read-only': isReadOnly ? 'on' : 'off',
+    'read-only': isKeptReadOnly ? 'on (by the configuration)' : isReadOnly ? 'on' : 'off',
     banner: banner === null ? 'none' : `${banner.level}: ${banner.text}`,
     'project-creation': projectCreation,
     'auto-create-projects': autoCreateProjects ? 'on' : 'off',

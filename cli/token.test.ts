@@ -50,8 +50,7 @@ test('what a token or a robot may is shown with its project and its glob, and a 
       ['token', 'create', 'x', ...pull, '--project', 'team', '--repositories', glob],
     ])
       await assert.rejects(berth(...words), begins, words.join(' '))
-  for (const glob of ['**', 't*/**', 'team/**'])
-    await berth('token', 'create', 'x', ...pull, '--project', 'team', '--repositories', glob)
+  for (const glob of ['**', 't*/**', 'team/**']) await berth('token', 'create', 'x', ...pull, '--project', 'team', '--repositories', glob)
   // Names without a project's are the default one's.
   await berth('token', 'create', 'x', ...pull, '--project', 'library', '--repositories', 'tool')
 })

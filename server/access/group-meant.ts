@@ -5,6 +5,7 @@
  * get the first one's people. The way: a bare name is compared with what each provider calls its groups, and one that fits several is refused with the list of them;
  * `PROVIDER:GROUP` (`local:GROUP` for one that is kept here) says which.
  */
+import { oneSpelling } from '#lib/visible-text.ts'
 import { groupsCalled, type GroupRecord } from '#metadata/groups.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { normalizeDn } from './ldap-dn.ts'
@@ -15,8 +16,14 @@ export type GroupMeant = { readonly id: number } | { readonly id?: undefined; re
 
 const shownMax = 10
 
-/** By its name here or there, with its provider before it or without. */
+/** By its name here or there, with its provider before it or without. Groups of here have one spelling of what looks the same. */
 export async function groupMeant(reader: Reader | Transactor, text: string): Promise<GroupMeant> {
+  const meant = await groupWritten(reader, text)
+  const spelled = oneSpelling(text)
+  return meant.id === undefined && meant.candidates.length === 0 && spelled !== text ? await groupWritten(reader, spelled) : meant
+}
+
+async function groupWritten(reader: Reader | Transactor, text: string): Promise<GroupMeant> {
   const colon = text.indexOf(':')
   const [provider, rest] = [text.slice(0, Math.max(colon, 0)), text.slice(colon + 1)]
   const bare = bareMatches(text, await groupsCalled(reader, wantedOf(text)))

@@ -20,6 +20,7 @@ import {
   type GroupRecord,
   type GroupSort,
 } from '#metadata/groups.ts'
+import { oneSpelling } from '#lib/visible-text.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { userRecord } from '#metadata/users.ts'
@@ -29,10 +30,10 @@ import { requireProved, requireVersion, type Acting } from './acting.ts'
 import type { Directory } from './directory.ts'
 import { requireGivable, requireHeld, type Giver } from './given-rights.ts'
 import { grantsPerSubjectMax } from './grants.ts'
-import { isGroupName } from './group-name.ts'
+import { isOwnGroupName } from './group-name.ts'
 
 function requireGroupName(name: string): void {
-  if (isGroupName(name)) return
+  if (isOwnGroupName(name)) return
   const message = 'a name of a group has 1 to 255 visible characters, without a space at its ends'
   throw new RegistryError('REQUEST_INVALID', [{ path: 'body/name', message }], { message })
 }
@@ -55,7 +56,8 @@ const insertNew = accessTransaction(
 )
 
 /** Makes a local group without members. Throws REQUEST_INVALID for the name, CONFLICT when it is taken. */
-export async function createGroup(directory: Directory, group: NewGroup, { who }: Pick<Acting, 'who'>): Promise<GroupRecord> {
+export async function createGroup(directory: Directory, wanted: NewGroup, { who }: Pick<Acting, 'who'>): Promise<GroupRecord> {
+  const group = { ...wanted, name: oneSpelling(wanted.name) }
   requireGroupName(group.name)
   const id = await directory.metadata.write(insertNew, { group, at: directory.ports.clock.now(), who })
   return await readGroup(directory, id)
@@ -98,7 +100,9 @@ const changeGroup = accessTransaction(
 )
 
 /** Renames or describes a group. */
-export async function updateGroup(directory: Directory, update: GroupUpdate, { who }: Pick<Acting, 'who'>): Promise<GroupRecord> {
+export async function updateGroup(directory: Directory, wanted: GroupUpdate, { who }: Pick<Acting, 'who'>): Promise<GroupRecord> {
+  const { name } = wanted.set
+  const update = name === undefined ? wanted : { ...wanted, set: { ...wanted.set, name: oneSpelling(name) } }
   if (update.set.name !== undefined) requireGroupName(update.set.name)
   await directory.metadata.write(changeGroup, { ...update, at: directory.ports.clock.now(), who })
   return await readGroup(directory, update.id)

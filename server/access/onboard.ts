@@ -22,6 +22,7 @@ import {
   type IdentityAttributes,
   type LinkedIdentity,
 } from '#metadata/identities.ts'
+import { withoutTurns } from '#lib/visible-text.ts'
 import type { Reader, Transactor } from '#metadata/metadata.ts'
 import { findProviderFacts } from '#metadata/provider-facts.ts'
 import { transaction } from '#metadata/transaction.ts'
@@ -141,7 +142,7 @@ export async function applyStored(
 
 function limited(identity: ExternalIdentity): ExternalIdentity {
   const groups = [...new Set(identity.groups)].filter((group) => group !== '' && group.length <= groupNameMax).slice(0, vouchedGroupsMax)
-  return { ...identity, groups, displayName: identity.displayName.slice(0, textMax), email: identity.email.slice(0, textMax) }
+  return { ...identity, groups, displayName: withoutTurns(identity.displayName).slice(0, textMax), email: identity.email.slice(0, textMax) }
 }
 
 function keyOf({ providerId, identity }: Sight) {

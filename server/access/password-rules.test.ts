@@ -12,7 +12,7 @@ test('a password is accepted by its length, without rules about kinds of charact
     '  spaces  count  ',
     'x'.repeat(3) + 'yzab'.repeat(3),
   ]) {
-    assert.doesNotThrow(() => requireGoodPassword(good, 'alice'), good)
+    assert.doesNotThrow(() => requireGoodPassword(good, { name: 'alice' }), good)
   }
 })
 
@@ -31,18 +31,43 @@ test('short, empty, oversized, monotonous and guessed passwords are refused, in 
     '€'.repeat(342),
   ]
   for (const password of bad) {
-    assert.throws(() => requireGoodPassword(password, 'alice'), { code: 'REQUEST_INVALID', message: /^the password (?:has|is)/ }, password)
+    assert.throws(
+      () => requireGoodPassword(password, { name: 'alice' }),
+      { code: 'REQUEST_INVALID', message: /^the password (?:has|is)/ },
+      password,
+    )
   }
 })
 
 test('the name of the account is no password for it', () => {
-  assert.throws(() => requireGoodPassword('Alice.Liddell', 'alice.liddell'), { code: 'REQUEST_INVALID' })
-  assert.doesNotThrow(() => requireGoodPassword('alice.liddell', 'bob'))
+  assert.throws(() => requireGoodPassword('Alice.Liddell', { name: 'alice.liddell' }), { code: 'REQUEST_INVALID' })
+  assert.doesNotThrow(() => requireGoodPassword('alice.liddell', { name: 'bob' }))
+})
+
+test('the name or the address of the account is no password for it, however often it is said', () => {
+  const owner = { name: 'alice', email: 'alice@example.com' }
+  for (const password of [
+    'alicealice',
+    'ALICEalice',
+    'alice-alice-alice',
+    'alice.alice!',
+    'alice@example.com',
+    'Alice@Example.com Alice@Example.com',
+  ])
+    assert.throws(
+      () => requireGoodPassword(password, owner),
+      { code: 'REQUEST_INVALID', message: /of the account, once or repeated/ },
+      password,
+    )
+  for (const password of ['alicealices', 'malicealice', 'alice at example', '!?!?-#+~*_=()'])
+    assert.doesNotThrow(() => requireGoodPassword(password, owner), password)
+  assert.doesNotThrow(() => requireGoodPassword('alicealice', { name: 'bob', email: '' }))
+  assert.throws(() => requireGoodPassword('__--__++@@', { name: '__--__++@@' }))
 })
 
 test('a refusal does not repeat the password', () => {
   try {
-    requireGoodPassword('trustno1', 'alice')
+    requireGoodPassword('trustno1', { name: 'alice' })
     assert.fail()
   } catch (error) {
     assert.doesNotMatch(JSON.stringify(error) + String(error), /trustno1/)

@@ -48,13 +48,13 @@ export interface PasswordChange {
 /** Changes one's own password and ends all sessions and refresh tokens. Throws REQUEST_INVALID for a wrong current one. */
 export async function changeOwnPassword({ metadata, ports }: Directory, change: PasswordChange, who: Who): Promise<void> {
   const { id, currentPassword, password } = change
-  const name = (await userRecord(metadata.reader, id))?.name
-  const user = name === undefined ? undefined : await findUser(metadata.reader, name)
-  if (user === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
+  const record = await userRecord(metadata.reader, id)
+  const user = record && (await findUser(metadata.reader, record.name))
+  if (record === undefined || user === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
   if (user.passwordHash === '') {
     throw new RegistryError('CONFLICT', undefined, { message: 'this account has no password here: change it where you sign in' })
   }
-  requireGoodPassword(password, user.name)
+  requireGoodPassword(password, record)
   // A session that was left open must not be a place to guess the password at.
   const attempt = { name: user.name, address: who.address ?? '' }
   const isRight = await new BackOff(metadata, ports.clock).judge(attempt, () => verifyPassword(currentPassword, user.passwordHash))
@@ -83,7 +83,7 @@ export async function resetPassword(
   const { id, password, expectedVersion } = reset
   const record = await userRecord(metadata.reader, id)
   if (record === undefined) throw new RegistryError('RESOURCE_UNKNOWN')
-  requireGoodPassword(password, record.name)
+  requireGoodPassword(password, record)
   const passwordHash = await hashPassword(password, ports.random)
   await metadata.write(setAccountPassword, { id, passwordHash, expectedVersion, by: 'administrator', at: ports.clock.now(), who })
 }
@@ -98,7 +98,7 @@ export async function setPasswordAtConsole(
 ): Promise<void> {
   const user = await findUser(metadata.reader, name)
   if (user === undefined) throw new RegistryError('RESOURCE_UNKNOWN', undefined, { message: `there is no account ${name}` })
-  requireGoodPassword(password, name)
+  requireGoodPassword(password, (await userRecord(metadata.reader, user.id)) ?? { name })
   const passwordHash = await hashPassword(password, ports.random)
   await metadata.write(setAccountPassword, {
     id: user.id,

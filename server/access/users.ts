@@ -94,7 +94,7 @@ export async function createUser(
   const { password, ...user } = input
   requireUserName(input.name)
   if (input.isAdministrator) requireAdministrator(rights, 'make administrators')
-  if (password !== undefined) requireGoodPassword(password, input.name)
+  if (password !== undefined) requireGoodPassword(password, input)
   const passwordHash = password === undefined ? '' : await hashPassword(password, ports.random)
   const id = await metadata.write(insertAccount, { user: { ...user, passwordHash }, unproved, at: ports.clock.now(), who })
   return await readUser(directory, id)

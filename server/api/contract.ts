@@ -84,6 +84,9 @@ export type ResponseOf<Route extends RouteContract> = StaticOr<Route['response']
  */
 export const judgedByServer = { 'x-judged-by-server': true } as const
 
+/** Characters that turn the direction of the text after them (Unicode's Bidi_Control): what bears one is read as something else. For patterns. */
+export const turningCharacters = '\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069'
+
 /** An object that refuses members it does not know. */
 export function strictObject<Members extends Record<string, TSchema>>(members: Members): TObject<Members> {
   return Type.Object(members, { additionalProperties: false })

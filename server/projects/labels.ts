@@ -19,6 +19,7 @@ import {
   type LabelRecord,
   type LabelSort,
 } from '#metadata/labels.ts'
+import { isDigits, isVisibleText, oneSpelling } from '#lib/visible-text.ts'
 import type { Transactor } from '#metadata/metadata.ts'
 import type { Page, PageRequest } from '#metadata/page.ts'
 import { findProjectById } from '#metadata/projects.ts'
@@ -118,17 +119,18 @@ function nameTaken(): RegistryError {
   return new RegistryError('CONFLICT', undefined, { message: 'there is a label of this name already' })
 }
 
-/** A label is meant by its name or by its number, so that a name of digits alone would mean another one once that label is gone. */
+/** A label is meant by its name or by its number, so that a name of digits alone, in whatever script, would mean another one once that label is gone. */
 function requireLabelName(name: string): void {
-  if (name === name.trim() && !/^[0-9]+$|[\p{C}\p{Zl}\p{Zp}]/u.test(name)) return
+  if (isVisibleText(name) && !isDigits(name)) return
   const message = 'a name of a label has visible characters, without a space at its ends, and is no number'
   throw new RegistryError('REQUEST_INVALID', [{ path: 'body/name', message }], { message })
 }
 
 /** Throws REQUEST_INVALID for a name that is none, CONFLICT when it is taken there. */
 export async function createLabel({ metadata, ports }: ProjectParts, label: NewLabel & LabelPlace, who: Who): Promise<LabelRecord> {
-  requireLabelName(label.name)
-  const { projectId, name, color, description } = label
+  const { projectId, color, description } = label
+  const name = oneSpelling(label.name)
+  requireLabelName(name)
   return await metadata.write(create, { projectId, label: { name, color, description }, who, now: ports.clock.now() })
 }
 
@@ -147,7 +149,9 @@ export async function listLabels(
   page: PageRequest,
 ): Promise<Page<LabelRecord>> {
   const column = labelSorts.find((sort) => sort === page.column) ?? labelSorts[0]
-  return await listRows(metadata.reader, filter, { ...page, column })
+  const { namePrefix } = filter
+  const spelled = { ...filter, ...(namePrefix !== undefined && { namePrefix: oneSpelling(namePrefix) }) }
+  return await listRows(metadata.reader, spelled, { ...page, column })
 }
 
 /** Which label, in the version that the caller saw. */
@@ -162,8 +166,14 @@ export async function updateLabel(
   change: LabelToChange & { readonly change: LabelChange },
   who: Who,
 ): Promise<LabelRecord> {
-  if (change.change.name !== undefined) requireLabelName(change.change.name)
-  return await metadata.write(update, { ...change, who, now: ports.clock.now() })
+  const name = change.change.name === undefined ? undefined : oneSpelling(change.change.name)
+  if (name !== undefined) requireLabelName(name)
+  return await metadata.write(update, {
+    ...change,
+    change: { ...change.change, ...(name !== undefined && { name }) },
+    who,
+    now: ports.clock.now(),
+  })
 }
 
 /** Takes it off all manifests too. Throws RESOURCE_UNKNOWN, PRECONDITION_FAILED. */

@@ -3,11 +3,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
+import { exitStatusOf } from '../../cli/exit-status.ts'
 import { runVerb } from '../../cli/test-verb.ts'
 import { sealEvents } from '#events/seal.ts'
 import { removeEvent } from '#events/test-tampering.ts'
 import { newestEventId } from '#metadata/events.ts'
-import { openPeople, type People } from './people.ts'
+import { openPeople, password, type People } from './people.ts'
 
 suite('berth audit and berth system', () => {
   let people: People
@@ -30,7 +31,10 @@ suite('berth audit and berth system', () => {
     assert.equal(lines.length, 2)
     assert.match(lines[1] ?? '', /project\.created +success +root +127\.0\.0\.1 +1 +project:team/)
     assert.equal((await run('audit', 'list', '--project', 'team', '--until', '2020-01-01')).lines.length, 1)
-    await assert.rejects(run('audit', 'list', '--since', 'yesterday'), /--since is a day/)
+    assert.equal((await run('audit', 'list', '--project', 'team', '--action', 'project.created', '--since', '1h')).lines.length, 2)
+    assert.equal((await run('audit', 'list', '--project', 'team', '--until', '1h')).lines.length, 1)
+    for (const text of ['yesterday', '1', '1x', '-1h', 'h'])
+      await assert.rejects(run('audit', 'list', `--since=${text}`), /--since is a day, an instant, or how long ago/)
   })
 
   test('export writes a file', async () => {
@@ -65,6 +69,24 @@ suite('berth audit and berth system', () => {
     await assert.rejects(run('system', 'set', 'limit-per-address', 'much'), /50\/200/)
     await assert.rejects(run('system', 'set', 'deny', '127.0.0.1'), /lock out/)
     await assert.rejects(run('system', 'set', 'project-creation', 'nobody'), /projectCreation/)
+  })
+
+  test('read-only mode of the configuration is told, and what the setting keeps is refused in words of the command', async () => {
+    await using kept = await openPeople({ storage: { readOnly: true } })
+    const environment = { BERTH_SERVER: kept.rooms.url, BERTH_USER: 'root', BERTH_TOKEN: password }
+    const { lines } = await runVerb(['system', 'settings'], environment)
+    assert.ok(
+      lines.some((line) => /^read-only: +on \(by the configuration\)$/.test(line)),
+      lines.join('\n'),
+    )
+    await run('system', 'set', 'read-only', 'on')
+    assert.ok((await run('system', 'settings')).lines.some((line) => /^read-only: +on$/.test(line)))
+    await assert.rejects(run('system', 'set', 'banner', 'x'), (error: unknown) => {
+      assert.match(String(error), /the registry is read-only: switch that off first/)
+      assert.doesNotMatch(String(error), /isReadOnly/)
+      return exitStatusOf(error) === 6
+    })
+    await run('system', 'set', 'read-only', 'off')
   })
 
   test('info and configuration are printed', async () => {

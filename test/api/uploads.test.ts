@@ -53,6 +53,7 @@ suite('uploads over the API', () => {
     )
     const id = String(found?.['id'])
     assert.equal((await developer.call('GET', path)).status, 403)
+    assert.equal((await root.call('GET', '/repositories/nope/uploads')).status, 404, 'what is not there has no uploads')
     assert.equal((await developer.call('DELETE', `${path}/${id}`)).status, 403)
     assert.equal((await outsider.call('DELETE', `${path}/${id}`)).status, 404)
     // An upload is addressed by its own repository only.

@@ -1,6 +1,6 @@
 /** What the registry is, how it is configured, and what administrators decide while it runs. */
 import { Type } from 'typebox'
-import { defineRoute, instant, strictObject, type RouteContract } from '#api/contract.ts'
+import { defineRoute, instant, strictObject, turningCharacters, type RouteContract } from '#api/contract.ts'
 import { limitsForNew } from './quotas.ts'
 
 const ranges = Type.Array(Type.String({ minLength: 2, maxLength: 64 }), {
@@ -22,7 +22,7 @@ const rateLimit = strictObject({
 })
 
 const banner = strictObject({
-  text: Type.String({ minLength: 1, maxLength: 1000 }),
+  text: Type.String({ minLength: 1, maxLength: 1000, pattern: `^[^${turningCharacters}]*$` }),
   level: Type.Enum(['info', 'warning', 'danger']),
 })
 

@@ -1,6 +1,6 @@
 /** Personal access tokens: one's own, and those of others for who administers accounts. */
 import { Type } from 'typebox'
-import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+import { defineRoute, instant, pageOf, pageQuery, strictObject, turningCharacters, type RouteContract } from '#api/contract.ts'
 import { allPermissions } from '#api/permissions.ts'
 
 const id = Type.Integer({ minimum: 1 })
@@ -61,7 +61,7 @@ export const createToken = defineRoute({
   demand: { who: 'signed-in' },
   elevationWhen: 'it has no scopes, or one that names a permission that asks for that',
   body: strictObject({
-    name: Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }),
+    name: Type.String({ minLength: 1, maxLength: 200, pattern: `^[^\\u0000-\\u001f\\u007f${turningCharacters}]*$` }),
     scopes: Type.Optional(Type.Array(scopeInput, { minItems: 1, maxItems: 50, description: 'Absent: all that you may.' })),
     expiresAt: Type.Optional(orNull),
   }),

@@ -1,10 +1,10 @@
 /** Accounts of people. */
 import { Type } from 'typebox'
-import { defineRoute, instant, pageOf, pageQuery, strictObject, type RouteContract } from '#api/contract.ts'
+import { defineRoute, instant, pageOf, pageQuery, strictObject, turningCharacters, type RouteContract } from '#api/contract.ts'
 
 const id = Type.Integer({ minimum: 1 })
 const params = strictObject({ user: id })
-const displayName = Type.String({ maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' })
+const displayName = Type.String({ maxLength: 200, pattern: `^[^\\u0000-\\u001f\\u007f${turningCharacters}]*$` })
 const email = Type.String({
   maxLength: 254,
   pattern: '^(?:[^\\s@\\u0000-\\u001f\\u007f]+@[^\\s@\\u0000-\\u001f\\u007f]+)?$',

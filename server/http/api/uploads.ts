@@ -1,6 +1,8 @@
 /** Serves api/routes/uploads.ts. */
 import * as routes from '#api/routes/uploads.ts'
 import { visibleHere } from '#http/gate.ts'
+import { findRepositoryId } from '#metadata/repositories.ts'
+import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { cancelUpload } from '#registry/cancel-upload.ts'
 import { listUploads, type ListedUpload } from '#registry/list-uploads.ts'
 import { instantOf, pageBody } from './page-body.ts'
@@ -30,7 +32,11 @@ export const uploadRoutes: readonly ServedRoute[] = [
   serve(routes.listRepositoryUploads, async ({ parts, repository, page }) => {
     // The right to them is the route's demand; no other repository is asked about.
     const wanted = { repository, page: sortedPage(page, sorts) }
-    return { body: pageBody(await listUploads(parts.registry, { kind: 'everything' }, wanted), uploadBody) }
+    const found = await listUploads(parts.registry, { kind: 'everything' }, wanted)
+    // The first upload to a repository comes before the repository does.
+    if (found.items.length === 0 && (await findRepositoryId(parts.registry.metadata.reader, repository)) === undefined)
+      throw resourceUnknown('repository', repository)
+    return { body: pageBody(found, uploadBody) }
   }),
   serve(routes.cancelUpload, async ({ parts, repository, params, who }) => {
     await cancelUpload(parts.registry, repository, params.upload, who)
