@@ -47,11 +47,14 @@ function classOf(error: unknown): FailureClass {
   if (error instanceof Unreachable) return 'unavailable'
   if (error instanceof NothingThere) return 'unknown'
   if (error instanceof NotLetIn) return 'refused'
+  return classOfRefusal(error) ?? 'failed'
+}
+
+function classOfRefusal(error: unknown): FailureClass | undefined {
   const problem = problemOf(error)
-  const refusal = refusalOf(error)
-  if (saysReadOnly(problem?.facts ?? refusal?.detail)) return 'unavailable'
-  const status = problem?.status ?? refusal?.status
-  return status === undefined ? 'failed' : (byHttpStatus[status] ?? 'failed')
+  const refusal = problem === undefined ? refusalOf(error) : { status: problem.status, detail: problem.facts }
+  if (refusal === undefined) return undefined
+  return saysReadOnly(refusal.detail) ? 'unavailable' : byHttpStatus[refusal.status]
 }
 
 /** What the server refused, behind the sentence for people. */

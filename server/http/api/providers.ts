@@ -4,7 +4,14 @@ import * as tests from '#access/provider-tests.ts'
 import * as providers from '#access/providers.ts'
 import type { Principal } from '#access/principal.ts'
 import { strictObject, type ResponseOf } from '#api/contract.ts'
-import { settingsChangeSchemas, settingsInputSchemas, type LdapSettings, type ProviderKind } from '#api/provider-settings.ts'
+import {
+  settingsChangeSchemas,
+  settingsInputSchemas,
+  type LdapSettings,
+  type OidcSettings,
+  type ProviderKind,
+  type WorkloadSettings,
+} from '#api/provider-settings.ts'
 import * as contract from '#api/routes/providers.ts'
 import { AddressRefused, createAddressGuard, type AddressGuard } from '#lib/address-guard.ts'
 import type { HttpParts } from '#http/exchange.ts'
@@ -60,14 +67,8 @@ async function presentChanged(parts: HttpParts, provider: providers.Provider) {
 }
 
 /** Of a provider at an address that this server asks only where the configuration lists it. Names are not resolved for this. */
-async function unreachedWarning(guard: AddressGuard, { kind, settings }: providers.Provider): Promise<string | undefined> {
-  const { urls = [], issuer = '', jwksUrl = '', jwks = '' } = settings as Readonly<Record<string, never>>
-  const asked: Readonly<Record<string, readonly string[]>> = {
-    ldap: urls,
-    oidc: [issuer],
-    workload: jwks === '' ? [jwksUrl || issuer] : [],
-  }
-  for (const url of asked[kind] ?? []) {
+async function unreachedWarning(guard: AddressGuard, provider: providers.Provider): Promise<string | undefined> {
+  for (const url of askedUrls(provider)) {
     const { hostname = '' } = URL.parse(url) ?? {}
     if (isIP(hostname.replace(/^\[|\]$/g, '')) === 0 && hostname !== 'localhost') continue
     const refusal = await guard.resolve(hostname).then(
@@ -77,6 +78,15 @@ async function unreachedWarning(guard: AddressGuard, { kind, settings }: provide
     if (refusal !== undefined) return `nobody comes in by this provider until it can be asked: ${refusal}`
   }
   return undefined
+}
+
+function askedUrls({ kind, settings }: providers.Provider): readonly string[] {
+  const shown = settings as unknown
+  if (kind === 'ldap') return (shown as LdapSettings).urls
+  if (kind === 'oidc') return [(shown as OidcSettings).issuer]
+  if (kind !== 'workload') return []
+  const { issuer, jwks, jwksUrl } = shown as WorkloadSettings
+  return jwks === '' ? [jwksUrl === '' ? issuer : jwksUrl] : []
 }
 
 /** Of a directory that is asked over the network without TLS: it is sent every password that somebody signs in with. */

@@ -1,9 +1,9 @@
 /** Serves api/routes/uploads.ts. */
 import * as routes from '#api/routes/uploads.ts'
 import { visibleHere } from '#http/gate.ts'
-import { findRepositoryId } from '#metadata/repositories.ts'
 import { resourceUnknown } from '#oci/resource-unknown.ts'
 import { cancelUpload } from '#registry/cancel-upload.ts'
+import { repositoryExists } from '#registry/find-repository.ts'
 import { listUploads, type ListedUpload } from '#registry/list-uploads.ts'
 import { instantOf, pageBody } from './page-body.ts'
 import { serve, type ServedRoute } from './serve-route.ts'
@@ -34,8 +34,7 @@ export const uploadRoutes: readonly ServedRoute[] = [
     const wanted = { repository, page: sortedPage(page, sorts) }
     const found = await listUploads(parts.registry, { kind: 'everything' }, wanted)
     // The first upload to a repository comes before the repository does.
-    if (found.items.length === 0 && (await findRepositoryId(parts.registry.metadata.reader, repository)) === undefined)
-      throw resourceUnknown('repository', repository)
+    if (found.items.length === 0 && !(await repositoryExists(parts.registry, repository))) throw resourceUnknown('repository', repository)
     return { body: pageBody(found, uploadBody) }
   }),
   serve(routes.cancelUpload, async ({ parts, repository, params, who }) => {
