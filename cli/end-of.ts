@@ -1,4 +1,5 @@
 /** Ends of tokens, secrets and robots, as people write them. */
+import { isDay } from '#lib/instant.ts'
 import { WrongUsage } from './command-failure.ts'
 
 const units: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000 }
@@ -6,12 +7,10 @@ const units: Readonly<Record<string, number>> = { h: 3_600_000, d: 86_400_000, w
 /** A date, or a time with its zone (RFC 3339). */
 const isoTime = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/
 
-/** Undefined for what is none. Of 01/02/2030 nobody knows which month is meant; and JavaScript takes the 31st of February for the 3rd of March. */
+/** Undefined for what is none. Of 01/02/2030 nobody knows which month is meant. */
 export function timeOf(text: string): Date | undefined {
-  const day = new Date(`${text.slice(0, 10)}T00:00:00Z`)
   const at = new Date(text)
-  if (!isoTime.test(text) || Number.isNaN(at.getTime()) || Number.isNaN(day.getTime())) return undefined
-  return day.toISOString().startsWith(text.slice(0, 10)) ? at : undefined
+  return isoTime.test(text) && isDay(text.slice(0, 10)) && !Number.isNaN(at.getTime()) ? at : undefined
 }
 
 /** Milliseconds of `12h`, `30d` or `4w`; undefined for what is no span. */

@@ -9,7 +9,7 @@ import { describeBytes, withBerth } from './data-command.ts'
 import { dataArgument, dataMeant, dataOption, type DataFlags } from './data-meant.ts'
 import { listOptions, printPages, readPages, type ListFlags } from './list.ts'
 import { printable, printJson, tellWarnings } from './print.ts'
-import { confirm, yesOption } from './prompt.ts'
+import { confirm, requireSomebody, yesOption } from './prompt.ts'
 import { filtered, tellResults, trashOfData, trashOfServer, withOptionWords, type TrashFilters, type TrashPlace } from './trash-place.ts'
 import { describeGoing, describeRestored, nameOf, needsOf, tagsOf, type Going, type Trash } from './trash-words.ts'
 
@@ -120,7 +120,11 @@ function remove(words: readonly string[], flags: FilterFlags & { readonly yes?: 
   const filters = filtersMeant(ids, flags)
   const { json, optionNames } = flags
   return withTrash(flags, async (place, of) => {
-    const going = filters === undefined ? await named(place, ids) : await detailed(place, await filtered(place, filters))
+    const going = await lookUp(place, ids, filters).catch((error: unknown) => {
+      // Nothing is wrong before somebody could say yes.
+      requireSomebody(`Delete ${ids.length === 0 ? 'that' : ids.join(', ')} of the trash of ${of} for good?`, flags)
+      throw error
+    })
     await confirmRemoval(going, of, flags)
     const [id, ...others] = ids
     if (id === undefined || others.length > 0) {
@@ -140,6 +144,10 @@ async function eachOf<Item, Result>(items: readonly Item[], ask: (item: Item) =>
   for (let start = 0; start < items.length; start += askedTogether)
     results.push(...(await Promise.all(items.slice(start, start + askedTogether).map(ask))))
   return results
+}
+
+async function lookUp(place: TrashPlace, ids: readonly number[], filters: TrashFilters | undefined): Promise<Going[]> {
+  return filters === undefined ? await named(place, ids) : await detailed(place, await filtered(place, filters))
 }
 
 /** Who may delete one and not see it has its number. */

@@ -43,7 +43,7 @@ function tryLock(file: string): Disposable | undefined {
   }
 }
 
-/** Throws one sentence when another process serves the database. */
+/** Throws CONFLICT, one sentence, when another process serves the database. */
 export function lockDatabase(file: string): Disposable {
   const lock = tryLock(file)
   if (lock !== undefined) return lock

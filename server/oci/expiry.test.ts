@@ -31,6 +31,9 @@ test('what cannot be read says nothing', () => {
     { 'quay.expires-after': '-1d' },
     { 'org.opencontainers.image.expires-at': '2026' },
     { 'org.opencontainers.image.expires-at': '2026-13-41T00:00:00Z' },
+    { 'org.opencontainers.image.expires-at': '2030-02-30T00:00:00Z' },
+    { 'org.opencontainers.image.expires-at': '2029-02-29T00:00:00Z' },
+    { 'org.opencontainers.image.expires-at': '2030-01-01T24:00:00Z' },
     { 'org.opencontainers.image.expires-at': 'tomorrow' },
     { toString: '1d' },
   ]) {

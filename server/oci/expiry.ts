@@ -4,14 +4,13 @@
  * No specification has such a label. Quay's `quay.expires-after` is what people write, on images that they push elsewhere too; the other names are
  * Berth's own, in the style of the image-spec's annotations.
  */
+import { parseInstant } from '#lib/instant.ts'
 import { parseLifetime } from '#lib/lifetime.ts'
 
 /** A lifetime that begins with the push: `1h`, `2d`, `3w`. The first that can be read counts. */
 export const lifetimeNames = ['quay.expires-after', 'org.opencontainers.image.expires-after'] as const
 /** An instant (RFC 3339). */
 export const instantNames = ['org.opencontainers.image.expires-at'] as const
-
-const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2})$/
 
 /** When a tag expires that was pointed there at `pushedAt`, in milliseconds; undefined when nothing readable is said. */
 export function expiryOf(labels: Readonly<Record<string, string>>, pushedAt: number): number | undefined {
@@ -20,9 +19,8 @@ export function expiryOf(labels: Readonly<Record<string, string>>, pushedAt: num
     if (lifetimeMs !== undefined) return pushedAt + lifetimeMs
   }
   for (const name of instantNames) {
-    const text = labelOf(labels, name)
-    const instant = rfc3339.test(text) ? Date.parse(text) : Number.NaN
-    if (!Number.isNaN(instant)) return instant
+    const instant = parseInstant(labelOf(labels, name))
+    if (instant !== undefined) return instant
   }
   return undefined
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { exitStatusOf } from '../../cli/exit-status.ts'
 import { runVerb } from '../../cli/test-verb.ts'
 import { openPeople, password } from '../api/people.ts'
 import { pushImage } from '../support/registry-client.ts'
@@ -31,8 +32,15 @@ test('retention is kept from the command line', async () => {
   assert.match(preview.out, /^REPOSITORY .*\nteam\/app +a +remove +fresh .*not the one pushed last \(fresh\)\n/)
   assert.equal(preview.said, '1 would go, 2 would stay')
   await assert.rejects(berth(`policy create team other --file ${yaml}`), /called "life", not other/)
-  await assert.rejects(berth(`policy create team life --file ${await file('bad.yml', 'rules: [')}`), /is no YAML/)
-  await assert.rejects(berth(`policy create team life --file ${await file('list.yml', '- 1')}`), /holds no policy/)
+  for (const [text, told] of [
+    ['rules: [', /is no YAML/],
+    ['- 1', /holds no policy/],
+    ['', /holds no policy/],
+  ] as const)
+    await assert.rejects(berth(`policy create team life --file ${await file('bad.yml', text)}`), (error: Error) => {
+      assert.match(error.message, told)
+      return exitStatusOf(error) === 2
+    })
   await assert.rejects(berth(`policy create team life --file ${join(directory.path, 'none.yml')}`), /cannot be read/)
   await assert.rejects(berth(`policy create team life --file ${await file('odd.json', '{"rules":[{"keep":{"most":1}}]}')}`), /most|keep/)
   const made = await berth(`policy create team life --file ${yaml}`)

@@ -44,6 +44,8 @@ suite('what does not fit is said so that a person understands it:', () => {
     [{ name: 'ab', count: 10 }, 'count: must be 9 or less'],
     [{ name: 'ab', isOn: 1 }, 'isOn: must be true or false'],
     [{ name: 'ab', until: 'tomorrow' }, 'until: must be an instant such as 2026-01-31T12:00:00Z, or null'],
+    [{ name: 'ab', until: '2030-02-30T00:00:00Z' }, 'until: must be an instant such as 2026-01-31T12:00:00Z, or null'],
+    [{ name: 'ab', until: '2016-12-31T23:59:60Z' }, 'until: must be an instant such as 2026-01-31T12:00:00Z, or null'],
     [{ name: 'ab', kind: 'x' }, 'kind: must be one of plain, odd'],
     [{ name: 'ab', list: [] }, 'list: must have at least 1 item'],
     [{ name: 'ab', list: ['a', 1] }, 'list/1: must be a text'],

@@ -1,9 +1,11 @@
 /** Whether params, query and body fit the contract. Params and query are texts and are converted; a body must have the right types by itself. */
 import { Compile, type Validator } from 'typebox/compile'
 import { Value } from 'typebox/value'
+import { Format } from 'typebox/format'
 import { Settings } from 'typebox/system'
 import type { TSchema } from 'typebox'
 import { judgedByServer } from '#api/contract.ts'
+import { parseInstant } from '#lib/instant.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { misfitsOf } from './misfit-sentences.ts'
 import type { Misfit } from './problem.ts'
@@ -33,6 +35,9 @@ function withoutChoices(schema: TSchema): TSchema {
   const members = Object.entries(properties).map(([name, member]) => [name, isJudged(member) ? { type: 'object' } : member])
   return { ...schema, properties: Object.fromEntries(members) as Record<string, TSchema> }
 }
+
+// As what is pushed is read: without leap seconds, which no clock here has, and suffixes.
+Format.Set('date-time', (text) => parseInstant(text) !== undefined)
 
 // Of a choice the finding that says so comes last: with the eight that are usual it would be missed.
 Settings.Set({ maxErrors: 256 })
