@@ -73,7 +73,7 @@ export function AuditTable(props: TableProps) {
 function Whole({ row }: { readonly row: AuditRow }) {
   const known = Object.entries(row).filter(([, value]) => value !== null)
   return (
-    <pre className="json panel" tabIndex={0}>
+    <pre className="json panel" tabIndex={0} style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
       {visible(JSON.stringify(Object.fromEntries(known), undefined, 2))}
     </pre>
   )
