@@ -5,8 +5,9 @@ import { useTranslation } from 'react-i18next'
 const days = { day: 1, week: 7, month: 30, year: 365 } as const
 export type Range = keyof typeof days
 
-export function rangeOf(text: string | undefined): Range {
-  return text !== undefined && text in days ? (text as Range) : 'day'
+/** As the address says it. */
+export function rangeOf(text: string | undefined, otherwise: Range = 'day'): Range {
+  return text !== undefined && text in days ? (text as Range) : otherwise
 }
 
 /** What is asked of the server. Its beginning moves on with the hour, so that what was read stays good until then. */

@@ -1,7 +1,7 @@
 /** A group opened up: what it is called, who is in it, which roles it gives them. */
 import type { ResponseOf } from '#api/contract.ts'
 import type { readGroup as ReadGroup } from '#api/routes/groups.ts'
-import { ActionIcon, Alert, Autocomplete, Badge, Button, Group, Stack, Text, TextInput } from '@mantine/core'
+import { ActionIcon, Alert, Autocomplete, Badge, Stack, Text, TextInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { Info, X } from 'lucide-react'
@@ -23,11 +23,10 @@ import { Panel } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
 import { Listing, More } from '../../parts/listing.tsx'
 import { Loaded } from '../../parts/loaded.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { tell } from '../../parts/problem.tsx'
 import { useRoleTitle } from '../../parts/role-title.ts'
 import { None, Row } from '../../parts/rows.tsx'
 import { Said } from '../../parts/said.ts'
-import { useTry } from '../../parts/use-try.ts'
 import { useWords } from '../../parts/use-words.ts'
 
 type UserGroup = ResponseOf<typeof ReadGroup>
@@ -120,7 +119,6 @@ function AddMember({ group }: { readonly group: number }) {
   const who = useWho()
   const [name, setName] = useState('')
   const [typed] = useDebouncedValue(name.trim(), 200)
-  const { error, isBusy, attempt } = useTry()
   const { data } = useQuery({
     ...query(listUsers, { query: { name: typed, limit: 8 } }),
     enabled: typed !== '' && who.may('user:list'),
@@ -133,28 +131,17 @@ function AddMember({ group }: { readonly group: number }) {
     setName('')
   }
   return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        attempt(add)
-      }}
-      style={{ padding: 16, borderTop: '1px solid var(--line)' }}
-    >
-      <Group align="flex-end" gap="sm">
+    <div style={{ padding: 16, borderTop: '1px solid var(--line)' }}>
+      <Form save={add} submit={t('common.add')} isDisabled={name.trim() === '' || typed !== name.trim()}>
         <Autocomplete
-          style={{ flex: 1 }}
           label={t('manage:groups.addMember')}
           data={(data?.items ?? []).map((user) => user.name)}
           filter={({ options }) => options}
           value={name}
           onChange={setName}
         />
-        <Button type="submit" loading={isBusy} disabled={name.trim() === '' || typed !== name.trim()}>
-          {t('common.add')}
-        </Button>
-      </Group>
-      {error !== undefined && <Problem error={error} />}
-    </form>
+      </Form>
+    </div>
   )
 }
 

@@ -8,8 +8,9 @@ import { change, query } from '../../api/client.ts'
 import { readSystemSettings, updateSystemSettings } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
 import { Form, useDraft } from '../../parts/form.tsx'
-import { PageHead, Panel, Waiting } from '../../parts/layout.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { PageHead, Panel } from '../../parts/layout.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
+import { tell } from '../../parts/problem.tsx'
 import { Facts } from '../../parts/rows.tsx'
 import { Said } from '../../parts/said.ts'
 import { useWords } from '../../parts/use-words.ts'
@@ -20,46 +21,46 @@ type Settings = ResponseOf<typeof ReadSettings>
 export function NetworksPage() {
   const { t } = useWords()
   const who = useWho()
-  const { data, error } = useQuery(query(readSystemSettings))
+  const settings = useQuery(query(readSystemSettings))
   const mayChange = who.may('system:update')
   return (
     <>
       <PageHead title={t('manage:networks.title')} description={t('manage:networks.pageText')} />
-      {error !== null && <Problem error={error} />}
-      {data === undefined && error === null && <Waiting />}
-      {data !== undefined && (
-        <Stack gap="lg" maw={820}>
-          <Panel title={t('manage:networks.title')}>
-            {mayChange ? (
-              <NetworkForm
-                key={data.version}
-                networks={data.networks}
-                text={t('manage:networks.systemText')}
-                save={(networks, force) =>
-                  change(updateSystemSettings, { query: { force }, body: { networks }, ifMatch: data.version }, [readSystemSettings])
-                }
-              />
-            ) : (
-              <Facts
-                facts={[
-                  [t('manage:networks.allow'), data.networks.allow.join(', ') || t('manage:networks.everywhere')],
-                  [t('manage:networks.deny'), data.networks.deny.join(', ') || '–'],
-                ]}
-              />
-            )}
-          </Panel>
-          {mayChange && (
-            <Panel title={t('manage:limits.title')}>
-              <RateLimits key={data.version} settings={data} />
+      <Loaded of={settings}>
+        {(data) => (
+          <Stack gap="lg" maw={820}>
+            <Panel title={t('manage:networks.title')}>
+              {mayChange ? (
+                <NetworkForm
+                  key={data.version}
+                  networks={data.networks}
+                  text={t('manage:networks.systemText')}
+                  save={(networks, force) =>
+                    change(updateSystemSettings, { query: { force }, body: { networks }, ifMatch: data.version }, [readSystemSettings])
+                  }
+                />
+              ) : (
+                <Facts
+                  facts={[
+                    [t('manage:networks.allow'), data.networks.allow.join(', ') || t('manage:networks.everywhere')],
+                    [t('manage:networks.deny'), data.networks.deny.join(', ') || '–'],
+                  ]}
+                />
+              )}
             </Panel>
-          )}
-          <Alert icon={<Info size={17} />} color="blue">
-            <Text size="sm" c="var(--mantine-color-text)">
-              {t('manage:networks.projectsToo')}
-            </Text>
-          </Alert>
-        </Stack>
-      )}
+            {mayChange && (
+              <Panel title={t('manage:limits.title')}>
+                <RateLimits key={data.version} settings={data} />
+              </Panel>
+            )}
+            <Alert icon={<Info size={17} />} color="blue">
+              <Text size="sm" c="var(--mantine-color-text)">
+                {t('manage:networks.projectsToo')}
+              </Text>
+            </Alert>
+          </Stack>
+        )}
+      </Loaded>
     </>
   )
 }

@@ -2,12 +2,13 @@
 import type { ResponseOf } from '#api/contract.ts'
 import { Group, SimpleGrid, Stack, Text } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { useSearch } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { pages, query } from '../../api/client.ts'
 import { useLiveActivity } from '../../api/live-activity.ts'
 import { listAudit, readStatistics, readSystemUsage } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
+import { useSetSearch } from '../../app/search-state.ts'
 import { AuditTable } from '../../parts/audit-table.tsx'
 import { Chart } from '../../parts/chart.tsx'
 import { Figure, PageHead, Panel, Waiting } from '../../parts/layout.tsx'
@@ -23,11 +24,10 @@ const refreshMs = 60_000
 export function OverviewPage() {
   const { t } = useTranslation()
   const who = useWho()
-  const navigate = useNavigate({ from: '/admin/overview' })
+  const set = useSetSearch()
   const { view } = useSearch({ from: '/shell/admin/overview' })
   const range = rangeOf(view)
-  const setRange = (next: Range) =>
-    void navigate({ search: { view: next === 'day' ? undefined : next }, replace: true, resetScroll: false })
+  const setRange = (next: Range) => set({ view: next === 'day' ? undefined : next })
   return (
     <>
       <PageHead title={t('overview.title')} description={t('overview.text')} actions={<RangePicker range={range} onChange={setRange} />} />

@@ -12,10 +12,11 @@ import { listProjects, readSystemSettings, updateSystemSettings } from '../../ap
 import { useWho } from '../../api/session.ts'
 import { DataTable, type Column } from '../../parts/data-table.tsx'
 import { Dialog, Form, useDraft } from '../../parts/form.tsx'
-import { Empty, PageHead, Panel, Waiting } from '../../parts/layout.tsx'
+import { Empty, PageHead, Panel } from '../../parts/layout.tsx'
 import { useList } from '../../parts/list.ts'
 import { Listing } from '../../parts/listing.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
+import { tell } from '../../parts/problem.tsx'
 import { formatBytes, formatNumber, formatShare } from '../../parts/sizes.ts'
 import { useWords } from '../../parts/use-words.ts'
 import { LimitFields } from '../quotas/limit-fields.tsx'
@@ -186,17 +187,20 @@ function ChooseProject({ choose, close }: { readonly choose: (project: string) =
 
 function DefaultQuota({ mayChange }: { readonly mayChange: boolean }) {
   const { t } = useWords()
-  const { data, error } = useQuery(query(readSystemSettings))
+  const settings = useQuery(query(readSystemSettings))
   return (
     <Panel title={t('manage:quotas.default')}>
-      {error !== null && <Problem error={error} />}
-      {data === undefined && error === null && <Waiting rows={2} />}
-      {data !== undefined && mayChange && (
-        <div style={{ maxWidth: 480 }}>
-          <DefaultForm key={data.version} quota={data.defaultQuota} version={data.version} />
-        </div>
-      )}
-      {data !== undefined && !mayChange && <DefaultText quota={data.defaultQuota} />}
+      <Loaded of={settings} rows={2}>
+        {({ defaultQuota, version }) =>
+          mayChange ? (
+            <div style={{ maxWidth: 480 }}>
+              <DefaultForm key={version} quota={defaultQuota} version={version} />
+            </div>
+          ) : (
+            <DefaultText quota={defaultQuota} />
+          )
+        }
+      </Loaded>
     </Panel>
   )
 }

@@ -9,8 +9,9 @@ import { deleteRole, listPermissions } from '../../api/manage-routes.ts'
 import { listRoles } from '../../api/routes.ts'
 import { useWho } from '../../api/session.ts'
 import { act, Dialog } from '../../parts/form.tsx'
-import { PageHead, Panel, Waiting } from '../../parts/layout.tsx'
-import { Problem, tell } from '../../parts/problem.tsx'
+import { PageHead, Panel } from '../../parts/layout.tsx'
+import { Loaded } from '../../parts/loaded.tsx'
+import { tell } from '../../parts/problem.tsx'
 import { useRoleTitle } from '../../parts/role-title.ts'
 import { Row } from '../../parts/rows.tsx'
 import { useWords } from '../../parts/use-words.ts'
@@ -23,8 +24,8 @@ export type PermissionRow = ItemOf<typeof listPermissions>
 export function RolesPage() {
   const { t } = useWords()
   const who = useWho()
-  const { data: roles, error } = useQuery(query(listRoles))
-  const { data: permissions } = useQuery({ ...query(listPermissions), staleTime: Infinity })
+  const roles = useQuery(query(listRoles))
+  const permissions = useQuery({ ...query(listPermissions), staleTime: Infinity })
   const [editing, setEditing] = useState<RoleDraft>()
   const create = who.may('role:create') ? (
     <Button leftSection={<Plus size={15} />} onClick={() => setEditing({ name: '', title: '', description: '', permissions: [] })}>
@@ -34,27 +35,29 @@ export function RolesPage() {
   return (
     <>
       <PageHead title={t('manage:roles.title')} description={t('manage:roles.text')} actions={create} />
-      {error !== null && <Problem error={error} />}
-      {(roles === undefined || permissions === undefined) && error === null && <Waiting />}
-      {roles !== undefined && permissions !== undefined && (
-        <Stack gap="lg">
-          <Panel title={t('manage:roles.list')} isFlush>
-            <ul className="rows">
-              {roles.items.map((role) => (
-                <OneRole key={role.name} role={role} edit={setEditing} />
-              ))}
-            </ul>
-          </Panel>
-          <RoleMatrix roles={roles.items} permissions={permissions.items} />
-        </Stack>
-      )}
+      <Loaded of={roles}>
+        {({ items }) => (
+          <Stack gap="lg">
+            <Panel title={t('manage:roles.list')} isFlush>
+              <ul className="rows">
+                {items.map((role) => (
+                  <OneRole key={role.name} role={role} edit={setEditing} />
+                ))}
+              </ul>
+            </Panel>
+            <Loaded of={permissions}>{(all) => <RoleMatrix roles={items} permissions={all.items} />}</Loaded>
+          </Stack>
+        )}
+      </Loaded>
       <Dialog
         title={editing?.version === undefined ? t('manage:roles.create') : t('manage:roles.edit')}
         opened={editing !== undefined}
         close={() => setEditing(undefined)}
         size={760}
       >
-        {editing !== undefined && <RoleForm initial={editing} permissions={permissions?.items ?? []} close={() => setEditing(undefined)} />}
+        {editing !== undefined && (
+          <RoleForm initial={editing} permissions={permissions.data?.items ?? []} close={() => setEditing(undefined)} />
+        )}
       </Dialog>
     </>
   )

@@ -1,7 +1,7 @@
 /** How a project goes, over time. */
 import { Group, SimpleGrid } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useSearch } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { query } from '../../api/client.ts'
 import { readProjectStatistics } from '../../api/routes.ts'
@@ -9,13 +9,16 @@ import { Chart } from '../../parts/chart.tsx'
 import { Panel, Waiting } from '../../parts/layout.tsx'
 import { Problem } from '../../parts/problem.tsx'
 import { formatBytes, formatNumber } from '../../parts/sizes.ts'
-import { queryOfRange, RangePicker, type Range } from '../../parts/time-range.tsx'
+import { useSetSearch } from '../../app/search-state.ts'
+import { queryOfRange, RangePicker, rangeOf } from '../../parts/time-range.tsx'
 
 const refreshMs = 60_000
 
 export function ProjectCharts({ project }: { readonly project: string }) {
   const { t } = useTranslation()
-  const [range, setRange] = useState<Range>('week')
+  const { view } = useSearch({ from: '/shell/projects/$' })
+  const set = useSetSearch()
+  const range = rangeOf(view, 'week')
   const { data, error, refetch } = useQuery({
     ...query(readProjectStatistics, { params: { project }, query: queryOfRange(range) }),
     refetchInterval: refreshMs,
@@ -24,7 +27,7 @@ export function ProjectCharts({ project }: { readonly project: string }) {
   return (
     <section aria-label={t('overview.title')}>
       <Group justify="flex-end" mb="sm">
-        <RangePicker range={range} onChange={setRange} />
+        <RangePicker range={range} onChange={(next) => set({ view: next === 'week' ? undefined : next })} />
       </Group>
       {error !== null && data === undefined && <Problem error={error} retry={() => void refetch()} />}
       {error === null && data === undefined && <Waiting rows={4} />}
