@@ -12,3 +12,12 @@ export const prefix = new URL('../', new URL(script?.src ?? import.meta.url)).pa
 
 /** `host:port`, as names of images begin here. A registry below a path has the path only in its API, never in names. */
 export const registryHost = location.host
+
+/**
+ * What tools must be told where there is no TLS; docker takes such a registry on the machine itself, and from its own configuration elsewhere.
+ * Each begins with a space, or is nothing.
+ */
+export const plainFlags =
+  location.protocol === 'http:'
+    ? { docker: '', podman: ' --tls-verify=false', helm: ' --plain-http', containerd: ' --plain-http' }
+    : { docker: '', podman: '', helm: '', containerd: '' }

@@ -3,7 +3,7 @@ import { SegmentedControl, Stack, Text } from '@mantine/core'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWho } from '../api/session.ts'
-import { registryHost } from '../app/place.ts'
+import { plainFlags, registryHost } from '../app/place.ts'
 import { Command } from './copy.tsx'
 
 const tools = ['docker', 'podman', 'helm'] as const
@@ -12,17 +12,18 @@ type Tool = (typeof tools)[number]
 function stepsOf(tool: Tool, place: string, login: string | undefined): readonly (readonly ['login' | 'tag' | 'push', string])[] {
   const name = place.includes('/') || place === '' ? place : `${place}/`
   const image = `${registryHost}/${name}${name.endsWith('/') || name === '' ? 'my-image' : ''}:latest`
+  const plain = plainFlags[tool]
   if (tool === 'helm') {
     const below = place.replace(/\/?[^/]*$/, '')
     return [
-      ...(login === undefined ? [] : [['login', `helm registry login ${registryHost} -u ${login}`] as const]),
-      ['push', `helm push my-chart-1.0.0.tgz oci://${registryHost}/${below === '' ? place.replace(/\/$/, '') : below}`],
+      ...(login === undefined ? [] : [['login', `helm registry login${plain} ${registryHost} -u ${login}`] as const]),
+      ['push', `helm push${plain} my-chart-1.0.0.tgz oci://${registryHost}/${below === '' ? place.replace(/\/$/, '') : below}`],
     ]
   }
   return [
-    ...(login === undefined ? [] : [['login', `${tool} login ${registryHost} -u ${login}`] as const]),
+    ...(login === undefined ? [] : [['login', `${tool} login${plain} ${registryHost} -u ${login}`] as const]),
     ['tag', `${tool} tag my-image:latest ${image}`],
-    ['push', `${tool} push ${image}`],
+    ['push', `${tool} push${plain} ${image}`],
   ]
 }
 

@@ -2,7 +2,7 @@
 import { Button, Popover, Stack, Text } from '@mantine/core'
 import { Download } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
-import { registryHost } from '../../app/place.ts'
+import { plainFlags, registryHost } from '../../app/place.ts'
 import { Command } from '../../parts/copy.tsx'
 import { SaveArchive } from './save-archive.tsx'
 
@@ -22,12 +22,12 @@ export function pullCommands({ repository, reference, isChart = false }: PullPro
   const name = `${registryHost}/${repository}${end}`
   if (isChart) {
     const version = 'tag' in reference ? ` --version ${reference.tag.replaceAll('_', '+')}` : ''
-    return [['Helm', `helm pull oci://${registryHost}/${repository}${version}`]]
+    return [['Helm', `helm pull${plainFlags.helm} oci://${registryHost}/${repository}${version}`]]
   }
   return [
     ['Docker', `docker pull ${name}`],
-    ['Podman', `podman pull ${name}`],
-    ['containerd', `ctr images pull ${name}`],
+    ['Podman', `podman pull${plainFlags.podman} ${name}`],
+    ['containerd', `ctr images pull${plainFlags.containerd} ${name}`],
   ]
 }
 
