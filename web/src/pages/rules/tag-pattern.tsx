@@ -19,7 +19,7 @@ interface PatternProps {
 export function TagPattern({ label, syntax, pattern, set, isRequired = false }: PatternProps) {
   const { t } = useWords()
   return (
-    <Group gap="xs" align="flex-end" wrap="nowrap">
+    <Group gap="xs" align="flex-end">
       <TextInput
         label={label}
         description={t(`manage:rules.syntaxHints.${syntax}`)}
@@ -31,7 +31,7 @@ export function TagPattern({ label, syntax, pattern, set, isRequired = false }: 
         spellCheck={false}
         autoComplete="off"
         classNames={{ input: 'mono' }}
-        style={{ flex: 1 }}
+        style={{ flex: '1 1 200px' }}
       />
       <OneOf
         aria-label={`${label}: ${t('manage:rules.syntax')}`}
@@ -39,7 +39,7 @@ export function TagPattern({ label, syntax, pattern, set, isRequired = false }: 
         say={(each) => t(`manage:rules.syntaxes.${each}`)}
         value={syntax}
         onChange={(each) => set({ syntax: each })}
-        w={150}
+        style={{ flex: '0 1 150px' }}
       />
     </Group>
   )
