@@ -58,9 +58,11 @@ function instantOf(flag: string, text: string | undefined): string | undefined {
 
 type Record = ResponseOf<typeof routes.listAudit>['items'][number]
 
+const targeted: ReadonlySet<string> = new Set(['trash.purged', 'trash.restored', 'tag.restored'])
+
 function whatOf({ action, repository, tag, digest, target }: Record): string {
-  // What is in the trash is named by its target alone: its repository's name says too little.
-  if (repository === null || (action === 'trash.purged' && target !== null)) return target ?? digest ?? ''
+  // What comes out of the trash, or out of history, is named by its target alone: its repository's name says too little.
+  if (repository === null || (targeted.has(action) && target !== null)) return target ?? digest ?? ''
   return `${repository}${tag === null ? '' : `:${tag}`}${tag === null && digest !== null ? `@${digest}` : ''}`
 }
 

@@ -31,12 +31,13 @@ test('nothing is said twice', () => {
 })
 
 test('a part of the request is called as the option that it came from', () => {
-  const options = ['sort', 'expires', 'display-name', 'disabled']
+  const options = ['sort', 'expires', 'display-name', 'disabled', 'untagged-after']
   const said = (path: string) => described({ title: 't', errors: [{ path, message: 'm' }] }, options)
   assert.equal(said('query/sort'), 't; --sort m (REQUEST_INVALID)')
   assert.equal(said('body/expiresAt'), 't; --expires m (REQUEST_INVALID)')
   assert.equal(said('body/displayName'), 't; --display-name m (REQUEST_INVALID)')
   assert.equal(said('body/isDisabled'), 't; --disabled m (REQUEST_INVALID)')
+  assert.equal(said('body/untaggedAfterDays'), 't; --untagged-after m (REQUEST_INVALID)')
   assert.equal(said('body/grants/0/role'), 't; grants.0.role m (REQUEST_INVALID)')
   assert.equal(said('path/user'), 't; user m (REQUEST_INVALID)')
   assert.equal(said('body'), 't; m (REQUEST_INVALID)')

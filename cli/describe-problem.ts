@@ -60,8 +60,11 @@ function partName(path: string, options: readonly string[]): string {
 }
 
 function optionOf(member: string, options: readonly string[]): string | undefined {
-  const [first = '', ...rest] = words(member)
-  const candidates = [[first, ...rest].join('-'), ...(first === 'is' ? [rest.join('-')] : []), first]
+  const all = words(member)
+  const [first = '', ...rest] = all
+  // `untaggedAfterDays` → untagged-after-days, untagged-after, untagged.
+  const shorter = all.map((_, index) => all.slice(0, all.length - index).join('-'))
+  const candidates = [...shorter.slice(0, 1), ...(first === 'is' ? [rest.join('-')] : []), ...shorter.slice(1)]
   return candidates.find((candidate) => options.includes(candidate))
 }
 

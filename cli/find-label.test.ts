@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { exitStatusOf } from './exit-status.ts'
 import { json, withAnswers, type Answer } from './test-answers.ts'
 import { runVerb } from './test-verb.ts'
 
@@ -41,6 +42,18 @@ test('a label is named by its name or its number', async () => {
     'PATCH /projects/team/labels/6',
   )
   await assert.rejects(lastAsked(['label', 'show', 'o'], labels), /there is no label o that is for all: --project names where it is/)
+})
+
+test('the number of a label that is not for all leads to its project', async () => {
+  const answer: Answer = ({ url = '' }, response) =>
+    /\/labels\/\d+$/.test(url)
+      ? json(response, { status: 404, code: 'RESOURCE_UNKNOWN', title: 'no such thing', errors: [], facts: {} }, 404)
+      : json(response, { items: [] })
+  await withAnswers(answer, async (url) => {
+    const error = await runVerb(['label', 'show', '1', '--server', url]).catch((reason: unknown) => reason)
+    assert.match(String(error), /there is no label 1 that is for all: --project names where it is/)
+    assert.equal(exitStatusOf(error), 4)
+  })
 })
 
 test('a label is put on a manifest and taken off by name', async () => {

@@ -12,6 +12,8 @@ interface Named {
   readonly project?: string
 }
 
+const forAll = 'that is for all: --project names where it is'
+
 /** A label of a project; without one, of those that are for all. Throws a sentence when there is none. */
 export async function findLabel(client: ApiClient, written: string, project: string | undefined): Promise<Pick<Named, 'id' | 'name'>> {
   const text = oneSpelling(written)
@@ -21,12 +23,13 @@ export async function findLabel(client: ApiClient, written: string, project: str
     project === undefined ? await client.call(listLabels, { query }) : await client.call(listProjectLabels, { params: { project }, query })
   const named = await called(text, list)
   if (named !== undefined) return named
-  if (!isNumber(text))
-    throw nothing(text, project === undefined ? 'that is for all: --project names where it is' : `of the project ${project}`)
+  if (!isNumber(text)) throw nothing(text, project === undefined ? forAll : `of the project ${project}`)
   const label = Number(text)
   const { name } =
     project === undefined
-      ? await client.call(readLabel, { params: { label } })
+      ? await client.call(readLabel, { params: { label } }).catch((error: unknown) => {
+          throw error instanceof ApiProblem && error.status === 404 ? nothing(text, forAll) : error
+        })
       : await client.call(readProjectLabel, { params: { project, label } })
   return { id: label, name }
 }

@@ -169,9 +169,18 @@ async function checkLeftovers({ ports }: DoctorParts, reader: Reader): Promise<r
   const left = await readLeftovers(reader, now - hourMs)
   const found: Diagnosis[] = []
   const say = (isSo: boolean, message: string) => void (isSo && found.push(warning('leftovers', message)))
-  say(left.failedJobs > 0, `${left.failedJobs} jobs have failed: see berth job list --state failed`)
-  say(left.overdueJobs > 0, `${left.overdueJobs} jobs have waited for more than an hour: does a server run?`)
-  say(left.findings > 0, `scrub knows of ${left.findings} things that are wrong: see berth scrub findings`)
+  say(
+    left.failedJobs > 0,
+    `${left.failedJobs === 1 ? '1 job has' : `${left.failedJobs} jobs have`} failed: see berth job list --state failed`,
+  )
+  say(
+    left.overdueJobs > 0,
+    `${left.overdueJobs === 1 ? '1 job has' : `${left.overdueJobs} jobs have`} waited for more than an hour: does a server run?`,
+  )
+  say(
+    left.findings > 0,
+    `scrub knows of ${left.findings === 1 ? '1 thing that is' : `${left.findings} things that are`} wrong: see berth scrub findings`,
+  )
   say(
     (left.oldestReviewAt ?? now) < now - dayMs,
     'garbage has waited for its review for more than a day: does a server run, and is garbage collection on?',
@@ -182,7 +191,7 @@ async function checkLeftovers({ ports }: DoctorParts, reader: Reader): Promise<r
   )
   say(
     left.unfinishedDeletions > 0,
-    `${left.unfinishedDeletions} files are being deleted just now, or could not be: the lines of the last collection tell (berth job list --kind collect-garbage)`,
+    `${left.unfinishedDeletions === 1 ? '1 file is' : `${left.unfinishedDeletions} files are`} being deleted just now, or could not be: the lines of the last collection tell (berth job list --kind collect-garbage)`,
   )
   const { newestEventAt = 0 } = left
   if (newestEventAt > now + 60_000)

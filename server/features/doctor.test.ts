@@ -218,7 +218,7 @@ suite('the doctor', () => {
         `insert into blob_deletions (store, key, size_bytes, delete_after, is_push) values ('filesystem', 'k${at}', 1, ${at}, 0)`,
       )
     insert(-1)
-    assert.match(only(await place.examine(), 'leftovers').message, /^1 files are being deleted just now, or could not be/u)
+    assert.match(only(await place.examine(), 'leftovers').message, /^1 file is being deleted just now, or could not be/u)
     insert(1)
     const messages = (await place.examine()).filter(({ check }) => check === 'leftovers').map(({ message }) => message)
     assert.deepEqual([messages.length, messages.some((message) => message.includes('more than a day'))], [2, true])

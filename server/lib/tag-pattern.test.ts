@@ -92,6 +92,7 @@ const wrong: readonly (readonly [PatternSyntax, string, RegExp])[] = [
   ['glob', 'a\\', /ends in a/],
   ['glob', '[z-a]', /invalid character class range/],
   ['regex', '(', /missing closing \)/],
+  ['glob', '[z-a]', /^the pattern is no glob: invalid character class range/],
   ['regex', 'a)', /unexpected \)/],
   ['regex', '[a', /missing closing \]/],
   ['regex', '*', /missing argument/],

@@ -29,7 +29,7 @@ export function compilePattern(syntax: PatternSyntax, text: string): TagPattern 
   if (syntax === 'semver') return compileRange(text)
   if (syntax === 'regex') return compileExpression(text)
   const expression = expressionOfGlob(text)
-  return typeof expression === 'string' ? compileExpression(expression) : expression
+  return typeof expression === 'string' ? compileExpression(expression, 'glob') : expression
 }
 
 /**
@@ -55,13 +55,13 @@ function compileRange(text: string): TagPattern | { readonly error: string } {
   }
 }
 
-function compileExpression(text: string): TagPattern | { readonly error: string } {
+function compileExpression(text: string, writtenAs = 'regular expression (RE2)'): TagPattern | { readonly error: string } {
   let expression: RE2JS
   try {
     expression = RE2JS.compile(text)
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error
-    return { error: `the pattern is no regular expression (RE2): ${error.message.replace(/^error parsing regexp: /, '')}` }
+    return { error: `the pattern is no ${writtenAs}: ${error.message.replace(/^error parsing regexp: /, '')}` }
   }
   if (expression.programSize() > programMax) return { error: 'the pattern is too large: use smaller or fewer repetitions' }
   return { matches: (tag) => expression.testExact(tag) }

@@ -62,7 +62,10 @@ suite('berth trash, berth tag restore', () => {
     await pushImage(people.root.registry, 'q1/tags', 'v1')
     await run('tag', 'delete', 'q1/tags:v1', '--yes')
     assert.match((await run('tag', 'restore', 'q1/tags:v1')).lines[0] ?? '', /^q1\/tags:v1 is sha256:\S+; it does not expire/)
-    assert.match((await run('audit', 'list', '--action', 'tag.restored')).lines.join('\n'), /tag\.restored .*q1\/tags/)
+    assert.match((await run('audit', 'list', '--action', 'tag.restored')).lines.join('\n'), /tag\.restored .*tag:q1\/tags:v1$/mu)
+    await run('tag', 'delete', 'q1/tags:v1', '--yes')
+    await run('trash', 'restore', await newest('tag'))
+    assert.match((await run('audit', 'list', '--action', 'trash.restored')).lines.join('\n'), /tag:q1\/tags:v1$/mu)
   })
 
   test('restores take no body over HTTP, too', async () => {
