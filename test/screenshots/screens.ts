@@ -27,7 +27,7 @@ export function screensOf({ digest, job }: Furnished): readonly Screen[] {
       path: `${image}?view=referrers`,
       ready: 'main ul [aria-expanded]',
       act: async (page) => {
-        const arrows = page.locator('main [aria-expanded=false]')
+        const arrows = page.locator('main ul [aria-expanded=false]')
         for (let at = (await arrows.count()) - 1; at >= 0; at--) await arrows.nth(at).click()
       },
     },
