@@ -1,13 +1,30 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { suite, test } from 'node:test'
+import * as fc from 'fast-check'
 import { loopback, settingsFor } from './alice-of-ldap.ts'
 import { openPeople } from './people.ts'
 import { publicKey } from './public-key.ts'
+import { providerValues, settingsWithTheirKind } from '../support/provider-arbitrary.ts'
 
 const keySet = JSON.stringify({ keys: [publicKey('ec', 'P-256')] })
 
 suite('issuers and their keys', () => {
+  test('whatever settings are tried, a test of a provider ends with steps or a refusal', async () => {
+    await using place = await openPeople()
+    const { root } = place
+    const known = (name: string) => (Object.hasOwn(providerValues, name) ? providerValues[name] : undefined)
+    const bodies = fc.sample(settingsWithTheirKind(known), { numRuns: 250, seed: 20_260_101 })
+    const reached = new Set<string>()
+    for (const body of bodies) {
+      const reply = await root.call('POST', '/provider-tests', body)
+      assert.ok(reply.status === 200 || reply.status === 400, `${reply.status} ${JSON.stringify(body)}`)
+      if (reply.status === 200) reached.add(body.kind)
+    }
+    // What is refused at its form shows nothing of the steps.
+    assert.deepEqual([...reached].toSorted(), ['certificate', 'htpasswd', 'ldap', 'oidc', 'workload'])
+  })
+
   test('keys that verify nothing are refused where a provider is made or changed, and fail its test in a sentence', async () => {
     await using place = await openPeople(loopback)
     const { root } = place

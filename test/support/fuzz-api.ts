@@ -2,13 +2,13 @@ import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:ht
 import * as fc from 'fast-check'
 import { Compile } from 'typebox/compile'
 import { problem, type RouteContract } from '#api/contract.ts'
-import { settingsInputSchemas } from '#api/provider-settings.ts'
 import { allRouteContracts } from '#api/routes/all.ts'
 import { errorTable } from '#oci/errors.ts'
 import { createGrant } from '#access/grants.ts'
 import { operatorRights } from '#access/acting.ts'
 import { openPeople, password, type People } from '../api/people.ts'
 import { basicAuthorization } from './http-client.ts'
+import { providerValues, settingsWithTheirKind } from './provider-arbitrary.ts'
 import { pushArtifact, pushImage, pushIndex } from './registry-client.ts'
 import { anyHostileText, anyHostileValue, arbitraryOf, spoiled, type Schema } from './schema-arbitrary.ts'
 import { startUpload } from './upload.ts'
@@ -139,10 +139,7 @@ async function furnish(people: People): Promise<(name: string) => readonly unkno
     token: [1, 2],
     job: [1, 2],
     schedule: ['collect-garbage', 'none'],
-    issuer: ['https://127.0.0.1/issuer', 'cluster'],
-    jwksUrl: ['', 'https://127.0.0.1/jwks'],
-    urls: [['ldaps://127.0.0.1:1']],
-    jwks: malformedKeySets,
+    ...providerValues,
   }
   return (name) => (Object.hasOwn(values, name) ? values[name] : undefined)
 }
@@ -178,38 +175,12 @@ function routeArbitrary(route: RouteContract, known: (name: string) => readonly 
   )
 }
 
-/** Routes whose body has settings of the kind that it names: by the schema alone kind and settings seldom fit each other, and what is behind is not reached. */
+/** For routes whose body has settings of the kind that it names. */
 function settingsOfKind(route: RouteContract, known: (name: string) => readonly unknown[] | undefined): fc.Arbitrary<unknown> | undefined {
-  const isTest = route.path === '/provider-tests'
-  if (!isTest && !(route.method === 'POST' && route.path === '/providers')) return undefined
-  const kinds = (['ldap', 'oidc', 'workload', 'certificate', 'htpasswd'] as const).map((kind) =>
-    fc.record({
-      kind: fc.constant(kind),
-      settings: arbitraryOf(settingsInputSchemas[kind] as Schema, known),
-      ...(isTest ? {} : { name: fc.stringMatching(/^[a-z]{3,8}$/), isEnabled: fc.constant(false) }),
-    }),
-  )
-  return fc.oneof(...kinds)
+  if (route.path === '/provider-tests') return settingsWithTheirKind(known)
+  const isMaking = route.method === 'POST' && route.path === '/providers'
+  return isMaking ? settingsWithTheirKind(known, { name: fc.stringMatching(/^[a-z]{3,8}$/), isEnabled: fc.constant(false) }) : undefined
 }
-
-/** Texts in which no key is. */
-const malformedKeySets: readonly string[] = [
-  '',
-  'nojson',
-  'null',
-  '1',
-  '"keys"',
-  '[]',
-  '{}',
-  '{"keys":"a"}',
-  '{"keys":{}}',
-  '{"keys":[]}',
-  '{"keys":[null,1,"x",[],{}]}',
-  '{"keys":[{"kty":"RSA"}]}',
-  '{"keys":[{"kty":"EC","crv":1,"x":{},"kid":[],"alg":null,"use":7,"key_ops":"verify"}]}',
-  '{"keys":[{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}]}',
-  '{"keys":[{"kty":"OKP","crv":"Ed25519","x":""}]}',
-]
 
 interface Values {
   readonly params: unknown
