@@ -27,8 +27,13 @@ export interface DataTrash {
   restoreTag(wanted: DeskTagRestore): Promise<ResponseOf<typeof tagRoutes.restoreTag>>
 }
 
+/** What it works with. */
+interface DeskParts extends Pick<Berth, 'registry'> {
+  readonly config: { readonly auth: Pick<Berth['config']['auth'], 'kind'> }
+}
+
 /** Past all rights; works beside a running server. */
-export function openTrashDesk({ registry, config }: Pick<Berth, 'registry' | 'config'>): DataTrash {
+export function openTrashDesk({ registry, config }: DeskParts): DataTrash {
   const desk = openDesk(registry)
   return {
     async *list(filter) {

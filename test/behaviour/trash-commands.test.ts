@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import { exitStatusOf } from '../../cli/exit-status.ts'
 import { runVerb } from '../../cli/test-verb.ts'
+import { describeRestored } from '../../cli/trash-words.ts'
+import { openTrashDesk } from '../../server/data-trash.ts'
 import { openPeople, password, type People } from '../api/people.ts'
 import { pushImage, pushIndex } from '../support/registry-client.ts'
 
@@ -47,6 +49,25 @@ suite('berth trash, berth tag restore', () => {
     await run('repository', 'delete', 'open/app', '--yes')
     const { lines } = await run('trash', 'restore', await newest('repository'), 'elsewhere/app')
     assert.deepEqual(lines, ['restored repository elsewhere/app; it is in the project library, which only its members can read'])
+  })
+
+  test('on data the same is said as by a server, and where nobody has an account that everyone can read it', async () => {
+    const { registry } = people.rooms
+    const restored = async (repository: string, kind: 'accounts' | 'open') => {
+      await pushImage(people.root.registry, repository, 'v1')
+      await run('repository', 'delete', repository, '--yes')
+      const desk = openTrashDesk({ registry, config: { auth: { kind } } })
+      return describeRestored(await desk.restore(Number(await newest('repository')), { isForced: false }))
+    }
+    assert.equal(
+      await restored('q1/data', 'accounts'),
+      'restored repository q1/data; it is in the project q1, which only its members can read',
+    )
+    assert.equal(
+      await restored('data', 'accounts'),
+      'restored repository data; it is in the project library, which only its members can read',
+    )
+    assert.equal(await restored('data', 'open'), 'restored repository data; it is in the project library, which everyone can read')
   })
 
   test('the list says how many tags a repository has', async () => {
