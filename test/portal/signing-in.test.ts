@@ -94,9 +94,10 @@ for (const [language, words, person] of [
       const profile = page.getByRole('region', { name: words.account.profile })
       await profile.getByText(person, { exact: true }).waitFor()
       await profile.getByText('staff', { exact: true }).waitFor()
-      const displayName = profile.getByLabel(words.account.displayName)
-      assert.equal(await displayName.inputValue(), `${person[0]?.toUpperCase() ?? ''}${person.slice(1)} ${person[0]?.toUpperCase() ?? ''}`)
-      assert.ok(await displayName.isDisabled(), 'the directory says it')
+      await profile
+        .getByText(`${person[0]?.toUpperCase() ?? ''}${person.slice(1)} ${person[0]?.toUpperCase() ?? ''}`, { exact: true })
+        .waitFor()
+      assert.equal(await profile.getByRole('textbox').count(), 0, 'the directory says it')
       assert.equal(await page.getByRole('region', { name: words.session.password }).count(), 0)
       await signOut()
       await page.waitForURL(url('/login'))
@@ -237,10 +238,7 @@ for (const [language, words, person] of [
       await likes.getByText(words.theme.dark, { exact: true }).click()
       await page.locator('html[data-mantine-color-scheme=dark]').waitFor()
       const zone = likes.getByRole('combobox', { name: words.account.timeZone })
-      const exact = async () => {
-        await page.locator('time').first().hover()
-        return (await page.getByRole('tooltip').textContent()) ?? ''
-      }
+      const exact = async () => (await page.locator('time').first().getAttribute('title')) ?? ''
       assert.match(await exact(), /UTC/u)
       await zone.click()
       await zone.fill('Asia/Tokyo')
@@ -248,8 +246,6 @@ for (const [language, words, person] of [
       await page.reload()
       await page.locator('html[data-mantine-color-scheme=dark]').waitFor()
       assert.match(await exact(), /GMT\+9/u)
-      await page.mouse.move(0, 0)
-      await page.getByRole('tooltip').waitFor({ state: 'detached' })
       await look(page, 'the account in the dark')
     })
   })

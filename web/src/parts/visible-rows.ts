@@ -29,7 +29,9 @@ export function useVisibleRows({ count, rowHeight, body }: RowsOptions): Visible
       if (body.current === null) return
       const above = -body.current.getBoundingClientRect().top
       const first = Math.max(0, step * Math.floor((above / rowHeight - beyond) / step))
-      const end = Math.max(0, step * Math.ceil(((above + window.innerHeight) / rowHeight + beyond) / step))
+      const last = step * Math.ceil(((above + window.innerHeight) / rowHeight + beyond) / step)
+      // Some are there even where the list stands below the window: for who does not scroll to it, but jumps.
+      const end = Math.max(first + 2 * beyond, last)
       setShown((before) => (before.first === first && before.end === end ? before : { first, end }))
     }
     look()
