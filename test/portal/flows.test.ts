@@ -198,8 +198,10 @@ for (const [language, words] of [
       await page.goto(url('/repositories/team/api/-/tags/1.0.0?view=history'))
       const first = await stage.root.digestOf('team/api', '1.0.0')
       await button(words.common.restore).first().click()
-      await page.getByText(words.history.restored.replace('{{tag}}', '1.0.0')).waitFor()
+      await page.getByText(words.history.pointsAgain.replace('{{tag}}', '1.0.0')).waitFor()
       assert.notEqual(await stage.root.digestOf('team/api', '1.0.0'), first)
+      await page.getByRole('cell', { name: words.history.restored }).waitFor()
+      await look(page, 'a history with a way back in it')
     })
 
     test('a repository is deleted at once, and comes back from the trash', async () => {

@@ -12,7 +12,7 @@ interface Violation {
   readonly nodes: readonly { readonly html: string; readonly any: readonly { readonly message: string }[] }[]
 }
 
-/** Throws when axe finds something against WCAG 2.2 A and AA or its own best practice, or when the page is wider than the window. */
+/** Throws when axe finds something against WCAG 2.2 A and AA or its own best practice, or when the page is wider than the window, or has a word without its value. */
 export async function look(page: Page, what: string): Promise<void> {
   await settled(page)
   // Through the debugger's protocol, which the page's own policy does not bind.
@@ -27,12 +27,14 @@ export async function look(page: Page, what: string): Promise<void> {
   await fits(page, what)
 }
 
-/** Throws when the page is wider than the window. */
+/** Throws when the page is wider than the window, or has a word without its value. */
 export async function fits(page: Page, what: string): Promise<void> {
   await settled(page)
   const over = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
   // Less than nothing: there is room for a scroll bar that is not needed.
   assert.ok(Number(over) <= 0, `${what} is wider than the window, by ${String(over)}`)
+  const text = String(await page.evaluate('document.body.innerText'))
+  assert.doesNotMatch(text, /\{\{\w+\}\}/u, `${what} has words without their values`)
 }
 
 /** Collects what the browser complains of: broken scripts, and whatever the policy stops. */

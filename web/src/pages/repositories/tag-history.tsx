@@ -29,7 +29,7 @@ export function TagHistory({ repository, tag, rights }: HistoryProps) {
   const list = useList(pages(listRoute, { params: { repository, tag }, query: { limit: 100 } }))
   const restore = async (entry: Change) => {
     await change(restoreTag, { params: { repository, tag }, body: { change: entry.id } }, [listRoute, listTags, readTag, readManifest])
-    tell(t('history.restored', { tag }))
+    tell(t('history.pointsAgain', { tag }))
   }
   const mayRestore = rights.has('tag:create')
   const now = list.items[0]
