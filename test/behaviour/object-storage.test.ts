@@ -185,11 +185,14 @@ suite('a start', () => {
     test(`with ${what} goes on, and says so at once; /readyz tells it, and stays well`, async () => {
       await using berth = await startBerthOnS3(double, { s3: change })
       assert.match(berth.logs(), new RegExp(`the ${reason}`))
-      const { status, body } = await sendRequest(`${berth.url}/readyz?verbose`)
-      assert.equal(status, 200)
-      const found = JSON.parse(body.toString()) as { shared: { storage: string }; reasons: { storage: string } }
-      assert.equal(found.shared.storage, 'failed')
-      assert.match(found.reasons.storage, new RegExp(`^${code}$`))
+      // A machine with much to do may answer before the store has.
+      await until('the reason is told', async () => {
+        const { status, body } = await sendRequest(`${berth.url}/readyz?verbose`)
+        assert.equal(status, 200)
+        const { shared, reasons } = JSON.parse(body.toString()) as { shared: { storage: string }; reasons?: { storage?: string } }
+        assert.equal(shared.storage, 'failed')
+        return new RegExp(`^${code}$`).test(reasons?.storage ?? '')
+      })
     })
 
   test('with a cache that cannot be used says which and why; pulls pass it by', async () => {

@@ -200,7 +200,7 @@ for (const [language, words] of [
       await button(words.common.restore).first().click()
       await page.getByText(words.history.pointsAgain.replace('{{tag}}', '1.0.0')).waitFor()
       assert.notEqual(await stage.root.digestOf('team/api', '1.0.0'), first)
-      await page.getByRole('cell', { name: words.history.restored }).waitFor()
+      await page.getByRole('cell', { name: words.history.restored }).first().waitFor()
       await look(page, 'a history with a way back in it')
     })
 
