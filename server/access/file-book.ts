@@ -76,10 +76,16 @@ export class FileBook implements AsyncDisposable {
       const following = this.#followAll(file)
         .then(
           () => void this.#followed.set(file, revision),
-          (error: unknown) =>
-            this.#parts.directory.log.debug({ err: error, provider: file.name }, 'accounts did not follow, and will be looked at again'),
+          (error: unknown) => {
+            this.#parts.directory.log.debug({ err: error, provider: file.name }, 'accounts did not follow, and will be looked at again')
+            return error
+          },
         )
-        .finally(() => this.#following.delete(file))
+        .then(async (failure) => {
+          this.#following.delete(file)
+          // It may have changed meanwhile, and whoever asked then has passed.
+          if (failure === undefined) await this.follow([file])
+        })
       this.#following.set(file, following)
     }
   }

@@ -89,7 +89,10 @@ test('without leases, a manifest is refused by name or all it needs is there; a 
     accepted++
     await deleteManifest(registry, repository, digest, alice)
   }
-  const collected = await race(place, [step(repositoryA), step(repositoryB)])
+  let collected = 0
+  // Who is fast wins each time: a collection may take all that is pushed for a while.
+  for (let tries = 0; tries < 10 && (accepted === 0 || collected === 0); tries++)
+    collected += await race(place, [step(repositoryA), step(repositoryB)])
   assert.ok(accepted > 0 && collected > 0, `${accepted} pushes, ${collected} blobs collected`)
   await collectGarbage(registry, { signal, immediately: true })
   assert.deepEqual(await keysOf(place), [])
