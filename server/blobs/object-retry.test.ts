@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { ObjectError } from './object-backend.ts'
-import { RetryPolicy, type RetryParts } from './object-retry.ts'
+import { ObjectError, type ObjectBackend } from './object-backend.ts'
+import { retrying, RetryPolicy, type RetryParts } from './object-retry.ts'
 
 /** Time passes by being waited for. */
 function virtualTime(): RetryParts & { readonly seconds: () => number } {
@@ -56,4 +56,21 @@ suite('a store that does not answer', () => {
     await assert.rejects(new RetryPolicy(virtualTime()).run('put', { signal: new AbortController().signal }, attempt))
     assert.equal(attempts, 1)
   })
+})
+
+test('a listing of multipart uploads that breaks off is begun anew, and tells each of them once', async () => {
+  let listings = 0
+  const backend = {
+    async *listMultiparts() {
+      listings++
+      if (listings === 1) throw new ObjectError('busy', 'slow down')
+      yield { name: 'a', multipartId: '1', startedAt: 0 }
+      if (listings === 2) throw new ObjectError('passing', 'cut')
+      yield { name: 'b', multipartId: '2', startedAt: 0 }
+    },
+  } as Partial<ObjectBackend> as ObjectBackend
+  const found = retrying(backend, new RetryPolicy(virtualTime())).listMultiparts('', new AbortController().signal)
+  const names: string[] = []
+  for await (const { name } of found) names.push(name)
+  assert.deepEqual([names, listings], [['a', 'b'], 3])
 })

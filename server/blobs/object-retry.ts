@@ -6,7 +6,7 @@
  * from a budget that successes fill, so that a store in trouble is not buried in them; and after a row of failures nothing is asked for a while but one probe.
  */
 import type { Clock, Random, Timers } from '#lib/ports.ts'
-import { ObjectError, type ObjectBackend, type ObjectFault } from './object-backend.ts'
+import { ObjectError, type Multipart, type ObjectBackend, type ObjectFault } from './object-backend.ts'
 
 /** Takes one measurement: the request's name, how it went, its seconds. */
 export type ObjectObserver = (request: string, outcome: 'ok' | ObjectFault | 'refused by the breaker', seconds: number) => void
@@ -154,7 +154,7 @@ function isPassing(error: unknown): error is ObjectError {
   return error instanceof ObjectError && (error.fault === 'busy' || error.fault === 'passing')
 }
 
-/** The same backend, each request of which is repeated as `policy` has it. Bodies that are read, and listings of multipart uploads, are not. */
+/** The same backend, each request of which is repeated as `policy` has it. Bodies that are read are not. */
 export function retrying(backend: ObjectBackend, policy: RetryPolicy): ObjectBackend {
   return {
     name: backend.name,
@@ -174,8 +174,36 @@ export function retrying(backend: ObjectBackend, policy: RetryPolicy): ObjectBac
         backend.completeMultipart(upload, parts, own),
       ),
     abortMultipart: (upload, signal) => policy.run('abortMultipart', { signal }, (own) => backend.abortMultipart(upload, own)),
-    listMultiparts: (prefix, signal) => backend.listMultiparts(prefix, signal),
+    listMultiparts: (prefix, signal) => repeatedList(backend, policy, { prefix, signal }),
     presign: (name, lifetimeMs) => backend.presign(name, lifetimeMs),
     [Symbol.asyncDispose]: () => backend[Symbol.asyncDispose](),
+  }
+}
+
+type ListedMultipart = Multipart & { readonly startedAt: number }
+
+/** A listing that broke off begins anew, and what it told is not told again. */
+async function* repeatedList(
+  backend: ObjectBackend,
+  policy: RetryPolicy,
+  { prefix, signal }: { readonly prefix: string; readonly signal: AbortSignal },
+): AsyncGenerator<ListedMultipart> {
+  const told = new Set<string>()
+  let listing: AsyncIterator<ListedMultipart> | undefined
+  const ask = async () => {
+    listing ??= backend.listMultiparts(prefix, signal)[Symbol.asyncIterator]()
+    try {
+      return await listing.next()
+    } catch (error) {
+      listing = undefined
+      throw error
+    }
+  }
+  for (;;) {
+    const { done, value } = await policy.run('listMultiparts', { signal }, ask)
+    if (done === true) return
+    if (told.has(value.multipartId)) continue
+    told.add(value.multipartId)
+    yield value
   }
 }
